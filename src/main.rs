@@ -1,1 +1,61 @@
-fn main(){}
+//! A Git daemon that any supervisor can spawn and trust.
+//!
+//! A request travels down this list and its reply travels back up:
+//!
+//! - [`config`]: flags and environment, parsed once.
+//! - [`shell`]: a person at a shell, as a client of the daemon.
+//! - [`port`]: length-prefixed frames on stdin and stdout.
+//! - [`dispatch`]: who runs what when.
+//! - [`ops`]: one file per operation.
+//! - [`git`]: the only code that names git2.
+//! - [`stats`], [`watch`], [`id`], [`error`]: what everyone may use.
+//!
+//! `README.md` beside this file has the drawing, the map and the invariants; `tidy` checks them.
+
+mod config;
+mod shell;
+mod port;
+mod dispatch;
+mod ops;
+mod git;
+mod stats;
+mod watch;
+mod id;
+mod error;
+
+#[cfg(test)]
+mod tidy;
+
+use std::{
+    io::{IsTerminal, stdin},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use crate::config::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    env_logger::Builder::from_env(env_logger::Env::new().filter_or("GITPORT_LOG", "warn")).init();
+    match arguments.command {
+        None if stdin().is_terminal() => shell::explain(),
+        None | Some(Command::Serve) => match port::guard_stdio() {
+            Ok(stdio) => dispatch::serve(arguments.settings, stdio),
+            Err(error) => {
+                log::error!("stdin and stdout cannot be used: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some(Command::Network) => match port::guard_stdio() {
+            Ok(stdio) => git::remote::run_child(stdio.input, stdio.output),
+            Err(_) => ExitCode::FAILURE,
+        },
+        Some(Command::Call { op, arguments: words }) => {
+            shell::call(&arguments.settings, &op, &words)
+        }
+        Some(Command::Shell) => shell::lines(&arguments.settings),
+        Some(Command::Demo) => shell::demo(),
+        Some(Command::Completions { shell }) => shell::completions(shell),
+    }
+}

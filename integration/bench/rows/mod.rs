@@ -1,0 +1,35 @@
+//! Every benchmark, with the rows of the table it gives.
+
+mod elixir;
+mod network;
+mod ping;
+mod program;
+mod read;
+mod resident;
+
+use crate::{Bench, table::Row};
+
+pub struct Benchmark {
+    pub rows: &'static [&'static str],
+    pub run: fn(&Bench) -> Vec<Row>,
+}
+
+/// In the order of the table. What needs a quiet machine comes first.
+pub const BENCHMARKS: &[Benchmark] = &[
+    Benchmark { rows: &[ping::ECHO], run: ping::echo },
+    Benchmark { rows: &[read::FIRST, read::WARM], run: read::outstanding },
+    Benchmark { rows: &[read::SINGLE, read::SINGLE_WARM, read::SHOW], run: read::single },
+    Benchmark { rows: &[elixir::READS], run: elixir::reads },
+    Benchmark { rows: &[ping::SLOW_CLONES], run: ping::slow_clones },
+    Benchmark { rows: &network::NOTHING_HTTP, run: network::nothing_new_http },
+    Benchmark { rows: &network::NOTHING_GIT, run: network::nothing_new_git },
+    Benchmark { rows: &network::CLONES_HTTP, run: network::clones_http },
+    Benchmark { rows: &network::CLONES_GIT, run: network::clones_git },
+    Benchmark {
+        rows: &[resident::IDLE, resident::GROWTH, resident::GROWTH_IDLE],
+        run: resident::mixed,
+    },
+    Benchmark { rows: &[resident::HUGE], run: resident::huge },
+    Benchmark { rows: &[program::START], run: program::start },
+    Benchmark { rows: &[program::SIZE], run: program::size },
+];

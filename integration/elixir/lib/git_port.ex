@@ -1,0 +1,304 @@
+defmodule GitPort do
+  @moduledoc """
+  The client of gitport, a daemon that syncs, lists and reads Git repositories.
+
+  A port is a process that owns one daemon. Put it under a supervisor:
+
+      children = [
+        {GitPort, name: MyApp.Git, executable: "/usr/local/bin/gitport"}
+      ]
+
+  and ask it from any process:
+
+      {:ok, commit} =
+        GitPort.sync(MyApp.Git, url: url, branch: "main", path: "/srv/repositories/site")
+
+      {:ok, names} = GitPort.files(MyApp.Git, "/srv/repositories/site", subpath: "deploy")
+      {:ok, content} = GitPort.read(MyApp.Git, "/srv/repositories/site", "deploy/app.yaml")
+
+  Every function returns `{:ok, value}` or `{:error, %GitPort.Error{}}`. Values are what the
+  protocol says, with strings as keys. Content is a binary, whatever its bytes.
+
+  ## Options
+
+  The functions of operations take the arguments of the protocol as a keyword list or map, and
+  beside them
+
+    * `:timeout` - how long the caller waits, in milliseconds or `:infinity`. It is told to the
+      daemon, which ends what takes longer. If even its answer is missing, the caller gets
+      `:timeout` and the request is cancelled; a late reply goes nowhere.
+
+  A caller that dies has its requests cancelled.
+
+  ## When the daemon exits
+
+  Whoever waits for a reply gets `:unavailable` at once, as nobody knows what became of the
+  request. The port starts the daemon again after a pause; new requests wait for it. A daemon that
+  exits too often ends the port, and so becomes the business of the supervisor.
+
+  ## Many requests at once
+
+  Processes do not wait for each other. One process can have several requests outstanding with
+  `async/4` and `await/2`, or send a list of them with `call_many/3`.
+  """
+
+  alias GitPort.Client
+  alias GitPort.Error
+  alias GitPort.Many
+  alias GitPort.Options
+  alias GitPort.Request
+  alias GitPort.Server
+
+  @type t :: GenServer.server()
+  @type result(value) :: {:ok, value} | {:error, Error.t()}
+  @type arguments :: keyword() | %{optional(atom() | String.t()) => GitPort.Codec.value()}
+
+  @type option ::
+          {:executable, Path.t()}
+          | {:args, [String.t()]}
+          | {:env, [{String.t(), String.t() | nil}]}
+          | {:cd, Path.t()}
+          | {:name, GenServer.name()}
+          | {:timeout, timeout()}
+          | {:network_timeout, timeout()}
+          | {:max_outstanding, pos_integer()}
+          | {:backoff_ms, pos_integer()}
+          | {:backoff_ms_max, pos_integer()}
+          | {:max_restarts, non_neg_integer()}
+          | {:max_seconds, pos_integer()}
+          | {:grace_ms, pos_integer()}
+
+  @doc """
+  Starts a port and its daemon.
+
+    * `:executable` - the program, `gitport` in the `PATH` by default
+    * `:args` - its arguments, `["serve"]` by default
+    * `:env`, `:cd` - variables of its environment (`nil` unsets one), and its folder
+    * `:name` - as for any `GenServer`
+    * `:timeout` - for a request that has no other, 30 seconds by default
+    * `:network_timeout` - the same for `sync` and `lsremote`, 10 minutes by default
+    * `:max_outstanding` - how many requests of all callers may wait for a reply, 1024 by default
+      or less if the daemon takes less; more of them wait, and are `:busy` at their timeout
+    * `:backoff_ms`, `:backoff_ms_max` - the first pause before the daemon is started again, 50 by
+      default, which doubles up to the longest one, 5,000 by default
+    * `:max_restarts`, `:max_seconds` - when it has exited more than 5 times in 60 seconds, the
+      port gives up
+    * `:grace_ms` - how long the daemon may finish what it has when the port ends, 5,000 by
+      default; after half a second more it is killed
+  """
+  @spec start_link([option()]) :: GenServer.on_start()
+  def start_link(options \\ []), do: options |> Options.new!() |> Server.start_link()
+
+  @doc """
+  Started again after a crash, but not after `shutdown/2`.
+  """
+  @spec child_spec([option()]) :: Supervisor.child_spec()
+  def child_spec(options) do
+    %{
+      id: Keyword.get(options, :name, __MODULE__),
+      start: {__MODULE__, :start_link, [options]},
+      restart: :transient,
+      shutdown: Options.new!(options).grace_ms + 2_000
+    }
+  end
+
+  @doc """
+  Brings `:path` to the tip of `:branch` at `:url`; gives the commit id.
+
+  Also `:depth`, `:submodules`, and what remotes take: `:auth`, `:known_hosts`, `:ca`, `:ca_file`,
+  `:proxy`.
+  """
+  @spec sync(t(), arguments()) :: result(String.t())
+  def sync(port, options), do: operation(port, "sync", [], options)
+
+  @doc "The names in a folder, or with `details: true` its entries. Also `:subpath`, `:rev`, `:pattern`, `:recursive`."
+  @spec files(t(), Path.t(), arguments()) :: result([binary()] | [map()])
+  def files(port, path, options \\ []), do: operation(port, "files", [path: path], options)
+
+  @doc """
+  The content of a file, or of a list of files.
+
+  For a list the value is a list of `{file, {:ok, content} | {:error, error}}` in the same order.
+  Also `:rev`, `:offset`, `:length`, and `:encoding` if it should not be `"binary"`.
+  """
+  @spec read(t(), Path.t(), binary(), arguments()) :: result(binary())
+  @spec read(t(), Path.t(), [binary()], arguments()) :: result([{binary(), result(binary())}])
+  def read(port, path, file_or_files, options \\ [])
+
+  def read(port, path, files, options) when is_list(files) do
+    arguments = [path: path, files: files, encoding: "binary"]
+
+    with {:ok, results} <- operation(port, "read", arguments, options) do
+      {:ok, Enum.map(results, &read_result/1)}
+    end
+  end
+
+  def read(port, path, file, options) do
+    operation(port, "read", [path: path, file: file, encoding: "binary"], options)
+  end
+
+  @doc "The commit of `HEAD`: `sha`, `author`, `email`, `message`, `timestamp`."
+  @spec head(t(), Path.t(), arguments()) :: result(map())
+  def head(port, path, options \\ []), do: operation(port, "head", [path: path], options)
+
+  @doc "Makes `sha`, any rev that names a commit, the checked-out commit; no branch moves."
+  @spec checkout(t(), Path.t(), String.t(), arguments()) :: result(String.t())
+  def checkout(port, path, sha, options \\ []) do
+    operation(port, "checkout", [path: path, sha: sha], options)
+  end
+
+  @doc "The id that `:branch` has at `url`, or without it a map of every ref there to its id."
+  @spec lsremote(t(), String.t(), arguments()) :: result(String.t() | %{binary() => String.t()})
+  def lsremote(port, url, options \\ []), do: operation(port, "lsremote", [url: url], options)
+
+  @doc "Commits, newest first: `commits` and `next`. `:range`, `:paths`, `:limit`, `:after`."
+  @spec log(t(), Path.t(), arguments()) :: result(map())
+  def log(port, path, options \\ []), do: operation(port, "log", [path: path], options)
+
+  @doc "What differs. `:range`, `:paths`, `:patch`, `:context`, `:limit`, `:after`."
+  @spec diff(t(), Path.t(), arguments()) :: result(map())
+  def diff(port, path, options \\ []), do: operation(port, "diff", [path: path], options)
+
+  @doc "The state of the worktree. `:paths`, `:untracked`, `:ignored`, `:limit`, `:after`."
+  @spec status(t(), Path.t(), arguments()) :: result(map())
+  def status(port, path, options \\ []), do: operation(port, "status", [path: path], options)
+
+  @doc "Who the daemon is: its version, operations and limits."
+  @spec hello(t(), arguments()) :: result(map())
+  def hello(port, options \\ []), do: operation(port, "hello", [], options)
+
+  @doc "Asks for a sign of life, which is `\"pong\"`."
+  @spec ping(t(), arguments()) :: result(String.t())
+  def ping(port, options \\ []), do: operation(port, "ping", [], options)
+
+  @doc "What the daemon has done and holds."
+  @spec stats(t(), arguments()) :: result(map())
+  def stats(port, options \\ []), do: operation(port, "stats", [], options)
+
+  @doc """
+  Has the daemon carry out a list of `{op, arguments}` one after the other.
+
+  The value is the list of their results. Content is asked for as `"binary"` here as well.
+  `stop_on_error: true` ends it at the first that fails.
+  """
+  @spec batch(t(), [{String.t() | atom(), arguments()}], arguments()) ::
+          result([result(term())])
+  def batch(port, requests, options \\ []) do
+    requests =
+      for {op, arguments} <- requests do
+        arguments = Map.new(arguments, fn {key, value} -> {to_string(key), value} end)
+        defaults = if to_string(op) == "read", do: %{"encoding" => "binary"}, else: %{}
+        defaults |> Map.merge(arguments) |> Map.put("op", to_string(op))
+      end
+
+    with {:ok, replies} <- operation(port, "batch", [requests: requests], options) do
+      {:ok, Enum.map(replies, &reply/1)}
+    end
+  end
+
+  @doc """
+  Sends events of the given kinds to the calling process from now on.
+
+  An event comes as `{:gitport_event, pid, event}`, `pid` being the port and `event` the map of
+  the protocol. Each process has its own list of kinds; a new one replaces it, an empty one ends
+  it. It lasts as long as the port does, over restarts of the daemon too.
+  """
+  @spec subscribe(t(), [atom() | String.t()], keyword()) :: result(map())
+  def subscribe(port, kinds, options \\ []) do
+    message = {:subscribe, self(), Enum.map(kinds, &to_string/1)}
+    Client.owner_call(port, message, options[:timeout])
+  end
+
+  @doc "Ends the subscription of the calling process."
+  @spec unsubscribe(t(), keyword()) :: result(map())
+  def unsubscribe(port, options \\ []), do: subscribe(port, [], options)
+
+  @doc """
+  Lets the daemon finish what it has, then ends it and the port.
+
+  With `:grace_ms` what is not finished by then is cancelled. The value tells how many requests
+  were `finished` and `cancelled`.
+  """
+  @spec shutdown(t(), keyword()) :: result(map())
+  def shutdown(port, options \\ []) do
+    arguments = Keyword.take(options, [:grace_ms])
+    Client.owner_call(port, {:shutdown, arguments}, Keyword.get(options, :timeout, :infinity))
+  end
+
+  @doc """
+  Carries out any operation, with its arguments as the protocol has them.
+
+  For `subscribe` and `shutdown`, which concern all callers, use the functions of that name.
+  """
+  @spec call(t(), String.t() | atom(), arguments(), timeout: timeout()) :: result(term())
+  def call(port, op, arguments \\ [], options \\ []) do
+    port |> async(op, arguments, options) |> await()
+  end
+
+  @doc """
+  Sends a request without waiting for its reply.
+
+  It waits only while the daemon does not take it. Whether it was sent or not, the result is for
+  `await/2`, which the same process has to call. Its timeout counts from now.
+  """
+  @spec async(t(), String.t() | atom(), arguments(), timeout: timeout()) :: Request.t()
+  def async(port, op, arguments \\ [], options \\ [])
+
+  def async(_port, op, _arguments, _options) when op in [:subscribe, "subscribe"] do
+    raise ArgumentError, "use GitPort.subscribe/3, which serves several subscribers"
+  end
+
+  def async(_port, op, _arguments, _options) when op in [:shutdown, "shutdown"] do
+    raise ArgumentError, "use GitPort.shutdown/2, which ends the port as well"
+  end
+
+  def async(port, op, arguments, options) do
+    Client.async(port, to_string(op), arguments, options)
+  end
+
+  @doc """
+  The result of a request of `async/4`.
+
+  It can be had once. After `timeout`, if that is earlier than the request's own, the request is
+  cancelled.
+  """
+  @spec await(Request.t(), timeout()) :: result(term())
+  def await(request, timeout \\ :infinity), do: Client.await(request, timeout)
+
+  @doc """
+  Ends a request of `async/4`, which is then `:cancelled` unless it was finished first.
+
+  The value is whether it still waited. `await/2` has to be called all the same.
+  """
+  @spec cancel(Request.t(), timeout: timeout()) :: result(boolean())
+  def cancel(request, options \\ [])
+  def cancel(%Request{id: nil}, _options), do: {:ok, false}
+
+  def cancel(%Request{id: id, port: port}, options) do
+    call(port, "cancel", [request: id], options)
+  end
+
+  @doc """
+  Carries out a list of `{op, arguments}` side by side; gives their results in the same order.
+
+    * `:max_outstanding` - how many wait for a reply at a time, 64 by default
+    * `:timeout` - for all of them together
+  """
+  @spec call_many(t(), [{String.t() | atom(), arguments()}], [
+          {:timeout, timeout()} | {:max_outstanding, pos_integer()}
+        ]) :: [result(term())]
+  def call_many(port, requests, options \\ []) do
+    Many.call(port, for({op, arguments} <- requests, do: {to_string(op), arguments}), options)
+  end
+
+  defp operation(port, op, arguments, options) do
+    {own, given} = Enum.split_with(options, fn {key, _value} -> key == :timeout end)
+    call(port, op, given |> Enum.into(Map.new(arguments)), own)
+  end
+
+  defp read_result(%{"file" => file, "content" => content}), do: {file, {:ok, content}}
+  defp read_result(%{"file" => file} = failed), do: {file, reply(Map.delete(failed, "file"))}
+
+  defp reply(%{"ok" => value}), do: {:ok, value}
+  defp reply(failed), do: {:error, Error.from_reply(failed)}
+end

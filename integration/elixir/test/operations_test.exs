@@ -1,0 +1,156 @@
+defmodule GitPort.OperationsTest do
+  use GitPort.Case, async: true
+
+  @moduletag :tmp_dir
+
+  setup %{tmp_dir: folder} do
+    first = [
+      {"README.md", "Hello.\n"},
+      {"app.yaml", "size: 1\n"},
+      {"deploy/live.yml", "live: true\n"},
+      {"image.bin", <<0, 255, 1, 254>>}
+    ]
+
+    path = repository(Path.join(folder, "remote"), [first, [{"app.yaml", "size: 2\n"}]])
+    %{port: start_port(), remote: path, commit: git(path, ["rev-parse", "HEAD"])}
+  end
+
+  test "sync clones, and fetches what came after", %{port: port} = context do
+    %{tmp_dir: folder, remote: remote, commit: commit} = context
+    path = Path.join(folder, "clone")
+    options = [url: remote, branch: "main", path: path]
+    assert GitPort.sync(port, options) == {:ok, commit}
+    assert File.read!(Path.join(path, "app.yaml")) == "size: 2\n"
+
+    later = commit(remote, [{"app.yaml", "size: 3\n"}])
+    assert GitPort.sync(port, options) == {:ok, later}
+    assert File.read!(Path.join(path, "app.yaml")) == "size: 3\n"
+  end
+
+  test "files lists names, or entries", %{port: port, remote: remote} do
+    assert GitPort.files(port, remote) == {:ok, ["app.yaml"]}
+    assert GitPort.files(port, remote, subpath: "deploy") == {:ok, ["live.yml"]}
+    assert GitPort.files(port, remote, recursive: true) == {:ok, ["app.yaml", "deploy/live.yml"]}
+
+    assert {:ok, [%{"name" => "image.bin", "size" => 4, "type" => "file"}]} =
+             GitPort.files(port, remote, pattern: "*.bin", rev: "HEAD", details: true)
+  end
+
+  test "read gives the bytes as they are", %{port: port, remote: remote} do
+    assert GitPort.read(port, remote, "image.bin") == {:ok, <<0, 255, 1, 254>>}
+    assert GitPort.read(port, remote, "image.bin", offset: 1, length: 2) == {:ok, <<255, 1>>}
+    assert GitPort.read(port, remote, "app.yaml") == {:ok, "size: 2\n"}
+    assert GitPort.read(port, remote, "app.yaml", rev: "HEAD~1") == {:ok, "size: 1\n"}
+    assert GitPort.read(port, remote, "app.yaml", encoding: "base64") == {:ok, "c2l6ZTogMgo="}
+  end
+
+  test "read of many files tells of each what became of it", %{port: port, remote: remote} do
+    assert {:ok, [first, second, third]} =
+             GitPort.read(port, remote, ["app.yaml", "absent", "image.bin"], rev: "HEAD")
+
+    assert first == {"app.yaml", {:ok, "size: 2\n"}}
+    assert {"absent", {:error, %Error{code: :not_found}}} = second
+    assert third == {"image.bin", {:ok, <<0, 255, 1, 254>>}}
+  end
+
+  test "a name that is no UTF-8 is read and listed", %{port: port, remote: remote} do
+    name = "caf\xE9.yaml"
+    File.write!(Path.join(remote, name), "latin: 1\n")
+    assert GitPort.read(port, remote, name) == {:ok, "latin: 1\n"}
+    assert {:ok, names} = GitPort.files(port, remote)
+    assert name in names
+  end
+
+  test "head and checkout", %{port: port, remote: remote, commit: commit} do
+    assert {:ok, head} = GitPort.head(port, remote)
+    assert %{"sha" => ^commit, "author" => "Ada Lovelace", "message" => "a commit\n"} = head
+    before = git(remote, ["rev-parse", "HEAD~1"])
+    assert GitPort.checkout(port, remote, "HEAD~1") == {:ok, before}
+    assert File.read!(Path.join(remote, "app.yaml")) == "size: 1\n"
+    assert git(remote, ["rev-parse", "main"]) == commit
+  end
+
+  test "lsremote tells one ref or all", %{port: port, remote: remote, commit: commit} do
+    assert GitPort.lsremote(port, remote, branch: "main") == {:ok, commit}
+    assert {:ok, %{"refs/heads/main" => ^commit}} = GitPort.lsremote(port, remote)
+  end
+
+  test "log, diff and status", %{port: port, remote: remote, commit: commit} do
+    assert {:ok, %{"commits" => [newest], "next" => next}} = GitPort.log(port, remote, limit: 1)
+    assert %{"sha" => ^commit} = newest
+    assert next == commit
+
+    assert {:ok, diff} = GitPort.diff(port, remote, range: "HEAD~1..HEAD", patch: true)
+    assert [%{"file" => "app.yaml", "status" => "modified"}] = diff["entries"]
+    assert diff["patch"] =~ "+size: 2"
+
+    File.write!(Path.join(remote, "new"), "")
+    assert {:ok, %{"branch" => "main", "entries" => [entry]}} = GitPort.status(port, remote)
+    assert %{"file" => "new", "worktree" => "untracked"} = entry
+  end
+
+  test "batch gives the results in order", %{port: port, remote: remote} do
+    requests = [
+      {"read", path: remote, file: "image.bin"},
+      {:read, path: remote, file: "absent"},
+      {"head", %{"path" => remote}}
+    ]
+
+    assert {:ok, [read, absent, head]} = GitPort.batch(port, requests)
+    assert read == {:ok, <<0, 255, 1, 254>>}
+    assert {:error, %Error{code: :not_found}} = absent
+    assert {:ok, %{"sha" => _sha}} = head
+
+    assert {:ok, [_absent, {:error, %Error{code: :cancelled}}]} =
+             GitPort.batch(port, tl(requests), stop_on_error: true)
+  end
+
+  test "hello, ping and stats", %{port: port} do
+    assert {:ok, %{"protocol" => 1, "limits" => %{"request_bytes" => _}}} = GitPort.hello(port)
+    assert GitPort.ping(port) == {:ok, "pong"}
+    assert {:ok, %{"uptime_ms" => _}} = GitPort.stats(port)
+  end
+
+  test "errors have their code and details", %{port: port, remote: remote} do
+    assert {:error, error} = GitPort.call(port, "raed", path: remote)
+    assert %Error{code: :unknown_operation, details: %{"nearest" => "read"}} = error
+    assert Exception.message(error) =~ "unknown_operation"
+
+    assert {:error, error} = GitPort.call(port, "head", paht: remote)
+    assert %Error{code: :bad_request, details: %{"field" => "paht"}} = error
+
+    assert {:error, %Error{code: :denied}} = GitPort.read(port, remote, "../secret")
+  end
+
+  test "an argument that is no argument raises before anything is sent", %{port: port} do
+    assert_raise ArgumentError, fn -> GitPort.call(port, "ping", id: 1) end
+    assert_raise ArgumentError, fn -> GitPort.call(port, "ping", %{"timeout_ms" => 1}) end
+    assert_raise ArgumentError, fn -> GitPort.call(port, "head", path: {:secret}) end
+    assert_raise ArgumentError, fn -> GitPort.call(port, "subscribe", events: []) end
+    assert_raise ArgumentError, fn -> GitPort.call(port, "shutdown") end
+    assert GitPort.ping(port) == {:ok, "pong"}
+    assert mailbox() == []
+  end
+
+  test "a request beyond the daemon's limit is refused here", %{port: port} do
+    {:ok, %{"limits" => %{"request_bytes" => limit}}} = GitPort.hello(port)
+    message = :binary.copy("a", limit)
+    assert {:error, %Error{code: :too_large} = error} = GitPort.call(port, "head", path: message)
+    assert %{"limit" => ^limit, "sent" => false} = error.details
+    assert GitPort.ping(port) == {:ok, "pong"}
+    assert outstanding(port) == 0
+  end
+
+  test "the limit is the one the daemon tells" do
+    port = start_port(args: ["serve", "--request-bytes-max", "1000"])
+    eventually(fn -> match?({:ok, %{request_bytes_max: 1000}}, GitPort.Link.fetch(port)) end)
+    path = :binary.copy("a", 1000)
+    assert {:error, %Error{code: :too_large}} = GitPort.call(port, "head", path: path)
+
+    # One that just fits gets as far as the daemon, which knows no such folder.
+    path = "/" <> :binary.copy("a", 900)
+    assert {:error, %Error{code: code}} = GitPort.call(port, "head", path: path)
+    assert code != :too_large
+    assert GitPort.ping(port) == {:ok, "pong"}
+  end
+end

@@ -1,0 +1,363 @@
+"""The operations of the contract as methods to be awaited; `_operations` has them for threads."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, cast, overload
+
+from ._operations import contents, outcomes
+from ._protocol import PROTOCOL
+from .errors import Error
+from .types import (
+    Auth,
+    Diff,
+    Drained,
+    Entry,
+    Head,
+    Hello,
+    Id,
+    Log,
+    Path,
+    Status,
+    Text,
+)
+
+
+class AsyncOperations(ABC):
+    """A method for each operation. What is None is left to the daemon.
+
+    `timeout` is in seconds; None is the client's own, `math.inf` is none. After it the request is
+    cancelled and `Timeout` raised. An `id`, any text, names a request in events and for `cancel`.
+    """
+
+    @abstractmethod
+    async def call(
+        self,
+        op: str,
+        /,
+        *,
+        id: str | None = None,
+        timeout: float | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """Sends any operation and waits for the value of its reply."""
+
+    async def sync(
+        self,
+        *,
+        url: Text,
+        branch: Text,
+        path: Path,
+        depth: int | None = None,
+        submodules: bool | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """Brings `path` to the tip of `branch` at `url`; the commit id."""
+        commit = await self.call(
+            "sync",
+            url=url,
+            branch=branch,
+            path=path,
+            depth=depth,
+            submodules=submodules,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+            id=id,
+            timeout=timeout,
+        )
+        return cast(str, commit)
+
+    @overload
+    async def lsremote(
+        self,
+        *,
+        url: Text,
+        branch: Text,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> str: ...
+
+    @overload
+    async def lsremote(
+        self,
+        *,
+        url: Text,
+        branch: None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[Text, str]: ...
+
+    async def lsremote(
+        self,
+        *,
+        url: Text,
+        branch: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """The id that `branch` has at `url`, or every ref with its id."""
+        return await self.call(
+            "lsremote",
+            url=url,
+            branch=branch,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+            id=id,
+            timeout=timeout,
+        )
+
+    @overload
+    async def files(
+        self,
+        *,
+        path: Path,
+        subpath: Path | None = None,
+        rev: Text | None = None,
+        pattern: Text | None = None,
+        recursive: bool | None = None,
+        details: Literal[False] | None = None,
+        timeout: float | None = None,
+    ) -> list[Text]: ...
+
+    @overload
+    async def files(
+        self,
+        *,
+        path: Path,
+        subpath: Path | None = None,
+        rev: Text | None = None,
+        pattern: Text | None = None,
+        recursive: bool | None = None,
+        details: Literal[True],
+        timeout: float | None = None,
+    ) -> list[Entry]: ...
+
+    async def files(
+        self,
+        *,
+        path: Path,
+        subpath: Path | None = None,
+        rev: Text | None = None,
+        pattern: Text | None = None,
+        recursive: bool | None = None,
+        details: bool | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """The names in a folder that match `pattern`, in byte order, or with `details` entries."""
+        return await self.call(
+            "files",
+            path=path,
+            subpath=subpath,
+            rev=rev,
+            pattern=pattern,
+            recursive=recursive,
+            details=details,
+            timeout=timeout,
+        )
+
+    @overload
+    async def read(
+        self,
+        *,
+        path: Path,
+        file: Path,
+        rev: Text | None = None,
+        offset: int | None = None,
+        length: int | None = None,
+        timeout: float | None = None,
+    ) -> bytes: ...
+
+    @overload
+    async def read(
+        self,
+        *,
+        path: Path,
+        files: Sequence[Path],
+        rev: Text | None = None,
+        offset: int | None = None,
+        length: int | None = None,
+        timeout: float | None = None,
+    ) -> list[bytes | Error]: ...
+
+    async def read(
+        self,
+        *,
+        path: Path,
+        file: Path | None = None,
+        files: Sequence[Path] | None = None,
+        rev: Text | None = None,
+        offset: int | None = None,
+        length: int | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """The bytes of one `file`, or of each of `files`: an error stands for the one it is of."""
+        value = await self.call(
+            "read",
+            path=path,
+            file=file,
+            files=files,
+            rev=rev,
+            encoding="binary",
+            offset=offset,
+            length=length,
+            timeout=timeout,
+        )
+        return contents(value)
+
+    async def head(self, *, path: Path, timeout: float | None = None) -> Head:
+        """The commit of `HEAD`."""
+        return cast(Head, await self.call("head", path=path, timeout=timeout))
+
+    async def checkout(self, *, path: Path, sha: Text, timeout: float | None = None) -> str:
+        """Makes `sha`, any rev of a commit, the checked-out commit; its id. No branch moves."""
+        return cast(str, await self.call("checkout", path=path, sha=sha, timeout=timeout))
+
+    async def log(
+        self,
+        *,
+        path: Path,
+        range: Text | None = None,
+        paths: Sequence[Path] | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> Log:
+        """Commits, newest first; `next` is what `after` is for the following ones."""
+        page = await self.call(
+            "log",
+            path=path,
+            range=range,
+            paths=paths,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Log, page)
+
+    async def diff(
+        self,
+        *,
+        path: Path,
+        range: Text | None = None,
+        paths: Sequence[Path] | None = None,
+        patch: bool | None = None,
+        context: int | None = None,
+        limit: int | None = None,
+        after: Text | None = None,
+        timeout: float | None = None,
+    ) -> Diff:
+        """What differs between two commits, or between one and the worktree."""
+        page = await self.call(
+            "diff",
+            path=path,
+            range=range,
+            paths=paths,
+            patch=patch,
+            context=context,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Diff, page)
+
+    async def status(
+        self,
+        *,
+        path: Path,
+        paths: Sequence[Path] | None = None,
+        untracked: bool | None = None,
+        ignored: bool | None = None,
+        limit: int | None = None,
+        after: Text | None = None,
+        timeout: float | None = None,
+    ) -> Status:
+        """What differs between `HEAD`, the index and the worktree."""
+        page = await self.call(
+            "status",
+            path=path,
+            paths=paths,
+            untracked=untracked,
+            ignored=ignored,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Status, page)
+
+    async def hello(
+        self,
+        *,
+        protocol: int | None = PROTOCOL,
+        client: Text | None = None,
+        timeout: float | None = None,
+    ) -> Hello:
+        """Who is there. The client has asked already; `limits` has part of what it was told."""
+        return cast(
+            Hello, await self.call("hello", protocol=protocol, client=client, timeout=timeout)
+        )
+
+    async def ping(self, *, timeout: float | None = None) -> str:
+        """`pong`."""
+        return cast(str, await self.call("ping", timeout=timeout))
+
+    async def stats(self, *, timeout: float | None = None) -> dict[str, Any]:
+        """What the daemon counts."""
+        return cast("dict[str, Any]", await self.call("stats", timeout=timeout))
+
+    async def subscribe(
+        self, *, events: Iterable[str] = ("progress",), timeout: float | None = None
+    ) -> list[str]:
+        """Asks for events of these kinds, and no others, from now on; `events` has them."""
+        value = await self.call("subscribe", events=list(events), timeout=timeout)
+        return cast("list[str]", value["events"])
+
+    async def cancel(self, *, request: Id, timeout: float | None = None) -> bool:
+        """Ends the request that was given this `id`. False if it was not waiting any more."""
+        return cast(bool, await self.call("cancel", request=request, timeout=timeout))
+
+    async def batch(
+        self,
+        *,
+        requests: Sequence[Mapping[str, Any]],
+        stop_on_error: bool | None = None,
+        timeout: float | None = None,
+    ) -> list[Any]:
+        """Carries out `requests` in their order: the value of each, or an error where it failed."""
+        replies = await self.call(
+            "batch", requests=requests, stop_on_error=stop_on_error, timeout=timeout
+        )
+        return outcomes(replies)
+
+    async def shutdown(
+        self, *, grace_ms: int | None = None, timeout: float | None = None
+    ) -> Drained:
+        """Ends the daemon when it has finished what it has. Leaving the client does this, too."""
+        return cast(Drained, await self.call("shutdown", grace_ms=grace_ms, timeout=timeout))

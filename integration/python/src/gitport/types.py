@@ -1,0 +1,178 @@
+"""What replies look like.
+
+Texts that come from repositories are `str` where they are UTF-8 and `bytes` where they are not.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, TypedDict
+
+Text = str | bytes
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+Id = int | str
+
+
+class Token(TypedDict):
+    """For https."""
+
+    token: str
+
+
+class Login(TypedDict):
+    """For http, https and ssh."""
+
+    user: str
+    password: str
+
+
+class _Key(TypedDict, total=False):
+    passphrase: str
+    user: str
+
+
+class KeyFile(_Key):
+    """An ssh private key in a file."""
+
+    key_file: str
+
+
+class Key(_Key):
+    """An ssh private key as text."""
+
+    key: str
+
+
+class _AgentUser(TypedDict, total=False):
+    user: str
+
+
+class Agent(_AgentUser):
+    """The ssh agent."""
+
+    agent: Literal[True]
+
+
+Auth = Token | Login | KeyFile | Key | Agent
+
+
+class Head(TypedDict):
+    sha: str
+    author: Text
+    email: Text
+    message: Text
+    timestamp: int
+
+
+class _Entry(TypedDict):
+    name: Text
+    type: Literal["file", "folder", "link", "submodule"]
+    size: int
+    mode: str
+
+
+class Entry(_Entry, total=False):
+    sha: str
+
+
+class Person(TypedDict):
+    name: Text
+    email: Text
+    time: int
+    offset: int
+
+
+class Commit(TypedDict):
+    sha: str
+    tree: str
+    parents: list[str]
+    author: Person
+    committer: Person
+    message: Text
+
+
+class Log(TypedDict):
+    commits: list[Commit]
+    next: str | None
+
+
+class _Difference(TypedDict):
+    status: Literal["added", "deleted", "modified", "renamed", "copied", "type_changed"]
+    file: Text
+    old_mode: str
+    mode: str
+    old_sha: str | None
+    sha: str | None
+    insertions: int
+    deletions: int
+    binary: bool
+
+
+class Difference(_Difference, total=False):
+    old_file: Text
+
+
+class _Diff(TypedDict):
+    entries: list[Difference]
+    insertions: int
+    deletions: int
+    next: Text | None
+
+
+class Diff(_Diff, total=False):
+    patch: Text
+
+
+class Change(TypedDict):
+    file: Text
+    index: str | None
+    worktree: str | None
+
+
+class Status(TypedDict):
+    branch: Text | None
+    head: str | None
+    entries: list[Change]
+    next: Text | None
+
+
+class Limits(TypedDict):
+    request_bytes: int
+    reply_bytes: int
+    depth: int
+    waiting: int
+    waiting_network: int
+    batch: int
+    network_timeout_ms: int
+
+
+class Hello(TypedDict):
+    protocol: int
+    program: str
+    version: str
+    libgit2: str
+    operations: list[str]
+    events: list[str]
+    features: list[str]
+    limits: Limits
+
+
+class Drained(TypedDict):
+    """What became of the requests that were left at a shutdown."""
+
+    finished: int
+    cancelled: int
+
+
+class Event(TypedDict):
+    """Progress of a `sync`. `dropped` events before this one were left out."""
+
+    event: str
+    seq: int
+    dropped: int
+    request: Id | None
+    op: str
+    stage: Literal["connecting", "receiving", "checkout"]
+    done: int
+    total: int
+    bytes: int

@@ -1,0 +1,1120 @@
+#!/usr/bin/env python3
+"""Writes the files of protocol/vectors, with the ids that the fixture's repositories have.
+
+    python3 integration/vectors.py            makes the fixture and writes every file again
+    python3 integration/vectors.py --check    writes nothing; fails if a file would change
+
+To add a vector, add a line to the function that is named like its file and run this. The text files are what is reviewed
+and what the suites read; expected answers come from the contract and from stock git, never from the daemon.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+VECTORS = Path(__file__).resolve().parent.parent / "protocol" / "vectors"
+TOP = "/tmp/gitport-vectors"
+REPOSITORY = f"{TOP}/repository"
+BARE = f"{TOP}/bare.git"
+FOLDER = f"{TOP}/folder"
+EMPTY = f"{TOP}/empty"
+REQUEST_BYTES = 16 << 20
+
+
+class Raw(NamedTuple):
+    """Bytes that no encoder would write, as tokens, and what they mean."""
+
+    tokens: list[str]
+    shows: str
+
+
+class Repeat(NamedTuple):
+    """A list of the same value many times over."""
+
+    value: Any
+    count: int
+
+
+def encode(value: Any) -> list[str]:
+    """The shortest msgpack of a value as hex, one token for each element."""
+    match value:
+        case Raw():
+            return value.tokens
+        case Repeat():
+            item = "".join(encode(value.value))
+            return [header(value.count, 0x90, 15, 0xDC), *([f"{item}*{value.count}"] if value.count else [])]
+        case None:
+            return ["c0"]
+        case bool():
+            return ["c3" if value else "c2"]
+        case int():
+            return [integer(value)]
+        case float():
+            return ["cb" + struct.pack(">d", value).hex()]
+        case str():
+            data = value.encode()
+            size = len(data)
+            head = f"d9{size:02x}" if 31 < size < 256 else header(size, 0xA0, 31, 0xDA)
+            return [head + data.hex()]
+        case bytes():
+            size = len(value)
+            head = f"c4{size:02x}" if size < 256 else header(size, 0, -1, 0xC5)
+            return [head + value.hex()]
+        case list():
+            return [header(len(value), 0x90, 15, 0xDC), *(t for item in value for t in encode(item))]
+        case dict():
+            parts = (t for pair in value.items() for item in pair for t in encode(item))
+            return [header(len(value), 0x80, 15, 0xDE), *parts]
+    raise TypeError(type(value))
+
+
+def header(size: int, short: int, short_max: int, long: int) -> str:
+    if size <= short_max:
+        return f"{short | size:02x}"
+    if size < 1 << 16:
+        return f"{long:02x}{size:04x}"
+    return f"{long + 1:02x}{size:08x}"
+
+
+def integer(value: int) -> str:
+    if -32 <= value < 128:
+        return f"{value & 0xFF:02x}"
+    for code, width in ((0xCC, 1), (0xCD, 2), (0xCE, 4), (0xCF, 8)):
+        if 0 <= value < 1 << 8 * width:
+            return f"{code:02x}{value:0{2 * width}x}"
+    for code, width in ((0xD0, 1), (0xD1, 2), (0xD2, 4), (0xD3, 8)):
+        if -(1 << 8 * width - 1) <= value < 0:
+            return f"{code:02x}{value & (1 << 8 * width) - 1:0{2 * width}x}"
+    raise ValueError(value)
+
+
+def size_of(tokens: Iterable[str]) -> int:
+    parts = (token.partition("*") for token in tokens)
+    return sum(len(data) // 2 * int(times or 1) for data, _, times in parts)
+
+
+def frame(value: Any) -> str:
+    tokens = encode(value)
+    return " ".join([f"{size_of(tokens):08x}", *tokens])
+
+
+def shows(value: Any) -> str:
+    match value:
+        case Raw():
+            return value.shows
+        case Repeat():
+            return f"[{shows(value.value)} {value.count} times]"
+        case None:
+            return "nil"
+        case bool():
+            return str(value).lower()
+        case str():
+            text = value.replace("\\", "\\\\").replace('"', '\\"')
+            return '"' + "".join(c if c.isprintable() else escape(c) for c in text) + '"'
+        case bytes():
+            return "bin" + repr(value)[1:].replace("'", '"')
+        case list():
+            return "[" + ", ".join(map(shows, value)) + "]"
+        case dict():
+            return "{" + ", ".join(f"{name(k)}: {shows(v)}" for k, v in value.items()) + "}"
+    return repr(value)
+
+
+def escape(character: str) -> str:
+    return {"\n": "\\n", "\t": "\\t"}.get(character, f"\\u{{{ord(character):x}}}")
+
+
+def name(key: Any) -> str:
+    return key if isinstance(key, str) and key.isidentifier() else shows(key)
+
+
+class Topic:
+    """The blocks of one file."""
+
+    def __init__(self, title: str) -> None:
+        self.blocks = [f"# {title}\n# Written by integration/vectors.py; the format is in README.md."]
+        self.seen: set[str] = set()
+
+    def block(self, about: str, *lines: tuple[str, Any]) -> None:
+        assert about not in self.seen, about
+        self.seen.add(about)
+        kept = [f"{key}: {value}" for key, value in (("about", about), *lines) if value is not None]
+        self.blocks.append("\n".join(kept))
+
+    def ok(self, about: str, request: Any, value: Any) -> None:
+        self.talk(about, [request], [answer(request, value)])
+
+    def has(self, about: str, request: Any, keys: str) -> None:
+        self.talk(about, [request], [[("code", "ok"), *id_line(request), ("has", keys)]])
+
+    def err(self, about: str, request: Any, code: str, **details: str) -> None:
+        self.talk(about, [request], [refusal(request, code, **details)])
+
+    def talk(self, about: str, sent: list[Any], back: list[list[tuple[str, Any]]], **rest: Any) -> None:
+        lines: list[tuple[str, Any]] = []
+        for request in sent:
+            lines += [("send", frame(request)), ("shows", shows(request))]
+        self.block(about, *lines, *(line for answer_lines in back for line in answer_lines), *rest.items())
+
+    def good(self, about: str, tokens: list[str], meaning: str | None, shortest: list[str]) -> None:
+        value = [("bytes", " ".join(tokens)), ("shows", meaning), ("encodes", " ".join(shortest))]
+        self.block(about, ("codec", "good"), *value)
+
+    def same(self, about: str, tokens: list[str]) -> None:
+        """A value that is in its shortest form already, too long to be shown."""
+        self.good(about, tokens, None, tokens)
+
+    def bad(self, about: str, text: str) -> None:
+        self.block(about, ("codec", "bad"), ("bytes", text))
+
+    def text(self) -> str:
+        return "\n\n".join(self.blocks) + "\n"
+
+
+def identity(request: Any) -> Any:
+    return request.get("id") if isinstance(request, dict) else None
+
+
+def id_line(request: Any) -> list[tuple[str, Any]]:
+    found = identity(request)
+    if isinstance(found, Raw):
+        found = int(found.shows)
+    valid = isinstance(found, (int, str)) and not isinstance(found, bool) and found != ""
+    if not valid or isinstance(found, str) and len(found.encode()) > 128:
+        return []
+    return [("id", f'"{found}"' if isinstance(found, str) else found)]
+
+
+def answer(request: Any, value: Any) -> list[tuple[str, Any]]:
+    reply = {"ok": value}
+    for _, echoed in id_line(request):
+        reply = {"id": echoed.strip('"') if isinstance(echoed, str) else echoed, **reply}
+    return [("reply", frame(reply)), ("gives", shows(reply))]
+
+
+def refusal(request: Any, code: str, **details: str) -> list[tuple[str, Any]]:
+    return [("code", code), *id_line(request), *details.items()]
+
+
+def ask(op: Any, **arguments: Any) -> dict[str, Any]:
+    return {"op": op, **arguments}
+
+
+def git(*arguments: str, at: str = REPOSITORY) -> str:
+    alone = os.environ | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-c", "core.quotePath=off", "-C", at, *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, env=alone)
+    return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def text_of(value: str) -> str | bytes:
+    """A text as a reply has it: `str`, or `bin` where it is no UTF-8."""
+    try:
+        value.encode()
+        return value
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape")
+
+
+# What git says of the fixture.
+
+
+def id_of(rev: str, at: str = REPOSITORY) -> str:
+    return git("rev-parse", "--verify", rev, at=at)
+
+
+def person(fields: list[str]) -> dict[str, Any]:
+    who, email, time, date = fields
+    zone = date.rsplit(" ", 1)[1]
+    minutes = int(zone[1:3]) * 60 + int(zone[3:])
+    offset = -minutes if zone[0] == "-" else minutes
+    return {"name": text_of(who), "email": text_of(email), "time": int(time), "offset": offset}
+
+
+def commits(*arguments: str, at: str = REPOSITORY) -> list[dict[str, Any]]:
+    form = "--format=%x01%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%ad%x00%cn%x00%ce%x00%ct%x00%cd%x00%B"
+    out = git("log", "--date=iso", "--encoding=", form, *arguments, at=at)
+    found = []
+    for entry in out.split("\x01")[1:]:
+        sha, tree, parents, *people, message = entry.split("\0")
+        # `log` ends each message with a line end of its own, and `git` above took the last one.
+        message = message.rstrip("\n") + "\n"
+        author, committer = person(people[:4]), person(people[4:])
+        commit = {"sha": sha, "tree": tree, "parents": parents.split(), "author": author}
+        found.append(commit | {"committer": committer, "message": text_of(message)})
+    return found
+
+
+STATUSES = {"A": "added", "D": "deleted", "M": "modified", "R": "renamed", "T": "type_changed"}
+
+
+def differences(*arguments: str, at: str = REPOSITORY) -> list[dict[str, Any]]:
+    raw = git("diff", "--raw", "--no-abbrev", "-M", *arguments, at=at).splitlines()
+    numbers = git("diff", "--numstat", "-M", *arguments, at=at).splitlines()
+    entries = []
+    for line, counts in zip(raw, numbers, strict=True):
+        old_mode, mode, old_sha, sha, rest = line[1:].split(" ", 4)
+        letter, *files = rest.split("\t")
+        added, removed, _ = counts.split("\t", 2)
+        entry: dict[str, Any] = {"status": STATUSES[letter[0]], "file": text_of(files[-1])}
+        if len(files) == 2:
+            entry["old_file"] = text_of(files[0])
+        entry |= {"old_mode": old_mode, "mode": mode}
+        entry |= {"old_sha": sha_of(old_sha), "sha": sha_of(sha)}
+        binary = added == "-"
+        entry |= {"insertions": 0 if binary else int(added), "deletions": 0 if binary else int(removed)}
+        entries.append(entry | {"binary": binary})
+    return entries
+
+
+def sha_of(sha: str) -> str | None:
+    return None if set(sha) == {"0"} else sha
+
+
+def difference(*arguments: str, at: str = REPOSITORY, after: str | None = None) -> dict[str, Any]:
+    entries = differences(*arguments, at=at)
+    insertions = sum(entry["insertions"] for entry in entries)
+    deletions = sum(entry["deletions"] for entry in entries)
+    return {"entries": entries, "insertions": insertions, "deletions": deletions, "next": after}
+
+
+# The topics, each a file.
+
+PING = {"op": "ping"}
+EDGES = [0, 1, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1]
+EDGES += [-1, -32, -33, -128, -129, -32768, -32769, -(2**31), -(2**31) - 1, -(2**63)]
+
+
+def envelope(v: Topic) -> None:
+    v.ok("a request without an id gets a reply without one", PING, "pong")
+    v.ok("keys may come in any order", {"id": 1, "timeout_ms": 60000, "op": "ping"}, "pong")
+    v.ok("an operation may come as bin", {"op": b"ping"}, "pong")
+    v.ok("an id that is nil is no id", ask("ping", id=None), "pong")
+    v.ok("a timeout that is nil is none", ask("ping", timeout_ms=None), "pong")
+    for edge in EDGES:
+        v.ok(f"the integer {edge} is an id", ask("ping", id=edge), "pong")
+    v.ok("an id of one byte", ask("ping", id="a"), "pong")
+    v.ok("an id may be any text", ask("ping", id="grüße 7"), "pong")
+    v.ok("an id of 128 bytes", ask("ping", id=64 * "ab"), "pong")
+    v.ok(
+        "an id longer encoded than it need be is the same id", ask("ping", id=Raw(["cf0000000000000007"], "7")), "pong"
+    )
+    v.ok("a positive id in a signed format", ask("ping", id=Raw(["d007"], "7")), "pong")
+    refused: list[tuple[str, Any]] = [("of 129 bytes", 129 * "a"), ("that is empty", ""), ("that is bin", b"a")]
+    refused += [("that is a float", 1.0), ("that is true", True), ("that is a list", [1]), ("that is a map", {"a": 1})]
+    for kind, value in refused:
+        v.err(f"an id {kind} is refused", ask("ping", id=value), "bad_request", field="id")
+    sent = [ask("ping", id=1), ask("ping", id="1"), ask("ping", id=2)]
+    v.talk('every id gets its reply; 1 and "1" are two', sent, [answer(it, "pong") for it in sent])
+    sent = [PING, {"op": "pin"}, ask("hello", protocol=99), PING]
+    back = [answer(PING, "pong"), refusal(sent[1], "unknown_operation"), refusal(sent[2], "unsupported")]
+    v.talk("without ids the replies come in the order of the requests", sent, [*back, answer(PING, "pong")])
+
+    v.ok("a timeout of a day", ask("ping", timeout_ms=86_400_000), "pong")
+    wrong: list[tuple[str, Any]] = [("0", 0), ("beyond a day", 86_400_001), ("below 0", -1), ("that is a str", "1000")]
+    wrong += [("that is a float", 1000.0), ("that is true", True), ("of 64 bits", 2**64 - 1)]
+    for kind, value in wrong:
+        v.err(f"a timeout {kind} is refused", ask("ping", id=3, timeout_ms=value), "bad_request", field="timeout_ms")
+
+    v.err("a request without an operation", {"id": 4}, "bad_request", field="op")
+    v.err("an operation that is nil is missing", ask(None, id=4), "bad_request", field="op")
+    v.err("an operation that is a number", ask(1, id=4), "bad_request", field="op")
+    v.err("an operation that is no UTF-8", {"op": b"\xff"}, "bad_request", field="op")
+    v.err("an operation without a letter", {"op": ""}, "unknown_operation")
+    unknown = {"file": "files", "ls-remote": "lsremote", "PING": "ping", "heads": "head", "chekout": "checkout"}
+    unknown |= {"stat": "stats", "subscribed": "subscribe", "dif": "diff", "reed": "read", "synch": "sync"}
+    for said, meant in unknown.items():
+        about = f"`{said}` is no operation, but near one"
+        v.err(about, {"op": said, "id": 5}, "unknown_operation", **near(said, meant))
+    v.err("an operation that is like none", ask("frobnicate", id=5), "unknown_operation")
+    v.err("an unknown operation is told before its arguments", ask("reed", x=1), "unknown_operation")
+    misspelt = [("ping", "nonsense", None, {}), ("hello", "protocoll", "protocol", {})]
+    misspelt += [("files", "patern", "pattern", {"path": FOLDER}), ("head", "paht", "path", {})]
+    misspelt += [("read", "encode", "encoding", {"path": FOLDER, "file": "one.yaml"}), ("stats", "x", None, {})]
+    misspelt += [("log", "ranges", "range", {"path": REPOSITORY}), ("status", "limits", "limit", {"path": EMPTY})]
+    misspelt += [("sync", "dept", "depth", {"url": BARE, "branch": "main", "path": f"{TOP}/never"})]
+    for op, said, meant, rest in misspelt:
+        about = f"`{op}` refuses the argument `{said}`"
+        details = near(said, meant) if meant else {}
+        v.err(about, {"op": op, "id": 6, **rest, said: 1}, "bad_request", field=said, **details)
+    v.err("an argument of another operation is refused", ask("ping", path="/"), "bad_request", field="path")
+
+
+def near(said: str, meant: str) -> dict[str, str]:
+    """No name is near to one it shares nothing but letters of another case with."""
+    return {} if said.isupper() else {"nearest": meant}
+
+
+def spell(text: str) -> list[str]:
+    """Tokens from a spelling in which a text in quotes stands for its encoding."""
+    return [token for word in text.split() for token in (encode(word[1:-1]) if word[0] == '"' else [word])]
+
+
+# Bodies that are no request; the daemon answers each and lives on. The flag says whether the id 7 can be read.
+UNSOUND = [
+    ("a body without a byte", "", "nothing", False),
+    ("a number is no request", "07", "7", False),
+    ("a text is no request", '"ping"', '"ping"', False),
+    ("nil is no request", "c0", "nil", False),
+    ("a list is no request, though its values would do", '91 "ping"', '["ping"]', False),
+    ("a map without a key has no operation", "80", "{}", False),
+    ("a type that msgpack reserves", "c1", "c1", False),
+    ("a byte after the map", '81 "op" "ping" 00', '{op: "ping"} 0', False),
+    ("a second map after the first", '81 "op" "ping" 81 "op" "ping"', '{op: "ping"} {op: "ping"}', False),
+    ("a byte after the map, and an id", '82 "id" 07 "op" "ping" 00', '{id: 7, op: "ping"} 0', True),
+    ("a map that ends too early", '82 "op" "ping"', '{op: "ping", …', False),
+    ("a map that ends too early, after its id", '83 "id" 07 "op" "ping"', '{id: 7, op: "ping", …', True),
+    ("a key without a value", '82 "op" "ping" "id"', '{op: "ping", id: …', False),
+    ("a text that ends too early", '81 "op" a470696e', '{op: "pin…', False),
+    ("the operation twice", '82 "op" "ping" "op" "ping"', '{op: "ping", op: "ping"}', False),
+    (
+        "an argument twice",
+        '84 "id" 07 "op" "hello" "client" "a" "client" "a"',
+        '{id: 7, op: "hello", client: "a", …',
+        True,
+    ),
+    ("a key that is a number", '82 "op" "ping" 01 01', '{op: "ping", 1: 1}', False),
+    ("a key that is nil", '82 "op" "ping" c0 01', '{op: "ping", nil: 1}', False),
+    ("a key that is bin", '81 c4026f70 "ping"', '{bin"op": "ping"}', False),
+    ("a key that is a list", '82 "op" "ping" 9101 01', '{op: "ping", [1]: 1}', False),
+    ("a key that is no UTF-8", '82 "op" "ping" a1ff 01', '{op: "ping", "\\xff": 1}', False),
+    ("a key that is a number, after the id", '83 "id" 07 "op" "ping" 01 01', '{id: 7, op: "ping", 1: 1}', True),
+    ("a key that is a number, before the id", '83 01 01 "id" 07 "op" "ping"', '{1: 1, id: 7, op: "ping"}', True),
+    ("an operation that is a str and no UTF-8", '81 "op" a1ff', '{op: "\\xff"}', False),
+    ("an extension type", '83 "id" 07 "op" "ping" "x" d40101', '{id: 7, op: "ping", x: ext(1)}', True),
+    ("63 lists in the map", '83 "id" 07 "op" "ping" "x" 91*62 90', '{id: 7, op: "ping", x: [[[…', True),
+    ("64 lists in the map are too deep", '83 "id" 07 "op" "ping" "x" 91*63 90', '{id: 7, op: "ping", x: [[[…', True),
+    ("70 maps in each other", '82 "op" "ping" "x" 81a161*70 01', '{op: "ping", x: {a: {a: …', False),
+    ("a million lists in each other", '82 "op" "ping" "x" 91*1000000 01', '{op: "ping", x: [[[…', False),
+    ("a list that claims four GiB", '82 "op" "ping" "x" ddffffffff 01', '{op: "ping", x: [1, …', False),
+    ("a map that claims four GiB", '82 "op" "ping" "x" dfffffffff 01', '{op: "ping", x: {1: …', False),
+    ("a str that claims four GiB", '82 "op" "ping" "x" dbffffffff 01', '{op: "ping", x: "…', False),
+    ("bin that claims four GiB", '82 "op" "ping" "x" c6ffffffff 01', '{op: "ping", x: bin"…', False),
+    ("a request that claims four billion keys", 'dfffffffff "op" "ping"', '{op: "ping", …', False),
+]
+
+# Bytes that leave no way to find the next frame, or are an orderly end; and whether a ping comes before them.
+ENDS = [
+    ("nothing at all is an orderly end", "", None, False),
+    ("the end between frames is an orderly one", "", None, True),
+    ("a length cut after a byte", "00", "bad_request", False),
+    ("a length cut after two bytes", "0000", "bad_request", False),
+    ("a length cut after three bytes", "000000", "bad_request", False),
+    ("a length and no body", "00000009", "bad_request", False),
+    ("a body cut in the middle", "00000009 81 a26f70", "bad_request", False),
+    ("the longest body, cut", f"{REQUEST_BYTES:08x} 81", "bad_request", False),
+    ("what came before a cut frame is answered", "00000009 81", "bad_request", True),
+    ("a byte too long", f"{REQUEST_BYTES + 1:08x}", "too_large", False),
+    ("the longest length", "ffffffff", "too_large", False),
+    ("what came before a length too long is answered", "ffffffff", "too_large", True),
+    ("a browser", b"GET / HTTP/1.1\r\n\r\n".hex(), "too_large", False),
+]
+
+
+def frames(v: Topic) -> None:
+    pong = answer(PING, "pong")
+    ping = [("send", frame(PING)), ("shows", shows(PING))]
+    for about, spelling, meaning, has_id in UNSOUND:
+        body = spell(spelling)
+        sent = [("send", " ".join([f"{size_of(body):08x}", *body])), ("shows", meaning)]
+        v.block(about, *sent, *ping, ("code", "bad_request"), ("id", 7 if has_id else None), *pong)
+    for about, text, code, after_ping in ENDS:
+        sent = [*(ping if after_ping else []), ("send", text or None)]
+        back = [*(pong if after_ping else []), ("code", code), ("exit", "nonzero" if code else 0)]
+        v.block(about, *sent, *back)
+    rest = REQUEST_BYTES - 16
+    whole = ask("ping", x=Raw([f"c6{rest:08x}", f"00*{rest}"], "bin of as many bytes as make 16 MiB"))
+    v.err("a frame as long as may be is read", whole, "bad_request", field="x")
+
+
+# Encodings that are longer than they need be, and what they mean.
+LONGER = [
+    (7, "cc07 cd0007 ce00000007 cf0000000000000007 d007 d10007 d200000007 d30000000000000007"),
+    (-1, "d0ff d1ffff d2ffffffff d3ffffffffffffffff"),
+    (255, "d100ff"),
+    (2**63 - 1, "d37fffffffffffffff"),
+    (1.5, "ca3fc00000"),
+    ("a", "d90161 da000161 db0000000161"),
+    (b"\xff", "c50001ff c600000001ff"),
+    ([7], "dc000107 dd0000000107"),
+    ({"a": 7}, "de0001a16107 df00000001a16107"),
+]
+# Values of which the end, or more, is missing.
+CUT = """cc cd00 ce000000 cf00000000000000 d0 d100 d2000000 d300000000000000 ca000000 cb00000000000000
+    a261 d9 d90261 da00 da000261 db000000 db0000000261 c4 c402ff c500 c50002ff c6000000 c600000002ff
+    91 9201 dc00 dc000201 dd000000 dd0000000201 81 81a161 82a16101 de00 de0001a161 df000000 df00000001a161
+    dbffffffff c6ffffffff ddffffffff dfffffffff"""
+EXTENSIONS = """d40100 d5010000 d60100000000 d7010000000000000000 d80100000000000000000000000000000000
+    c7000a c800000a c9000000000a c70101ff d6ff00000000"""
+
+
+def split(token: str, size: int) -> list[str]:
+    """The encoding of many times `a`, its head and its content apart."""
+    return [token[: len(token) - 2 * size], *([f"61*{size}"] if size else [])]
+
+
+def codec(v: Topic) -> None:
+    for value in (
+        None,
+        False,
+        True,
+        *EDGES,
+        1.5,
+        -0.25,
+        1.0,
+        "grüße",
+        "a\0b",
+        b"a",
+        {"a": [1, {"b": [None, b"\0"]}], "c": {}},
+    ):
+        v.good(shows(value), encode(value), shows(value), encode(value))
+    for value, texts in LONGER:
+        for text in texts.split():
+            v.good(f"{shows(value)} as {text[:2]}, longer than it need be", [text], shows(value), encode(value))
+    for size in (0, 1, 31, 32, 255, 256, 65535, 65536):
+        v.same(f"a str of {size} bytes", split(encode(size * "a")[0], size))
+        v.same(f"bin of {size} bytes", split(encode(size * b"a")[0], size))
+    for size in (0, 1, 15, 16, 65535, 65536):
+        v.same(f"a list of {size}", encode(Repeat(None, size)))
+    for size in (0, 1, 15, 16):
+        v.same(f"a map of {size}", encode({f"{n:02}": n for n in range(size)}))
+    v.same("64 lists in each other", ["91*63", "90"])
+    v.same("64 maps in each other", ["81a161*63", "80"])
+    for depth in (65, 1000, 1_000_000):
+        v.bad(f"{depth} lists in each other are too deep", f"91*{depth - 1} 90")
+        v.bad(f"{depth} maps in each other are too deep", f"81a161*{depth - 1} 80")
+    v.bad("a byte too many", "c0 00")
+    v.bad("the type that msgpack reserves", "c1")
+    for text in EXTENSIONS.split():
+        v.bad(f"the extension type {text}", text)
+    for text in CUT.split():
+        v.bad(f"{text} is cut", text)
+    for text in "a1ff a2c328 a3eda080 a4f4908080 a2c080 d901ff".split():
+        v.bad(f"{text} is a str that is no UTF-8", text)
+    v.bad("a key twice", "82 a161 01 a161 02")
+    v.bad("a key twice, the second longer encoded", "82 a161 01 d90161 02")
+    for text in "07 c0 c3 cb3ff8000000000000 90 80 a1ff".split():
+        v.bad(f"{text} is a key that is no text", f"81 {text} 01")
+
+
+NOWHERE = f"{TOP}/nowhere"
+FORBIDDEN = {
+    "that leaves the folder": "../folder/one.yaml",
+    "that is two dots": "..",
+    "with two dots as a part": "deploy/../config.yaml",
+    "that ends in two dots": "deploy/..",
+    "that is absolute": "/etc/hostname",
+    "that is absolute, even inside": f"{REPOSITORY}/config.yaml",
+    "with NUL": "config.yaml\0",
+    "without a byte": "",
+    "with .git": ".git/config",
+    "with .git in capitals": ".GIT/config",
+    "with .git in both": ".gIt/config",
+    "with .git as a short name": "GIT~1/config",
+    "with .git and a joiner in it": ".g\u200cit/config",
+    "with .git at its end": "deploy/.git",
+    "with .git and a blank": ".git /config",
+    "with .git and a dot": ".git./config",
+    "with .git and a stream": ".git::$INDEX_ALLOCATION/config",
+}
+
+
+def wrong_types(v: Topic, op: str, good: dict[str, Any], wrong: dict[str, list[Any]]) -> None:
+    for argument, values in wrong.items():
+        for value in values:
+            about = f"`{argument}` cannot be {shows(value)}"
+            v.err(about, {"op": op, "id": 1, **good, argument: value}, "bad_request", field=argument)
+
+
+def missing(v: Topic, op: str, good: dict[str, Any], *arguments: str) -> None:
+    for argument in arguments:
+        rest = {key: value for key, value in good.items() if key != argument}
+        v.err(f"`{argument}` is missing", {"op": op, "id": 1, **rest}, "bad_request", field=argument)
+        v.err(f"`{argument}` is nil", {"op": op, **good, argument: None}, "bad_request", field=argument)
+
+
+def no_repository(v: Topic, op: str, rest: dict[str, Any]) -> None:
+    """What each operation on a repository answers where there is none."""
+    for what, path in (("nothing", NOWHERE), ("a plain folder", FOLDER)):
+        v.err(f"{what} is no repository", {"op": op, "path": path, **rest}, "not_found")
+    v.err("a path that is not absolute", {"op": op, "path": "repository", **rest}, "bad_request", field="path")
+    v.err("a repository of a format to come", {"op": op, "path": f"{TOP}/future", **rest}, "unsupported", has="feature")
+
+
+def sync(v: Topic) -> None:
+    made, main, side = f"{TOP}/made", id_of("main"), id_of("side")
+    oldest = partial(ask, "sync", url=BARE, branch="main", path=made, depth=1)
+    v.ok("a clone, as the oldest clients ask for it", oldest(), main)
+    v.ok("a second sync of the same", oldest(), main)
+    v.ok("without a depth", ask("sync", url=BARE, branch="main", path=made), main)
+    v.ok("every history", oldest(depth=0), main)
+    v.ok("arguments that are nil are absent", oldest(depth=None, auth=None, submodules=None), main)
+    v.ok("another branch in the same clone", oldest(branch="side"), side)
+    v.ok("and back, with an id", oldest(id="back"), main)
+    v.ok("a clone that is behind", oldest(id=1, path=f"{TOP}/clone"), main)
+    v.ok("a bare repository is fetched into", oldest(id=1, path=f"{TOP}/mirror.git"), main)
+    v.ok("an address as file://", oldest(url=f"file://{BARE}", path=f"{TOP}/made-by-url"), main)
+    nowhere = partial(oldest, path=f"{TOP}/never")
+    v.err("a branch that the remote does not have", nowhere(branch="none"), "not_found")
+    v.err("after which nothing is there", ask("files", path=f"{TOP}/never"), "not_found")
+    v.err("another origin", oldest(path=f"{TOP}/clone", url=REPOSITORY), "conflict", has="expected actual")
+    v.err("a folder that is no repository", oldest(path=FOLDER), "conflict", has="expected actual")
+    for url in ("ext::sh -c true", "ftp://example.org/x", "fd::17", "foo://example.org/x"):
+        v.err(f"the transport of {url}", nowhere(id=1, url=url), "denied", has="rule")
+    good = {"url": BARE, "branch": "main", "path": f"{TOP}/never"}
+    wrong: dict[str, list[Any]] = {"url": [7], "branch": [7, ["main"]], "path": [7, "never"], "depth": ["1", -1, 1.5]}
+    wrong |= {
+        "submodules": [1, "yes"],
+        "auth": ["secret", 1],
+        "known_hosts": [1],
+        "ca": [1],
+        "ca_file": [1],
+        "proxy": [1],
+    }
+    wrong_types(v, "sync", good, wrong)
+    missing(v, "sync", good, "url", "branch", "path")
+    for kind, auth in credentials().items():
+        v.err(kind, {"op": "sync", "id": 1, **good, "auth": auth}, "bad_request")
+
+
+def credentials() -> dict[str, Any]:
+    return {
+        "credentials of no kind": {},
+        "credentials that nobody knows": {"cookie": "a"},
+        "credentials of two kinds": {"token": "a", "key_file": "/b"},
+        "a user without a password": {"user": "a"},
+        "a token that is a number": {"token": 1},
+        "an agent that is none": {"agent": False},
+    }
+
+
+def files(v: Topic) -> None:
+    here = partial(ask, "files", path=REPOSITORY)
+    top = [b"caf\xe9.yaml", "config.yaml"]
+    v.ok(
+        "the definitions of a folder, as the oldest clients ask",
+        here(subpath="deploy"),
+        ["production.yml", "staging.yaml"],
+    )
+    v.ok("the top folder; a name that is no UTF-8 is bin", here(subpath=None), top)
+    v.ok("without a subpath", here(), top)
+    v.ok("a plain folder will do", ask("files", path=FOLDER, subpath=None), ["one.yaml", "two.yml"])
+    v.ok("a folder in a plain folder", ask("files", path=FOLDER, subpath="sub"), ["four.yaml"])
+    v.ok("an empty repository", ask("files", path=EMPTY), [])
+    v.ok("a bare repository as of HEAD", ask("files", path=BARE), top)
+    v.ok(
+        "a bare repository, a folder of it, with an id",
+        ask("files", id=9, path=BARE, subpath="deploy"),
+        ["production.yml", "staging.yaml"],
+    )
+    v.ok("as it was at the beginning", here(rev=id_of("main~4")), ["app.yml", "config.yaml"])
+    v.ok("as it was at a tag", here(rev="v1"), ["app.yml", *top])
+    everything = [
+        "README.md",
+        "a..b.txt",
+        b"caf\xe9.yaml",
+        "config.yaml",
+        "empty.txt",
+        "image.bin",
+        "run.sh",
+        "side.txt",
+    ]
+    v.ok("every file, in byte order, the hidden and the links left out", here(pattern="*"), everything)
+    v.ok("the same in a commit", here(pattern="*", rev="HEAD"), everything)
+    v.ok("a pattern as bin", here(pattern=b"*.txt"), ["a..b.txt", "empty.txt", "side.txt"])
+    v.ok("a pattern with a choice", here(pattern="{run,side}.*"), ["run.sh", "side.txt"])
+    v.ok("a pattern that matches none", here(pattern="*.none"), [])
+    deep = ["deploy/nested/deep.yaml", "deploy/production.yml", "deploy/staging.yaml"]
+    v.ok("into folders", here(recursive=True), [b"caf\xe9.yaml", "config.yaml", *deep])
+    v.ok("into folders of a commit", here(recursive=True, rev="main"), [b"caf\xe9.yaml", "config.yaml", *deep])
+    v.ok(
+        "names are relative to the subpath",
+        here(recursive=True, subpath="deploy"),
+        [name.removeprefix("deploy/") for name in deep],
+    )
+    v.ok(
+        "a pattern with a slash is matched against all of a name",
+        here(recursive=True, pattern="deploy/*.yaml"),
+        ["deploy/staging.yaml"],
+    )
+    v.ok(
+        "two stars match folders",
+        here(recursive=True, pattern="deploy/**/*.yaml"),
+        ["deploy/nested/deep.yaml", "deploy/staging.yaml"],
+    )
+    listed = [
+        details("notes.txt", "file", "deploy/notes.txt"),
+        details("production.yml", "file", "deploy/production.yml"),
+    ]
+    listed = [
+        details("nested", "folder", "deploy/nested"),
+        *listed,
+        details("staging.yaml", "file", "deploy/staging.yaml"),
+    ]
+    v.ok("details of every kind of entry", here(subpath="deploy", pattern="*", details=True, rev="HEAD"), listed)
+    plain = [{key: value for key, value in entry.items() if key != "sha"} for entry in listed]
+    v.ok("details from the disk have no id", here(subpath="deploy", pattern="*", details=True), plain)
+    kinds = [details(name, kind) for name, kind in (("folder-link", "link"), ("link", "link"))]
+    v.ok("details of links", here(pattern="*link", details=True, rev="HEAD"), kinds)
+    v.ok("details of a program", here(pattern="run.sh", details=True, rev="HEAD"), [details("run.sh", "file")])
+    v.ok(
+        "details of a submodule",
+        here(pattern="mod*", details=True, rev="odd"),
+        [details("module", "submodule", at="odd")],
+    )
+    v.err("a folder that is not there", here(subpath="none"), "not_found")
+    v.err("a folder that is not there in a commit", here(subpath="none", rev="HEAD"), "not_found")
+    v.err("a rev that is not there", here(rev="none"), "not_found")
+    v.err("a rev of an empty repository", ask("files", path=EMPTY, rev="HEAD"), "not_found")
+    v.err("a rev of a plain folder", ask("files", path=FOLDER, rev="HEAD"), "not_found")
+    v.err("a path that is not there", ask("files", path=NOWHERE), "not_found")
+    v.err("a subpath through a link", here(subpath="folder-link"), "denied", has="rule")
+    v.err("a subpath through a link to elsewhere", ask("files", path=FOLDER, subpath="outside"), "denied")
+    for kind, forbidden in FORBIDDEN.items():
+        v.err(f"a subpath {kind}", here(id=2, subpath=forbidden), "denied", has="rule")
+    wrong: dict[str, list[Any]] = {"path": [1, ["/"], "folder"], "subpath": [1], "rev": [1, True], "pattern": [1]}
+    wrong |= {"recursive": [1, "true"], "details": ["yes"]}
+    wrong_types(v, "files", {"path": REPOSITORY}, wrong)
+    missing(v, "files", {"path": REPOSITORY}, "path")
+
+
+def details(name: str, kind: str, file: str | None = None, at: str = "HEAD") -> dict[str, Any]:
+    mode, _, sha, size = git("ls-tree", "-l", at, file or name).split("\t")[0].split()
+    return {"name": name, "type": kind, "size": 0 if size == "-" else int(size), "mode": mode, "sha": sha}
+
+
+def read(v: Topic) -> None:
+    here = partial(ask, "read", path=REPOSITORY)
+    config = "name: vectors\nsize: 2\n"
+    image = b"\0\1\2\xfd\xfe\xff"
+
+    def base64_of(data: str | bytes) -> str:
+        return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+    v.ok("a file, as the oldest clients ask", here(file="config.yaml"), base64_of(config))
+    v.ok("a file in a folder", here(file="deploy/notes.txt"), base64_of("Not a definition.\n"))
+    v.ok("a plain folder will do", ask("read", path=FOLDER, file="sub/four.yaml"), base64_of("number: 4\n"))
+    v.ok("an empty file", here(file="empty.txt"), "")
+    v.ok("a bare repository as of HEAD", ask("read", path=BARE, file="config.yaml"), base64_of(config))
+    v.ok("base64 by name", here(file="image.bin", encoding="base64"), base64_of(image))
+    v.ok("as bin", here(id=1, file="image.bin", encoding="binary"), image)
+    v.ok("text is bin, too, if bin is wanted", here(file="config.yaml", encoding="binary"), config.encode())
+    v.ok("as text", here(file="config.yaml", encoding="utf8"), config)
+    v.err("as text, what is none", here(id=1, file="image.bin", encoding="utf8"), "invalid")
+    v.ok("a name that is no UTF-8", here(file=b"caf\xe9.yaml", encoding="utf8"), "latin: 1\n")
+    v.ok("the same in a commit", here(file=b"caf\xe9.yaml", encoding="utf8", rev="HEAD"), "latin: 1\n")
+    v.ok("a name as bin", here(file=b"config.yaml", encoding="utf8"), config)
+    v.ok("a hidden file", here(file=".hidden.yaml", encoding="utf8"), "hidden: true\n")
+    v.ok("a name that only begins like .git", here(file=".gitignore", encoding="utf8"), "*.log\n")
+    v.ok("a name with dots in it", here(file="a..b.txt", encoding="utf8"), "two dots\n")
+    revs = {
+        "HEAD~4": 1,
+        id_of("main~4"): 1,
+        id_of("main~4")[:10]: 1,
+        "v1": 2,
+        "light": 2,
+        "refs/heads/main": 2,
+        "v1^{commit}~1": 1,
+    }
+    for rev, size in revs.items():
+        v.ok(
+            f"as it was at {rev}", here(file="config.yaml", rev=rev, encoding="utf8"), f"name: vectors\nsize: {size}\n"
+        )
+    for at in (None, "HEAD"):
+        where = "from a commit" if at else "from the disk"
+        for offset, length in ((0, 4), (6, 7), (20, 100), (0, 0), (22, 1), (23, 1), (2**40, 1), (5, None), (None, 4)):
+            end = None if length is None else (offset or 0) + length
+            ranged = here(file="config.yaml", offset=offset, length=length, rev=at, encoding="utf8")
+            v.ok(f"{shows(length)} bytes at {shows(offset)} {where}", ranged, config[offset or 0 : end])
+    v.ok("a range in base64", here(file="image.bin", offset=2, length=2), base64_of(image[2:4]))
+    v.err(
+        "a range that cuts a character is no text",
+        here(file="image.bin", offset=3, length=1, encoding="utf8"),
+        "invalid",
+    )
+    several = ["config.yaml", "none.yaml", "image.bin", "config.yaml"]
+    found = [{"file": "config.yaml", "content": config.encode()}, {"file": "none.yaml", "err": "", "code": "not_found"}]
+    found += [{"file": "image.bin", "content": image}, {"file": "config.yaml", "content": config.encode()}]
+    for at in (None, "HEAD"):
+        v.ok(f"many files at {shows(at)}, in the order asked", here(files=several, encoding="binary", rev=at), found)
+    v.ok("many files in base64", here(files=["image.bin"]), [{"file": "image.bin", "content": base64_of(image)}])
+    v.ok(
+        "many files with a range",
+        here(files=["image.bin"], offset=1, length=2, encoding="binary"),
+        [{"file": "image.bin", "content": image[1:3]}],
+    )
+    odd = [b"caf\xe9.yaml", "deploy", "../x", "link"]
+    codes = ["bad_request", "denied", "denied"]
+    refused = [{"file": file, "err": "", "code": code} for file, code in zip(odd[1:], codes, strict=True)]
+    v.ok(
+        "each of many files has its own error",
+        here(files=odd, encoding="binary"),
+        [{"file": odd[0], "content": b"latin: 1\n"}, *refused],
+    )
+    v.ok("no file at all", here(files=[]), [])
+    v.err("file and files", here(id=1, file="run.sh", files=["run.sh"]), "bad_request")
+    v.err("neither file nor files", here(id=1), "bad_request")
+    v.err("a folder", here(id=1, file="deploy"), "bad_request")
+    v.err("a folder of a commit", here(file="deploy", rev="HEAD"), "bad_request")
+    v.err("a submodule", here(id=1, file="module", rev="odd"), "unsupported")
+    v.err("a file that is not there", here(id=1, file="none"), "not_found")
+    v.err("a file that is not there in a commit", here(file="none", rev="HEAD"), "not_found")
+    v.err("a file as a folder", here(file="run.sh/none", rev="HEAD"), "not_found")
+    v.err("a rev that is not there", here(file="run.sh", rev="none"), "not_found")
+    v.err("a rev of a plain folder", ask("read", path=FOLDER, file="one.yaml", rev="HEAD"), "not_found")
+    v.err("a path that is not there", ask("read", path=NOWHERE, file="one.yaml"), "not_found")
+    v.err("a damaged blob", ask("read", path=f"{TOP}/corrupt", file="README.md", rev="HEAD"), "corrupt")
+    v.ok(
+        "and its sound neighbour",
+        ask("read", path=f"{TOP}/corrupt", file="sound.txt", rev="HEAD", encoding="utf8"),
+        "sound\n",
+    )
+    for at in (None, "HEAD"):
+        v.err(f"a link at {shows(at)}", here(id=1, file="link", rev=at), "denied", has="rule")
+    v.err("a name through a link", here(file="folder-link/staging.yaml"), "denied", has="rule")
+    v.err("a name through a link to elsewhere", ask("read", path=FOLDER, file="outside/hostname"), "denied")
+    for at in (None, "HEAD"):
+        for kind, forbidden in FORBIDDEN.items():
+            about = f"a name {kind}" + (", in a commit" if at else "")
+            v.err(about, here(id=2, file=forbidden, rev=at), "denied", has="rule")
+    good = {"path": REPOSITORY, "file": "run.sh"}
+    wrong: dict[str, list[Any]] = {
+        "path": [1, "repository"],
+        "file": [1, ["run.sh"]],
+        "rev": [1],
+        "encoding": [1, "hex"],
+    }
+    wrong |= {"offset": [-1, "0", 1.0], "length": [-1, "1"]}
+    wrong_types(v, "read", good, wrong)
+    wrong_types(v, "read", {"path": REPOSITORY}, {"files": ["run.sh", 1]})
+    v.err("`files` cannot have a number in it", here(files=[1]), "bad_request")
+    missing(v, "read", good, "path")
+
+
+def head(v: Topic) -> None:
+    v.ok("as the oldest clients ask", ask("head", path=REPOSITORY), head_of(REPOSITORY))
+    v.ok("a bare repository, with an id", ask("head", id="h", path=BARE), head_of(BARE))
+    v.ok("a path as bin", ask("head", path=REPOSITORY.encode()), head_of(REPOSITORY))
+    v.err("an unborn HEAD", ask("head", id=1, path=EMPTY), "not_found")
+    no_repository(v, "head", {})
+    wrong_types(v, "head", {}, {"path": [1, ["/"]]})
+    missing(v, "head", {"path": REPOSITORY}, "path")
+
+
+def head_of(path: str) -> dict[str, Any]:
+    (commit,) = commits("-1", "HEAD", at=path)
+    author = commit["author"]
+    told = {"sha": commit["sha"], "author": author["name"], "email": author["email"]}
+    return told | {"message": commit["message"], "timestamp": commit["committer"]["time"]}
+
+
+def checkout(v: Topic) -> None:
+    here = partial(ask, "checkout", path=f"{TOP}/work")
+    first, main = id_of("main~4"), id_of("main")
+    v.ok("a commit, as the oldest clients ask", here(sha=first), first)
+    v.ok(
+        "which HEAD then is",
+        ask("read", path=f"{TOP}/work", file="config.yaml", encoding="utf8"),
+        "name: vectors\nsize: 1\n",
+    )
+    v.ok("a rev that names a commit", here(id=1, sha="v1~1"), id_of("v1~1"))
+    v.ok("an annotated tag is the commit it names", here(sha="v1"), id_of("v1^{commit}"))
+    v.ok("back again: no branch has moved", here(sha="main"), main)
+    v.err("a commit that is not there", here(id=1, sha=40 * "1"), "not_found")
+    v.err("a name that is not there", here(id=1, sha="none"), "not_found")
+    v.err("a bare repository", ask("checkout", path=BARE, sha="main"), "unsupported", has="feature")
+    v.err("an empty repository", ask("checkout", path=EMPTY, sha="HEAD"), "not_found")
+    no_repository(v, "checkout", {"sha": "main"})
+    good = {"path": f"{TOP}/work", "sha": "main"}
+    wrong_types(v, "checkout", good, {"path": [1], "sha": [1, ["main"]]})
+    missing(v, "checkout", good, "path", "sha")
+
+
+def lsremote(v: Topic) -> None:
+    here = partial(ask, "lsremote", url=BARE)
+    v.ok("a branch, as the oldest clients ask", here(branch="main"), id_of("main"))
+    v.ok("a branch by its full name", here(id=1, branch="refs/heads/side"), id_of("side"))
+    v.ok("a tag by its full name", here(id=1, branch="refs/tags/light"), id_of("light"))
+    v.ok("an annotated tag has the id of the tag", here(branch="refs/tags/v1"), id_of("v1"))
+    v.has(
+        "every ref",
+        here(branch=None),
+        "HEAD refs/heads/main refs/heads/odd refs/heads/side refs/tags/light refs/tags/v1",
+    )
+    v.has("every ref, without a branch, with an id", here(id=1), "refs/heads/main")
+    v.ok("the refs of an empty repository", ask("lsremote", url=EMPTY), {})
+    v.ok("an address as file://", here(url=f"file://{BARE}", branch="main"), id_of("main"))
+    v.ok(
+        "a branch whose name is no UTF-8",
+        ask("lsremote", url=f"{TOP}/latin.git", branch=b"refs/heads/caf\xe9"),
+        id_of("light"),
+    )
+    v.err("a branch that is not there", here(id=1, branch="none"), "not_found")
+    for url in ("ext::sh -c true", "ftp://example.org/x", "foo://example.org/x"):
+        v.err(f"the transport of {url}", ask("lsremote", id=1, url=url), "denied", has="rule")
+    wrong: dict[str, list[Any]] = {
+        "url": [7],
+        "branch": [7],
+        "auth": ["secret"],
+        "known_hosts": [1],
+        "ca": [1],
+        "ca_file": [1],
+        "proxy": [1],
+    }
+    wrong_types(v, "lsremote", {"url": BARE}, wrong)
+    missing(v, "lsremote", {"url": BARE}, "url")
+    for kind, auth in credentials().items():
+        v.err(kind, here(id=1, auth=auth), "bad_request")
+
+
+def log(v: Topic) -> None:
+    here = partial(ask, "log", path=REPOSITORY)
+
+    def page(*arguments: str, more: bool = False) -> dict[str, Any]:
+        found = commits(*arguments)
+        return {"commits": found, "next": found[-1]["sha"] if more else None}
+
+    v.ok("all of HEAD", here(), page("HEAD"))
+    v.ok("a bare repository, with an id", ask("log", id=1, path=BARE), page("HEAD"))
+    v.ok("a branch", here(range="side"), page("side"))
+    v.ok("an author in Latin-1 is bin", here(range="odd", limit=1), page("-1", "odd", more=True))
+    v.ok("what one has and the other has not", here(range="v1..main"), page("v1..main"))
+    v.ok("what only one of two has", here(range="v1...side"), page("v1...side"))
+    v.ok("nothing between a commit and itself", here(range="main..main"), {"commits": [], "next": None})
+    v.ok("the first two", here(limit=2), page("-2", more=True))
+    v.ok("the two after them", here(limit=2, after=id_of("main~1")), page("-2", "--skip=2", more=True))
+    v.ok("the last ones", here(limit=2, after=commits("--skip=3", "-1")[0]["sha"]), page("--skip=4"))
+    v.ok("a limit that is met exactly", here(limit=6), page())
+    v.ok("a file", here(paths=["config.yaml"]), page("--", "config.yaml"))
+    v.ok("a folder or a file", here(paths=["deploy", "side.txt"]), page("--", "deploy", "side.txt"))
+    v.ok("a name that is no UTF-8", here(paths=[b"caf\xe9.yaml"]), page("-1", "main~3"))
+    v.ok("a file that never was", here(paths=["none"]), {"commits": [], "next": None})
+    v.err("an unborn HEAD", ask("log", path=EMPTY), "not_found")
+    v.err("a rev that is not there", here(id=1, range="none"), "not_found")
+    v.err("half of a range that is not there", here(id=1, range="main..none"), "not_found")
+    no_repository(v, "log", {})
+    forbidden_paths(v, "log")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "range": [1],
+        "paths": ["config.yaml", 1],
+        "limit": [0, 10001, -1, "1"],
+        "after": [1],
+    }
+    wrong_types(v, "log", {"path": REPOSITORY}, wrong)
+    missing(v, "log", {"path": REPOSITORY}, "path")
+
+
+def forbidden_paths(v: Topic, op: str) -> None:
+    for kind in ("with two dots as a part", "that is absolute", "without a byte", "with NUL", "with .git"):
+        v.err(
+            f"a path {kind}", {"op": op, "path": REPOSITORY, "paths": ["run.sh", FORBIDDEN[kind]]}, "denied", has="rule"
+        )
+
+
+def diff(v: Topic) -> None:
+    here = partial(ask, "diff", path=REPOSITORY)
+    v.ok("a commit and the next", here(range="main~4..main~3"), difference("main~4", "main~3"))
+    v.ok(
+        "a file with another name, a file that is gone", here(id=1, range="main~1..main"), difference("main~1", "main")
+    )
+    v.ok("from where they parted", here(range="side...v1"), difference("side...v1"))
+    v.ok("a bare repository", here(path=BARE, range="v1..main"), difference("v1", "main"))
+    v.ok("a range as bin", here(range=b"v1..main"), difference("v1", "main"))
+    v.ok("a commit and itself", here(range="main..main"), difference("main", "main"))
+    v.ok("a worktree without changes", here(), difference("main", "main"))
+    v.ok("one rev against the worktree", here(range="main"), difference("main", "main"))
+    v.ok(
+        "some files",
+        here(range="main~4..main", paths=["config.yaml", "side.txt"]),
+        difference("main~4", "main", "--", "config.yaml", "side.txt"),
+    )
+    v.ok("a folder", here(range="main~4..main", paths=["deploy"]), difference("main~4", "main", "--", "deploy"))
+    for context in (3, 0):
+        asked = here(range="main~3..main~2", patch=True, context=context)
+        patch = git("diff", f"-U{context}", "main~3", "main~2") + "\n"
+        v.ok(f"a patch with {context} lines around", asked, difference("main~3", "main~2") | {"patch": patch})
+    whole = differences("main~4", "main")
+    for after, entries in ((None, whole[:2]), (whole[1]["file"], whole[2:4])):
+        asked = here(range="main~4..main", limit=2, after=after)
+        counts = {key: sum(entry[key] for entry in entries) for key in ("insertions", "deletions")}
+        v.ok(f"two after {shows(after)}", asked, {"entries": entries, **counts, "next": entries[-1]["file"]})
+    v.has(
+        "a worktree with changes, staged or not", ask("diff", path=f"{TOP}/dirty"), "entries insertions deletions next"
+    )
+    v.err("an empty repository", ask("diff", path=EMPTY), "not_found")
+    v.err("a rev that is not there", here(id=1, range="none..main"), "not_found")
+    no_repository(v, "diff", {})
+    forbidden_paths(v, "diff")
+    wrong: dict[str, list[Any]] = {"path": [1], "range": [1], "paths": ["config.yaml", 1], "patch": [1, "yes"]}
+    wrong |= {"context": [-1, "3"], "limit": [0, -1, "1"], "after": [1]}
+    wrong_types(v, "diff", {"path": REPOSITORY}, wrong)
+    missing(v, "diff", {"path": REPOSITORY}, "path")
+
+
+def status(v: Topic) -> None:
+    dirty = partial(ask, "status", path=f"{TOP}/dirty")
+    states = [("README.md", "modified", "modified"), ("added.txt", "added", None), ("config.yaml", None, "modified")]
+    states += [
+        ("deploy/notes.txt", "deleted", None),
+        ("empty.txt", None, "type_changed"),
+        ("side.txt", None, "deleted"),
+    ]
+    entries = [{"file": file, "index": index, "worktree": worktree} for file, index, worktree in states]
+    untracked = {"file": "untracked.txt", "index": None, "worktree": "untracked"}
+    ignored = {"file": "debug.log", "index": None, "worktree": "ignored"}
+    told = {"branch": "main", "head": id_of("main"), "next": None}
+    v.ok("nothing to tell", ask("status", path=REPOSITORY), {**told, "entries": []})
+    v.ok("what changed in the index and in the worktree", dirty(), {**told, "entries": [*entries, untracked]})
+    v.ok("without what is untracked", dirty(id=1, untracked=False), {**told, "entries": entries})
+    both = [*entries[:3], ignored, *entries[3:], untracked]
+    v.ok("with what is ignored", dirty(ignored=True), {**told, "entries": both})
+    v.ok("some files", dirty(paths=["config.yaml", "deploy"]), {**told, "entries": entries[2:4]})
+    v.ok("the first two", dirty(limit=2), {**told, "entries": entries[:2], "next": "added.txt"})
+    v.ok("the ones after them", dirty(after="added.txt"), {**told, "entries": [*entries[2:], untracked]})
+    v.ok("a limit that is met exactly", dirty(limit=7), {**told, "entries": [*entries, untracked]})
+    conflicted = {"file": "file.txt", "index": None, "worktree": "conflicted"}
+    merging = {"branch": "main", "head": id_of("main", f"{TOP}/merging"), "entries": [conflicted], "next": None}
+    v.ok("a conflict", ask("status", path=f"{TOP}/merging"), merging)
+    empty = {"branch": "main", "head": None, "entries": [], "next": None}
+    v.ok("an empty repository", ask("status", path=EMPTY), empty)
+    v.err("a bare repository", ask("status", id=1, path=BARE), "unsupported", has="feature")
+    no_repository(v, "status", {})
+    forbidden_paths(v, "status")
+    wrong: dict[str, list[Any]] = {"path": [1], "paths": ["config.yaml", 1], "untracked": [1], "ignored": ["no"]}
+    wrong |= {"limit": [0, -1, "1"], "after": [1]}
+    wrong_types(v, "status", {"path": REPOSITORY}, wrong)
+    missing(v, "status", {"path": REPOSITORY}, "path")
+
+
+def hello(v: Topic) -> None:
+    keys = "protocol program version libgit2 operations events features limits"
+    v.has("who is there", {"op": "hello"}, keys)
+    v.has("the client says who it is", ask("hello", id=1, protocol=1, client="vectors"), keys)
+    v.has("arguments that are nil are absent", ask("hello", protocol=None, client=None), keys)
+    v.err("a version that is not spoken", ask("hello", id=1, protocol=99), "unsupported", has="feature")
+    v.err("a version that is not spoken, without an id", ask("hello", protocol=2), "unsupported", has="feature")
+    wrong_types(v, "hello", {}, {"protocol": ["1", -1, 1.5, True], "client": [1, ["vectors"]]})
+
+
+def ping(v: Topic) -> None:
+    v.ok("the smallest request", PING, "pong")
+    v.ok("with an id", ask("ping", id="p"), "pong")
+
+
+def stats(v: Topic) -> None:
+    keys = "uptime_ms requests operations repositories queues events memory"
+    v.has("what the daemon counts", {"op": "stats"}, keys)
+    v.has("with an id", ask("stats", id=1), keys)
+
+
+def subscribe(v: Topic) -> None:
+    v.ok("to progress", ask("subscribe", events=["progress"]), {"events": ["progress"]})
+    v.ok("to progress, with an id", ask("subscribe", id=1, events=["progress"]), {"events": ["progress"]})
+    v.err("to a kind there is not", ask("subscribe", id=1, events=["weather"]), "bad_request")
+    wrong_types(v, "subscribe", {}, {"events": ["progress", 1, True]})
+    missing(v, "subscribe", {"events": []}, "events")
+    v.ok("to nothing any more", ask("subscribe", id=1, events=[]), {"events": []})
+
+
+def cancel(v: Topic) -> None:
+    for wanted in (12345, "none", -1, 2**64 - 1):
+        v.ok(f"{shows(wanted)}, which nobody asked", ask("cancel", id=1, request=wanted), False)
+    v.ok("without an id of its own", ask("cancel", request=12345), False)
+    wrong_types(v, "cancel", {}, {"request": [1.5, True, [1], b"a", "", 129 * "a"]})
+    missing(v, "cancel", {"request": 1}, "request")
+
+
+def batch(v: Topic) -> None:
+    failed = {"err": "", "code": "unknown_operation"}
+    mixed = [PING, {"op": "nonsense"}, ask("files", path=FOLDER)]
+    v.ok(
+        "one after the other",
+        ask("batch", id=1, requests=mixed),
+        [{"ok": "pong"}, failed, {"ok": ["one.yaml", "two.yml"]}],
+    )
+    v.ok("without an id", ask("batch", requests=[PING]), [{"ok": "pong"}])
+    v.ok(
+        "nothing after a failure",
+        ask("batch", requests=mixed, stop_on_error=True),
+        [{"ok": "pong"}, failed, {"err": "", "code": "cancelled"}],
+    )
+    v.ok(
+        "an error is told where it is",
+        ask("batch", requests=[{"op": "head"}, PING]),
+        [{"err": "", "code": "bad_request"}, {"ok": "pong"}],
+    )
+    v.ok("a thousand", ask("batch", requests=Repeat(PING, 1000)), Repeat({"ok": "pong"}, 1000))
+    v.err("a thousand and one", ask("batch", id=1, requests=Repeat(PING, 1001)), "bad_request", field="requests")
+    v.err("none", ask("batch", id=1, requests=[]), "bad_request", field="requests")
+    for op, rest in (
+        ("batch", {"requests": [PING]}),
+        ("cancel", {"request": 1}),
+        ("subscribe", {"events": []}),
+        ("shutdown", {}),
+    ):
+        v.err(f"`{op}` cannot be in it", ask("batch", id=1, requests=[PING, {"op": op, **rest}]), "bad_request")
+    for key in ("id", "timeout_ms"):
+        v.err(f"a request in it has no `{key}`", ask("batch", id=1, requests=[{"op": "ping", key: 1}]), "bad_request")
+    wrong_types(v, "batch", {}, {"requests": [1, "ping", PING]})
+    wrong_types(v, "batch", {"requests": [PING]}, {"stop_on_error": [1, "yes"]})
+    v.err("a request in it that is no map", ask("batch", id=1, requests=[1]), "bad_request")
+    missing(v, "batch", {"requests": [PING]}, "requests")
+
+
+def shutdown(v: Topic) -> None:
+    none = {"finished": 0, "cancelled": 0}
+    for about, request in {
+        "as the oldest clients would ask": {"op": "shutdown"},
+        "with an id": ask("shutdown", id=1),
+        "with a time": ask("shutdown", id=1, grace_ms=1000),
+        "at once": ask("shutdown", id=1, grace_ms=0),
+    }.items():
+        v.talk(about, [request], [answer(request, none)], exit=0)
+    sent = [ask("ping", id=1), ask("shutdown", id=2)]
+    v.talk(
+        "what came before is answered before",
+        sent,
+        [answer(sent[0], "pong"), [("code", "ok"), ("id", 2), ("has", "finished cancelled")]],
+        exit=0,
+    )
+    wrong_types(v, "shutdown", {}, {"grace_ms": ["1", -1, 1.5]})
+
+
+TOPICS: dict[str, tuple[str, Callable[[Topic], None]]] = {
+    "envelope": ("What every request and reply has, whatever its operation.", envelope),
+    "frames": ("What is no request, and what is no frame.", frames),
+    "codec": ("Values on their own.", codec),
+}
+for operation in (sync, files, read, head, checkout, lsremote, log, diff, status):
+    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
+for operation in (hello, ping, stats, subscribe, cancel, batch, shutdown):
+    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
+
+
+def main() -> int:
+    subprocess.run([VECTORS / "fixture.sh"], check=True)
+    changed, count = [], 0
+    for name, (title, write) in TOPICS.items():
+        topic = Topic(title)
+        write(topic)
+        count += len(topic.blocks) - 1
+        file = VECTORS / f"{name}.txt"
+        if not file.exists() or file.read_text() != topic.text():
+            changed.append(file.name)
+            if "--check" not in sys.argv:
+                file.write_text(topic.text())
+    print(f"{count} vectors in {len(TOPICS)} files; changed: {' '.join(changed) or 'none'}")
+    return 1 if changed and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

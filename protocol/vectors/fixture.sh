@@ -1,0 +1,163 @@
+#!/bin/sh
+# Makes the repositories that the vectors speak of: the same names, dates and so the same ids on every machine.
+# Run it before the vectors; it starts from nothing each time. Needs sh and git alone.
+set -eu
+umask 022
+top=/tmp/gitport-vectors
+new=$top.$$
+rm -rf "$new"
+mkdir "$new"
+cd "$new"
+trap 'rm -rf "$new"' EXIT
+
+# Nothing of the machine's or the caller's configuration may reach a repository.
+unset $(git rev-parse --local-env-vars)
+export HOME="$new" XDG_CONFIG_HOME="$new" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1
+export GIT_AUTHOR_NAME='Ada Lovelace' GIT_AUTHOR_EMAIL=ada@example.org
+export GIT_COMMITTER_NAME='Grace Hopper' GIT_COMMITTER_EMAIL=grace@example.org
+
+hour=1700000000
+tick() {
+    hour=$((hour + 3600))
+    export GIT_AUTHOR_DATE="$hour +0200" GIT_COMMITTER_DATE="$((hour + 60)) -0330"
+}
+commit() {
+    tick
+    git add -A
+    git commit -q -m "$1"
+}
+create() {
+    git init -q --template= -b main "$1"
+    cd "$new/$1"
+    git config core.autocrlf false
+    git config gc.auto 0
+}
+clone() {
+    git clone -q --template= "$@" 2>/dev/null
+}
+
+# An ordinary repository: folders, every kind of file, a merge, a rename, tags.
+create repository
+mkdir -p deploy/nested src
+printf 'The first line.\nThe second line.\nThe third line.\n' > README.md
+printf 'name: vectors\nsize: 1\n' > config.yaml
+printf 'app: one\n' > app.yml
+printf 'hidden: true\n' > .hidden.yaml
+printf '*.log\n' > .gitignore
+printf 'two dots\n' > a..b.txt
+printf 'stage: 1\n' > deploy/staging.yaml
+printf 'stage: 2\n' > deploy/production.yml
+printf 'Not a definition.\n' > deploy/notes.txt
+printf 'deep: true\n' > deploy/nested/deep.yaml
+printf 'int main(void) {\n    return 0;\n}\n\n/* long enough to be found again under another name */\n' > src/main.c
+printf '#!/bin/sh\necho run\n' > run.sh
+chmod 755 run.sh
+commit 'the first commit
+
+It has a body.'
+printf '\000\001\002\375\376\377' > image.bin
+printf 'latin: 1\n' > "$(printf 'caf\351.yaml')"
+: > empty.txt
+ln -s README.md link
+ln -s deploy folder-link
+commit 'every kind of file'
+git checkout -q -b side
+printf 'from the side\n' > side.txt
+commit 'side: a file of its own'
+git checkout -q main
+printf 'name: vectors\nsize: 2\n' > config.yaml
+commit 'config: size is 2'
+tick
+git tag -a -m 'version 1' v1
+git tag light
+tick
+git merge -q --no-ff -m 'merge side' side
+git mv src/main.c src/program.c
+git rm -q app.yml
+commit 'src: another name'
+# What a checkout cannot show everywhere: a submodule that is nowhere, an author in Latin-1.
+tree=$({ git ls-tree main; printf '160000 commit %040d\tmodule\n' 7; } | git mktree --missing)
+tick
+# `git commit-tree` would make UTF-8 of it.
+odd=$(printf 'tree %s\nparent %s\nauthor Andr\351 <andre@example.org> %s\ncommitter Grace Hopper <grace@example.org> %s\n\nof Andr\351\n' \
+    "$tree" "$(git rev-parse main)" "$GIT_AUTHOR_DATE" "$GIT_COMMITTER_DATE" | git hash-object -t commit -w --stdin)
+git update-ref refs/heads/odd "$odd"
+cd "$new"
+
+clone --bare repository bare.git
+git -C bare.git remote remove origin
+# Clones whose origin is the address they will have.
+for name in work clone dirty; do
+    clone bare.git "$name"
+    git -C "$name" remote set-url origin "$top/bare.git"
+done
+git -C clone reset -q --hard HEAD~2
+clone --bare bare.git mirror.git
+git -C mirror.git remote set-url origin "$top/bare.git"
+git -C mirror.git update-ref refs/heads/main refs/tags/light
+
+# Everything `status` can tell but a conflict.
+cd dirty
+printf 'staged\n' > added.txt
+git add added.txt
+printf 'staged\n' >> README.md
+git add README.md
+printf 'and again\n' >> README.md
+printf 'changed\n' >> config.yaml
+git rm -q deploy/notes.txt
+rm side.txt
+rm empty.txt
+ln -s README.md empty.txt
+printf 'new\n' > untracked.txt
+printf 'log\n' > debug.log
+cd "$new"
+
+# A merge that a person has to end.
+create merging
+printf 'base\n' > file.txt
+commit 'base'
+git checkout -q -b theirs
+printf 'theirs\n' > file.txt
+commit 'theirs'
+git checkout -q main
+printf 'ours\n' > file.txt
+commit 'ours'
+git merge -q theirs > /dev/null 2>&1 || true
+cd "$new"
+
+# A remote with a branch whose name is no UTF-8.
+git init -q --template= --bare -b main latin.git
+git -C latin.git fetch -q ../bare.git refs/tags/light:refs/heads/main
+printf '%s refs/heads/caf\351\n' "$(git -C latin.git rev-parse main)" > latin.git/packed-refs
+
+create empty
+cd "$new"
+
+# The blob of README.md holds nothing that could be unpacked.
+create corrupt
+printf 'broken\n' > README.md
+printf 'sound\n' > sound.txt
+commit 'before the accident'
+blob=$(git rev-parse HEAD:README.md)
+object=.git/objects/$(echo "$blob" | cut -c 1-2)/$(echo "$blob" | cut -c 3-)
+rm -f "$object"
+printf 'garbage' > "$object"
+cd "$new"
+
+create future
+git config core.repositoryformatversion 1
+git config extensions.objectformat sha256
+cd "$new"
+
+mkdir -p folder/sub
+printf 'number: 1\n' > folder/one.yaml
+printf 'number: 2\n' > folder/two.yml
+printf 'number: 3\n' > folder/three.txt
+printf 'number: 4\n' > folder/sub/four.yaml
+printf 'hidden: true\n' > folder/.hidden.yaml
+ln -s one.yaml folder/link.yaml
+ln -s /etc folder/outside
+
+rm -rf "$top"
+mv "$new" "$top"
+trap - EXIT

@@ -1,0 +1,100 @@
+//! Flags and environment, parsed once and passed down.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::git::Transport;
+
+/// A Git daemon that any supervisor can spawn and trust.
+///
+/// With requests on stdin it serves them: length-prefixed msgpack in, length-prefixed msgpack
+/// out, as an Erlang port with {packet, 4}. That is what a supervisor starts.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve requests on stdin until it ends (the default when stdin is no terminal).
+    Serve,
+    /// Carry out one request and print its reply as JSON.
+    ///
+    /// Values are taken as JSON where they are JSON (`depth=0`, `files=["a","b"]`, `rev=null`),
+    /// as text where they are not (`path=/srv/app`). The exit status is 0 for `ok`, 1 for `err`.
+    Call {
+        /// The operation, such as `head` or `sync`; `hello` lists them.
+        op: String,
+        /// Its arguments, such as `path=/srv/app`.
+        #[arg(value_name = "KEY=VALUE")]
+        arguments: Vec<String>,
+    },
+    /// Carry out requests written as JSON, one a line, and print the replies, one a line.
+    ///
+    /// For example: {"op": "head", "path": "/srv/app"}
+    Shell,
+    /// Play a supervisor: make a repository, drive a daemon, and show every frame in words.
+    Demo,
+    /// Print a script that completes commands and flags in a shell.
+    Completions { shell: Shell },
+    /// Do the network work of one request. The daemon starts this.
+    #[command(hide = true)]
+    Network,
+}
+
+#[derive(Args, Clone)]
+pub struct Settings {
+    /// Refuse every path outside this folder.
+    #[arg(long, env = "GITPORT_ROOT", value_name = "DIR", global = true)]
+    pub root: Option<PathBuf>,
+
+    /// Threads for local work.
+    #[arg(long, env = "GITPORT_WORKERS", value_name = "N", default_value_t = 4, global = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+
+    /// Children that do network work at the same time.
+    #[arg(long, env = "GITPORT_NETWORK", value_name = "N", default_value_t = 16, global = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub network: u16,
+
+    /// Requests that may wait for a worker before others are `busy`; a quarter for the network.
+    #[arg(long, env = "GITPORT_WAITING", value_name = "N", default_value_t = 1024, global = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub waiting: u32,
+
+    /// The longest request, in bytes.
+    #[arg(long, env = "GITPORT_REQUEST_BYTES_MAX", value_name = "N", global = true)]
+    #[arg(default_value_t = 16 << 20, value_parser = clap::value_parser!(u32).range(64..))]
+    pub request_bytes_max: u32,
+
+    /// The longest reply, in bytes.
+    #[arg(long, env = "GITPORT_REPLY_BYTES_MAX", value_name = "N", global = true)]
+    #[arg(default_value_t = 256 << 20, value_parser = clap::value_parser!(u32).range(1024..))]
+    pub reply_bytes_max: u32,
+
+    /// How long running requests may go on after stdin ends or SIGTERM comes.
+    #[arg(long, env = "GITPORT_GRACE_MS", value_name = "MS", default_value_t = 10_000)]
+    #[arg(global = true)]
+    pub grace_ms: u64,
+
+    /// How long network work may take when the request does not say.
+    #[arg(long, env = "GITPORT_NETWORK_TIMEOUT_MS", value_name = "MS", default_value_t = 600_000)]
+    #[arg(global = true, value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    pub network_timeout_ms: u64,
+
+    /// Which transports remotes may use.
+    #[arg(long, env = "GITPORT_TRANSPORTS", value_name = "LIST", value_delimiter = ',')]
+    #[arg(global = true, default_values_t = Transport::ALL)]
+    pub transports: Vec<Transport>,
+
+    /// The git program for large transfers, or `none` to use the built-in transport only.
+    #[arg(long, env = "GITPORT_GIT", value_name = "PROGRAM", default_value = "git", global = true)]
+    pub git: String,
+}

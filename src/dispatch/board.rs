@@ -1,0 +1,179 @@
+//! What is going on: requests without a reply, lanes, and requests without an id.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use crossbeam_channel::Sender;
+
+use super::{Ticket, pool::Task};
+use crate::{id::RequestId, ops::Lane};
+
+/// How many bytes of requests may wait before others are `busy`.
+pub const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many requests without an id may wait for the one before them.
+const UNNAMED_MAX: usize = 1024;
+
+/// Names a request among those that wait for their reply.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    Named(RequestId),
+    Unnamed(u64),
+}
+
+impl Key {
+    pub fn id(&self) -> Option<&RequestId> {
+        match self {
+            Key::Named(id) => Some(id),
+            Key::Unnamed(_) => None,
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Board {
+    live: HashMap<Key, Arc<Ticket>>,
+    /// Repositories that are being written, with what waits to write them next.
+    lanes: HashMap<PathBuf, VecDeque<Task>>,
+    pub waiting_bytes: usize,
+    pub unnamed: Unnamed,
+    stage: Stage,
+}
+
+/// Whether requests are taken, and who waits for the last one's reply.
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Open,
+    Closing(Sender<()>),
+}
+
+impl Board {
+    pub fn is_closing(&self) -> bool {
+        matches!(self.stage, Stage::Closing(_))
+    }
+
+    /// Takes no more requests; `quiet` hears when the last one is answered.
+    pub fn close(&mut self, quiet: Sender<()>) {
+        self.stage = Stage::Closing(quiet);
+        self.tell_if_quiet();
+    }
+
+    pub fn tell_if_quiet(&self) {
+        if let Stage::Closing(quiet) = &self.stage
+            && self.live.is_empty()
+            && self.unnamed.is_empty()
+        {
+            // It hears once; what comes after is the same news.
+            let _ = quiet.try_send(());
+        }
+    }
+
+    pub fn insert(&mut self, ticket: Arc<Ticket>) {
+        self.live.insert(ticket.key.clone(), ticket);
+    }
+
+    pub fn get(&self, key: &Key) -> Option<Arc<Ticket>> {
+        self.live.get(key).cloned()
+    }
+
+    pub fn contains(&self, id: &RequestId) -> bool {
+        !self.live.is_empty() && self.live.contains_key(&Key::Named(id.clone()))
+    }
+
+    pub fn remove(&mut self, key: &Key) -> Option<Arc<Ticket>> {
+        self.live.remove(key)
+    }
+
+    pub fn live(&self) -> impl Iterator<Item = &Arc<Ticket>> {
+        self.live.values()
+    }
+
+    /// Gives the task back if it may run now; else it waits for its turn in its lane.
+    pub fn enter(&mut self, task: Task) -> Option<Task> {
+        let Some(path) = written(&task.job.lane) else { return Some(task) };
+        match self.lanes.get_mut(path) {
+            Some(waiting) => {
+                waiting.push_back(task);
+                None
+            }
+            None => {
+                self.lanes.insert(path.clone(), VecDeque::new());
+                Some(task)
+            }
+        }
+    }
+
+    /// The task whose turn it is when one of `lane` is done.
+    pub fn leave(&mut self, lane: &Lane) -> Option<Task> {
+        let path = written(lane)?;
+        let next = self.lanes.get_mut(path)?.pop_front();
+        if next.is_none() {
+            self.lanes.remove(path);
+        }
+        next
+    }
+}
+
+fn written(lane: &Lane) -> Option<&PathBuf> {
+    match lane {
+        Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
+        Lane::Quick | Lane::Read(_) | Lane::Network(None) => None,
+    }
+}
+
+/// Requests without an id: one is carried out, the others wait for it.
+#[derive(Default)]
+pub struct Unnamed {
+    is_running: bool,
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    last: u64,
+}
+
+pub enum Waiting {
+    Request(Vec<u8>),
+    /// So many requests in a row that found the queue full. They are refused in their turn.
+    Refused(u64),
+}
+
+impl Unnamed {
+    fn is_empty(&self) -> bool {
+        !self.is_running && self.waiting.is_empty()
+    }
+
+    /// Whether the request in this frame is to be carried out now. Else it was put in the queue.
+    pub fn enter(&mut self, body: &[u8]) -> bool {
+        if !self.is_running {
+            self.is_running = true;
+            return true;
+        }
+        if self.waiting.len() < UNNAMED_MAX && self.bytes + body.len() <= WAITING_BYTES_MAX {
+            self.bytes += body.len();
+            self.waiting.push_back(Waiting::Request(body.to_vec()));
+        } else if let Some(Waiting::Refused(count)) = self.waiting.back_mut() {
+            *count += 1;
+        } else {
+            self.waiting.push_back(Waiting::Refused(1));
+        }
+        false
+    }
+
+    /// What comes after the one that was carried out.
+    pub fn next(&mut self) -> Option<Waiting> {
+        let next = self.waiting.pop_front();
+        match &next {
+            Some(Waiting::Request(body)) => self.bytes -= body.len(),
+            Some(Waiting::Refused(_)) => (),
+            None => self.is_running = false,
+        }
+        next
+    }
+
+    pub fn new_key(&mut self) -> Key {
+        self.last += 1;
+        Key::Unnamed(self.last)
+    }
+}

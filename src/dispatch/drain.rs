@@ -1,0 +1,177 @@
+//! The whole life of a daemon: from its first request to its exit status.
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, after, never, select, unbounded};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use super::{Dispatch, From, Ticket, board::Key};
+use crate::{
+    config::Settings,
+    error::Error,
+    ops::{Shutdown, ShutdownReply},
+    port::{self, Broken, Output, Stdio, envelope},
+};
+
+/// How long the last replies may take to leave.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What can end the daemon. Nothing else does.
+pub enum End {
+    Input(port::End),
+    Signal,
+    Asked(Asked),
+    ClientGone,
+}
+
+/// A `shutdown` that is answered last.
+pub struct Asked {
+    key: Key,
+    grace: Option<Duration>,
+    /// How many requests were without a reply when it came, and how many of them were cancelled.
+    left: u64,
+    cancelled: u64,
+}
+
+/// Serves until something ends it, then finishes what is running.
+///
+/// The process must exit with the returned status right away: threads may still be stuck in work
+/// that nobody waits for.
+pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
+    let (ends, ended) = unbounded();
+    let sender = ends.clone();
+    let on_gone = Box::new(move || drop(sender.send(End::ClientGone)));
+    let output = Arc::new(Output::new(stdio.output, on_gone));
+    let (grace, frame_bytes_max) = (settings.grace_ms, settings.request_bytes_max as usize);
+    let dispatch = Dispatch::new(settings, output.clone(), ends.clone());
+
+    let (it, sender) = (dispatch.clone(), ends.clone());
+    start("port-reader", move || {
+        let take = |body: &[u8]| it.take(body);
+        let end = port::read_requests(stdio.input, frame_bytes_max, &it.output, take);
+        it.output.flush();
+        drop(sender.send(End::Input(end)));
+    });
+    let it = output.clone();
+    start("port-writer", move || it.write_for_others());
+    let sender = ends.clone();
+    start("port-watch", move || {
+        output.wait_until_gone();
+        drop(sender.send(End::ClientGone));
+    });
+    let it = dispatch.clone();
+    start("clock", move || it.keep_time());
+    match Signals::new([SIGTERM, SIGINT]) {
+        Ok(mut signals) => start("signals", move || {
+            signals.forever().for_each(|_| drop(ends.send(End::Signal)));
+        }),
+        Err(error) => log::warn!("signals will not be heard: {error}"),
+    }
+    let code = dispatch.live_until(&ended, Duration::from_millis(grace));
+    dispatch.stop_everything();
+    code
+}
+
+fn start(name: &str, body: impl FnOnce() + Send + 'static) {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
+    thread.expect("the system has a thread left");
+}
+
+impl Dispatch {
+    /// Takes a `shutdown` off the board: it is answered when all others are.
+    pub(super) fn ask_to_leave(self: &Arc<Self>, key: Key, shutdown: &Shutdown, from: From) {
+        let grace = shutdown.grace_ms.map(Duration::from_millis);
+        let left = {
+            let mut board = self.board();
+            board.close(self.quiet.0.clone());
+            board.live().count() as u64
+        };
+        let is_unnamed = key.id().is_none();
+        drop(self.ends.send(End::Asked(Asked { key, grace, left, cancelled: 0 })));
+        if is_unnamed {
+            self.take_next_unnamed(from);
+        }
+    }
+
+    fn live_until(self: &Arc<Self>, ended: &Receiver<End>, grace: Duration) -> ExitCode {
+        let mut code = ExitCode::SUCCESS;
+        let (mut asked, mut limit) = (None, never());
+        let mut is_open = true;
+        loop {
+            select! {
+                recv(ended) -> end => match end.expect("this thread keeps a sender") {
+                    End::ClientGone | End::Input(port::End::ClientGone) => return code,
+                    End::Asked(it) => {
+                        limit = it.grace.map_or_else(never, after);
+                        asked = Some(it);
+                    }
+                    End::Input(port::End::Closed) if asked.is_some() => (),
+                    End::Signal if !is_open => limit = after(Duration::ZERO),
+                    End::Signal | End::Input(port::End::Closed) => limit = after(grace),
+                    End::Input(port::End::Broken(broken)) => {
+                        self.tell_broken(&broken);
+                        code = ExitCode::FAILURE;
+                        limit = after(grace);
+                    }
+                },
+                recv(limit) -> _ => {
+                    limit = never();
+                    let cancelled = self.cancel_everything();
+                    if let Some(asked) = &mut asked {
+                        asked.cancelled = cancelled.min(asked.left);
+                    }
+                }
+                recv(self.quiet.1) -> _ => break,
+            }
+            if is_open {
+                is_open = false;
+                self.board().close(self.quiet.0.clone());
+            }
+        }
+        self.say_goodbye(asked);
+        code
+    }
+
+    fn say_goodbye(&self, asked: Option<Asked>) {
+        if let Some(Asked { key, left, cancelled, .. }) = asked {
+            let reply = ShutdownReply { finished: left - cancelled, cancelled };
+            self.reply(key.id(), Ok(envelope::encoded(&reply)), From::Clock);
+        }
+        self.output.drain(Instant::now() + LAST_WORDS);
+    }
+
+    /// Says why nothing more can be read, in a frame that belongs to no request.
+    fn tell_broken(&self, broken: &Broken) {
+        let limit = u64::from(self.settings.request_bytes_max);
+        let error = match broken {
+            Broken::TooLong { bytes } => Error::too_large("the frame is longer than allowed")
+                .with("bytes", *bytes as u64)
+                .with("limit", limit),
+            Broken::Truncated => Error::bad_request("stdin ended in the middle of a frame"),
+            Broken::Input(error) => Error::unavailable(format!("stdin cannot be read: {error}")),
+        };
+        log::error!("{error}");
+        self.reply(None, Err(error), From::Clock);
+    }
+
+    fn cancel_everything(self: &Arc<Self>) -> u64 {
+        let live: Vec<Arc<Ticket>> = self.board().live().cloned().collect();
+        for ticket in &live {
+            let error = Error::cancelled("the daemon ended before this was done");
+            self.give_up(ticket, error, From::Clock);
+        }
+        live.len() as u64
+    }
+
+    fn stop_everything(&self) {
+        self.board().live().for_each(|it| it.watch.stop());
+    }
+}

@@ -1,0 +1,221 @@
+//! From frames to work and back.
+//!
+//! What happens is decided where it happens, under one short lock (the [`Board`]): the reader
+//! takes requests in, workers finish them, the clock ends those that are late, [`serve`] ends
+//! them all. A hop to a thread in between would cost more than most requests do.
+//!
+//! Every request gets exactly one reply: whoever takes its ticket off the board answers it.
+
+mod board;
+mod clock;
+mod drain;
+mod events;
+mod pool;
+mod take;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, atomic::Ordering::Relaxed},
+    time::Instant,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+pub use self::drain::serve;
+use self::{
+    board::{Board, Key},
+    clock::Alarm,
+    drain::End,
+    events::Events,
+    pool::{Pool, Task},
+};
+use crate::{
+    config::Settings,
+    error::{Error, Result},
+    git::Store,
+    id::RequestId,
+    ops::{Batch, Context, Lane, OPERATIONS},
+    port::{Output, envelope},
+    stats::Stats,
+    watch::Watch,
+};
+
+pub struct Dispatch {
+    settings: Settings,
+    store: Store,
+    stats: Arc<Stats>,
+    output: Arc<Output>,
+    events: Arc<Events>,
+    board: Mutex<Board>,
+    alarm: Alarm,
+    workers: Pool,
+    network: Pool,
+    ends: Sender<End>,
+    /// Hears when nothing waits for a reply any more, after the board was closed.
+    quiet: (Sender<()>, Receiver<()>),
+}
+
+/// One request from the moment it was read until its reply.
+pub struct Ticket {
+    key: Key,
+    op: &'static str,
+    path: Option<PathBuf>,
+    started: Instant,
+    deadline: Option<Instant>,
+    timeout_ms: u64,
+    watch: Watch,
+}
+
+/// What becomes of a result.
+enum Then {
+    Answer,
+    /// It is one of a batch; the rest of that batch is carried out next.
+    Continue(Box<Progressing>),
+}
+
+/// A batch that is being carried out.
+struct Progressing {
+    batch: Batch,
+    replies: Vec<u8>,
+    count: u32,
+}
+
+/// Which kind of thread answers: one that may wait for the client to read, or one that may not.
+#[derive(Clone, Copy)]
+enum From {
+    Worker,
+    Reader,
+    Clock,
+}
+
+impl Dispatch {
+    fn new(settings: Settings, output: Arc<Output>, ends: Sender<End>) -> Arc<Dispatch> {
+        let waiting = u64::from(settings.waiting);
+        let names = OPERATIONS.iter().map(|it| it.name);
+        let stats = Arc::new(Stats::new(names, [waiting, (waiting / 4).max(1)]));
+        Arc::new(Dispatch {
+            store: Store::new(settings.root.clone()),
+            events: Arc::new(Events::new(output.clone(), stats.clone())),
+            stats,
+            output,
+            board: Mutex::default(),
+            alarm: Alarm::default(),
+            workers: Pool::new("worker", usize::from(settings.workers)),
+            network: Pool::new("network", usize::from(settings.network)),
+            ends,
+            quiet: bounded(1),
+            settings,
+        })
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().expect("nobody panics with the board")
+    }
+
+    /// Runs a job where it is, so that a panic costs one request.
+    fn run(&self, run: crate::ops::Run, watch: &Watch) -> Result<Vec<u8>> {
+        let context = Context {
+            settings: &self.settings,
+            store: &self.store,
+            stats: &self.stats,
+            watch,
+        };
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&context)));
+        caught.unwrap_or_else(|_| Err(Error::internal("a bug ended this request")))
+    }
+
+    /// Hands a task to its threads, or to the queue of its lane; gives it back when that is full.
+    fn submit(self: &Arc<Self>, task: Task) -> Option<(Task, Error)> {
+        let (pool, queue, retry_after_ms): (_, _, u64) = match task.job.lane {
+            Lane::Network(_) => (&self.network, &self.stats.network, 1000),
+            _ => (&self.workers, &self.stats.workers, 100),
+        };
+        // The board's lock makes looking and counting one step.
+        let mut board = self.board();
+        if queue.limit <= queue.waiting.load(Relaxed)
+            || board::WAITING_BYTES_MAX < board.waiting_bytes + task.bytes
+        {
+            let message = format!("{} requests are waiting", queue.waiting.load(Relaxed));
+            let error = Error::busy(message).with("retry_after_ms", retry_after_ms);
+            return Some((task, error));
+        }
+        queue.waiting.fetch_add(1, Relaxed);
+        board.waiting_bytes += task.bytes;
+        if let Some(task) = board.enter(task) {
+            drop(board);
+            pool.send(self, task);
+        }
+        None
+    }
+
+    /// What a thread of a pool does with a task.
+    fn perform(self: &Arc<Self>, task: Task) {
+        let Task { ticket, job, then, bytes } = task;
+        let queue = match job.lane {
+            Lane::Network(_) => &self.stats.network,
+            _ => &self.stats.workers,
+        };
+        queue.waiting.fetch_sub(1, Relaxed);
+        self.board().waiting_bytes -= bytes;
+        queue.running.fetch_add(1, Relaxed);
+        let lane = job.lane;
+        let result = match ticket.watch.check() {
+            Ok(()) => self.run(job.run, &ticket.watch),
+            Err(error) => Err(error),
+        };
+        queue.running.fetch_sub(1, Relaxed);
+        if let Some(next) = self.board().leave(&lane) {
+            let pool = match next.job.lane {
+                Lane::Network(_) => &self.network,
+                _ => &self.workers,
+            };
+            pool.send(self, next);
+        }
+        match then {
+            Then::Answer => self.answer(&ticket, result, From::Worker),
+            Then::Continue(progressing) => self.proceed(ticket, progressing, result, From::Worker),
+        }
+    }
+
+    /// Answers a request, unless somebody did.
+    fn answer(self: &Arc<Self>, ticket: &Ticket, result: Result<Vec<u8>>, from: From) {
+        if self.board().remove(&ticket.key).is_none() {
+            return;
+        }
+        let took = ticket.started.elapsed();
+        self.stats.count(ticket.op, ticket.path.as_deref(), took, result.is_err());
+        self.reply(ticket.key.id(), result, from);
+        if let Key::Unnamed(_) = ticket.key {
+            self.take_next_unnamed(from);
+        }
+        self.board().tell_if_quiet();
+    }
+
+    /// Ends a request that nobody waits for any more: answers it and stops what runs for it.
+    fn give_up(self: &Arc<Self>, ticket: &Ticket, error: Error, from: From) {
+        ticket.watch.stop();
+        self.answer(ticket, Err(error), from);
+    }
+
+    fn reply(&self, id: Option<&RequestId>, result: Result<Vec<u8>>, from: From) {
+        let limit = self.settings.reply_bytes_max as usize;
+        let result = result.and_then(|value| match value.len() <= limit {
+            true => Ok(value),
+            false => Err(Error::too_large("the reply would be too long; ask for less at a time")
+                .with("bytes", value.len() as u64)
+                .with("limit", limit as u64)),
+        });
+        if let Err(error) = &result {
+            log::debug!("request {id:?}: {error}");
+        }
+        let append = |output: &mut Vec<u8>| match &result {
+            Ok(value) => envelope::reply(output, id, value),
+            Err(error) => envelope::refusal(output, id, error),
+        };
+        match from {
+            From::Worker => self.output.send(append),
+            From::Reader => self.output.stage(append),
+            From::Clock => self.output.post(append),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Taking requests in: what the reader does with a frame.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rmp::encode;
+
+use super::{Dispatch, From, Progressing, Then, Ticket, board::{Key, Waiting}, pool::Task};
+use crate::{
+    error::{Error, Result},
+    id::RequestId,
+    ops::{self, Batch, Call, Control, Lane},
+    port::envelope::{Request, encoded},
+    watch::Watch,
+};
+
+/// Whether a request has its reply already.
+#[derive(PartialEq)]
+enum Taken {
+    Answered,
+    Pending,
+}
+
+impl Dispatch {
+    /// Takes one request. Whatever can be answered at once is staged; the reader flushes it.
+    pub fn take(self: &Arc<Self>, body: &[u8]) {
+        let (id, request) = Request::read(body);
+        if let Some(id) = id {
+            self.take_named(id, request, body.len());
+        } else if self.board().unnamed.enter(body)
+            && self.take_unnamed(request, body.len(), From::Reader) == Taken::Answered
+        {
+            self.take_next_unnamed(From::Reader);
+        }
+    }
+
+    fn take_named(self: &Arc<Self>, id: RequestId, request: Result<Request>, bytes: usize) {
+        if self.board().contains(&id) {
+            let message = format!("the id {id:?} is waiting for its reply already");
+            let error = Error::bad_request(message).with("field", "id");
+            return self.reply(Some(&id), Err(error), From::Reader);
+        }
+        match request {
+            Ok(request) => {
+                self.start(Key::Named(id), &request, bytes, From::Reader);
+            }
+            Err(error) => self.reply(Some(&id), Err(error), From::Reader),
+        }
+    }
+
+    fn take_unnamed(
+        self: &Arc<Self>,
+        request: Result<Request>,
+        bytes: usize,
+        from: From,
+    ) -> Taken {
+        match request {
+            Ok(request) => {
+                let key = self.board().unnamed.new_key();
+                self.start(key, &request, bytes, from)
+            }
+            Err(error) => {
+                self.reply(None, Err(error), from);
+                Taken::Answered
+            }
+        }
+    }
+
+    /// Goes on with requests without an id until one of them takes its time.
+    pub(super) fn take_next_unnamed(self: &Arc<Self>, from: From) {
+        loop {
+            let next = self.board().unnamed.next();
+            let taken = match next {
+                None => return,
+                Some(Waiting::Request(body)) => {
+                    self.take_unnamed(Request::read(&body).1, body.len(), from)
+                }
+                Some(Waiting::Refused(count)) => {
+                    for _ in 0..count {
+                        let error = Error::busy("too many requests without an id are waiting");
+                        self.reply(None, Err(error.with("retry_after_ms", 100)), from);
+                    }
+                    Taken::Answered
+                }
+            };
+            if taken == Taken::Pending {
+                return;
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, key: Key, request: &Request, bytes: usize, from: From) -> Taken {
+        let started = Instant::now();
+        if self.board().is_closing() {
+            let error = Error::unavailable("the daemon is shutting down");
+            self.reply(key.id(), Err(error), from);
+            return Taken::Answered;
+        }
+        let entry = match ops::find(request.op) {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.reply(key.id(), Err(error), from);
+                return Taken::Answered;
+            }
+        };
+        let job = match entry.decode(&request.arguments) {
+            Ok(Call::Work(job)) => job,
+            Ok(Call::Control(Control::Batch(batch))) => {
+                let ticket = self.new_ticket(key, entry.name, request, started, None);
+                let replies = Vec::new();
+                let progressing = Progressing { batch, replies, count: 0 };
+                self.proceed_from_start(ticket, Box::new(progressing), from);
+                return Taken::Pending;
+            }
+            Ok(Call::Control(Control::Shutdown(shutdown))) => {
+                self.ask_to_leave(key, &shutdown, from);
+                return Taken::Pending;
+            }
+            Ok(Call::Control(Control::Cancel(cancel))) => {
+                let is_live = self.cancel(&cancel.request, from);
+                return self.answer_now(key, entry.name, started, Ok(encoded(&is_live)), from);
+            }
+            Ok(Call::Control(Control::Subscribe(subscribe))) => {
+                let reply = encoded(&subscribe);
+                self.events.subscribe(subscribe.events);
+                return self.answer_now(key, entry.name, started, Ok(reply), from);
+            }
+            Err(error) => return self.answer_now(key, entry.name, started, Err(error), from),
+        };
+        if let Lane::Quick = job.lane {
+            let result = self.run(job.run, &Watch::default());
+            return self.answer_now(key, entry.name, started, result, from);
+        }
+        let ticket = self.new_ticket(key, entry.name, request, started, Some(&job.lane));
+        let task = Task { ticket: ticket.clone(), job, then: Then::Answer, bytes };
+        if let Some((_, error)) = self.submit(task) {
+            self.board().remove(&ticket.key);
+            self.reply(ticket.key.id(), Err(error), from);
+            return Taken::Answered;
+        }
+        Taken::Pending
+    }
+
+    fn answer_now(
+        &self,
+        key: Key,
+        op: &'static str,
+        started: Instant,
+        result: Result<Vec<u8>>,
+        from: From,
+    ) -> Taken {
+        self.stats.count(op, None, started.elapsed(), result.is_err());
+        self.reply(key.id(), result, from);
+        Taken::Answered
+    }
+
+    /// Puts a request on the board, with its deadline.
+    fn new_ticket(
+        self: &Arc<Self>,
+        key: Key,
+        op: &'static str,
+        request: &Request,
+        started: Instant,
+        lane: Option<&Lane>,
+    ) -> Arc<Ticket> {
+        let path = match lane {
+            Some(Lane::Read(path) | Lane::Write(path) | Lane::Network(Some(path))) => {
+                Some(path.clone())
+            }
+            _ => None,
+        };
+        let ticket = Arc::new(Ticket {
+            watch: Watch::new(self.events.listener(key.id(), op)),
+            key,
+            op,
+            path,
+            started,
+            deadline: request.timeout_ms.map(|it| started + Duration::from_millis(it)),
+            timeout_ms: request.timeout_ms.unwrap_or(0),
+        });
+        let mut board = self.board();
+        board.insert(ticket.clone());
+        self.alarm.notice(ticket.deadline);
+        ticket
+    }
+
+    fn cancel(self: &Arc<Self>, id: &RequestId, from: From) -> bool {
+        let Some(ticket) = self.board().get(&Key::Named(id.clone())) else { return false };
+        let error = Error::cancelled("the client cancelled this request");
+        self.give_up(&ticket, error, from);
+        true
+    }
+
+    fn proceed_from_start(
+        self: &Arc<Self>,
+        ticket: Arc<Ticket>,
+        mut progressing: Box<Progressing>,
+        from: From,
+    ) {
+        let total = progressing.batch.requests.len() as u32;
+        encode::write_array_len(&mut progressing.replies, total)
+            .expect("writing to memory does not fail");
+        self.advance(ticket, progressing, from);
+    }
+
+    /// Notes one result of a batch and goes on with the next request.
+    pub(super) fn proceed(
+        self: &Arc<Self>,
+        ticket: Arc<Ticket>,
+        mut progressing: Box<Progressing>,
+        result: Result<Vec<u8>>,
+        from: From,
+    ) {
+        progressing.note(result);
+        self.advance(ticket, progressing, from);
+    }
+
+    fn advance(
+        self: &Arc<Self>,
+        ticket: Arc<Ticket>,
+        mut progressing: Box<Progressing>,
+        from: From,
+    ) {
+        while let Some(body) = progressing.batch.requests.pop_front() {
+            if ticket.watch.is_stopped() {
+                return;
+            }
+            let job = match self.next_of_batch(&body) {
+                Ok(job) => job,
+                Err(error) => {
+                    progressing.note(Err(error));
+                    continue;
+                }
+            };
+            if let Lane::Quick = job.lane {
+                let result = self.run(job.run, &ticket.watch);
+                progressing.note(result);
+                continue;
+            }
+            let then = Then::Continue(progressing);
+            let task = Task { ticket: ticket.clone(), job, then, bytes: 0 };
+            if let Some((Task { then: Then::Continue(refused), .. }, error)) = self.submit(task) {
+                progressing = refused;
+                progressing.note(Err(error));
+                continue;
+            }
+            return;
+        }
+        self.answer(&ticket, Ok(progressing.replies), from);
+    }
+
+    fn next_of_batch(&self, body: &[u8]) -> Result<ops::Job> {
+        let (id, request) = Request::read(body);
+        let request = request?;
+        Batch::admits(request.op, id.is_some(), request.timeout_ms.is_some())?;
+        match ops::find(request.op)?.decode(&request.arguments)? {
+            Call::Work(job) => Ok(job),
+            Call::Control(_) => Err(Error::bad_request("this cannot be in a batch")),
+        }
+    }
+}
+
+impl Progressing {
+    fn note(&mut self, result: Result<Vec<u8>>) {
+        let is_error = result.is_err();
+        self.push(result);
+        if is_error && self.batch.stop_on_error {
+            for _ in std::mem::take(&mut self.batch.requests) {
+                self.push(Err(Error::cancelled("one before it failed")));
+            }
+        }
+    }
+
+    fn push(&mut self, result: Result<Vec<u8>>) {
+        match result {
+            Ok(value) => {
+                encode::write_map_len(&mut self.replies, 1).expect("memory does not fail");
+                encode::write_str(&mut self.replies, "ok").expect("memory does not fail");
+                self.replies.extend_from_slice(&value);
+            }
+            Err(error) => self.replies.extend_from_slice(&encoded(&error)),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Making the worktree what a commit says.
+
+use std::cell::Cell;
+
+use git2::build::CheckoutBuilder;
+
+use super::{Repository, lock::Writer, refs::Branch};
+use crate::{
+    error::{Error, Result},
+    watch::{Progress, Stage, Watch},
+};
+
+/// Where `HEAD` is afterwards.
+pub(super) enum Head<'a> {
+    Detached,
+    On(&'a Branch),
+}
+
+impl Repository {
+    /// Checks a commit out, detaching `HEAD`. Changes to tracked files are discarded.
+    pub fn checkout(&self, rev: &str, watch: &Watch) -> Result<String> {
+        self.worktree("check out into")?;
+        let commit = self.resolve_commit(rev)?.id();
+        self.reset(commit, &Head::Detached, watch)?;
+        Ok(commit.to_string())
+    }
+
+    /// Sets branch, index, worktree and `HEAD`, in this order, so that what was interrupted is
+    /// done again by the next one.
+    pub(super) fn reset(&self, commit: git2::Oid, head: &Head, watch: &Watch) -> Result<()> {
+        let writer = Writer::acquire(self.git_folder(), watch)?;
+        writer.clear(self.git_folder(), &["index.lock", "HEAD.lock"], watch)?;
+        if let Head::On(branch) = head {
+            let lock = format!("{}.lock", branch.reference());
+            writer.clear(self.common_folder(), &[&lock, "packed-refs.lock"], watch)?;
+            self.inner.reference(&branch.reference(), commit, true, "gitport: sync")?;
+        }
+        if !self.is_bare() {
+            self.fill_worktree(commit, watch)?;
+        }
+        match head {
+            Head::Detached => self.inner.set_head_detached(commit)?,
+            Head::On(branch) => self.inner.set_head(&branch.reference())?,
+        }
+        Ok(())
+    }
+
+    fn fill_worktree(&self, commit: git2::Oid, watch: &Watch) -> Result<()> {
+        let tree = self.inner.find_commit(commit)?.tree()?;
+        let added = self.added_in_index(&tree)?;
+        let is_stopped = Cell::new(false);
+        let mut options = CheckoutBuilder::new();
+        options
+            .force()
+            .remove_ignored(false)
+            .progress(|_, done, total| {
+                let (done, total) = (done as u64, total as u64);
+                watch.tell(&Progress { stage: Stage::Checkout, done, total, bytes: 0 });
+            })
+            .notify_on(git2::CheckoutNotificationType::UPDATED)
+            .notify(|_, _, _, _, _| {
+                is_stopped.set(watch.is_stopped());
+                !is_stopped.get()
+            });
+        let checked_out = self.inner.checkout_tree(tree.as_object(), Some(&mut options));
+        drop(options);
+        checked_out.map_err(|error| match is_stopped.get() {
+            true => Error::cancelled("the checkout was stopped"),
+            false => Error::from(error).while_doing("checking out"),
+        })?;
+        if !added.is_empty() {
+            // Files that were staged but never committed are tracked, so they go as well.
+            let mut options = CheckoutBuilder::new();
+            options.force().remove_untracked(true).disable_pathspec_match(true);
+            for path in added {
+                options.path(path);
+            }
+            self.inner.checkout_tree(tree.as_object(), Some(&mut options))?;
+        }
+        Ok(())
+    }
+
+    /// What the index has and the commit to come has not.
+    fn added_in_index(&self, tree: &git2::Tree) -> Result<Vec<Vec<u8>>> {
+        let index = self.inner.index()?;
+        let diff = self.inner.diff_tree_to_index(Some(tree), Some(&index), None)?;
+        let added = diff.deltas().filter(|it| it.status() == git2::Delta::Added);
+        Ok(added.filter_map(|it| it.new_file().path_bytes().map(<[u8]>::to_vec)).collect())
+    }
+}

@@ -1,0 +1,103 @@
+//! What libgit2 says when it fails, in the words of the contract.
+
+use git2::{ErrorClass, ErrorCode};
+
+use crate::error::{Code, Error};
+
+impl From<git2::Error> for Error {
+    fn from(error: git2::Error) -> Error {
+        let message = redact(error.message());
+        let failure = Error::new(code(&error), message);
+        match (failure.code, error.class()) {
+            (Code::Denied, ErrorClass::Config | ErrorClass::Repository) => {
+                failure.with("rule", "owner")
+            }
+            (Code::Denied, _) => failure.with("rule", "certificate"),
+            (Code::Unsupported, _) => {
+                let feature = feature(error.message());
+                failure.with("feature", feature)
+            }
+            _ => failure,
+        }
+    }
+}
+
+fn code(error: &git2::Error) -> Code {
+    let message = error.message();
+    if is_disk_full(message) {
+        return Code::DiskFull;
+    }
+    if feature(message) != "format" || message.contains("unsupported extension") {
+        return Code::Unsupported;
+    }
+    match error.code() {
+        ErrorCode::NotFound | ErrorCode::UnbornBranch => Code::NotFound,
+        ErrorCode::Exists => Code::AlreadyExists,
+        ErrorCode::Ambiguous | ErrorCode::InvalidSpec => Code::BadRequest,
+        ErrorCode::Locked => Code::Locked,
+        ErrorCode::Owner | ErrorCode::Certificate => Code::Denied,
+        ErrorCode::Auth => Code::Unauthorized,
+        ErrorCode::Conflict | ErrorCode::Modified | ErrorCode::MergeConflict => Code::Conflict,
+        ErrorCode::Timeout | ErrorCode::Eof => Code::Unavailable,
+        _ => match error.class() {
+            ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl => {
+                Code::Unavailable
+            }
+            ErrorClass::Odb | ErrorClass::Zlib | ErrorClass::Object | ErrorClass::Tree => {
+                Code::Corrupt
+            }
+            ErrorClass::Os if message.contains("ermission denied") => Code::Denied,
+            _ => Code::Internal,
+        },
+    }
+}
+
+fn is_disk_full(message: &str) -> bool {
+    // libgit2 keeps the system's number only in the text.
+    message.contains("No space left on device") || message.contains("Disk quota exceeded")
+}
+
+/// The feature of Git that libgit2 lacks, out of the message it refuses with.
+fn feature(message: &str) -> &'static str {
+    const FEATURES: &[(&str, &str)] = &[
+        ("extensions.refstorage", "reftable"),
+        ("extensions.objectformat", "sha256"),
+        ("object format", "sha256"),
+        ("oid type", "sha256"),
+        ("extension 'link'", "split index"),
+        ("extension: 'link'", "split index"),
+        ("'sdir'", "sparse index"),
+        ("extensions.", "format"),
+    ];
+    let known = FEATURES.iter().find(|(text, _)| message.contains(text));
+    known.map_or("format", |(_, feature)| feature)
+}
+
+/// Takes user names and passwords out of every url in a text.
+pub fn redact(text: &str) -> String {
+    let mut redacted = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        redacted.push_str(before);
+        let end = after.find(|c: char| c == '/' || c.is_whitespace() || c == '\'' || c == '"');
+        let authority = &after[..end.unwrap_or(after.len())];
+        rest = match authority.rfind('@') {
+            Some(at) => &after[at + 1..],
+            None => after,
+        };
+    }
+    redacted + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_taken_out_of_urls() {
+        assert_eq!(redact("to 'https://u:p@h/x' and ssh://git@h"), "to 'https://h/x' and ssh://h");
+        assert_eq!(redact("https://a@b:c@host:8/p"), "https://host:8/p");
+        assert_eq!(redact("mail me@example.com http://h/a@b"), "mail me@example.com http://h/a@b");
+    }
+}

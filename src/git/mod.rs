@@ -1,0 +1,65 @@
+//! Git repositories, here and far away. The only code that names git2.
+//!
+//! Reads nothing but what a request names: no configuration of the user or the machine, no hook.
+
+mod checkout;
+mod diff;
+pub mod example;
+mod failure;
+mod folder;
+mod history;
+mod lock;
+mod name;
+
+mod refs;
+pub mod remote;
+mod repository;
+mod status;
+mod store;
+mod tree;
+
+use std::sync::Once;
+
+pub use self::{
+    diff::{Changes, DiffQuery},
+    folder::Folder,
+    history::{LogPage, LogQuery},
+    name::{FileName, RawName, RepositoryPath, Text},
+    remote::{Access, Auth, Network, Remote, Transport},
+    repository::Repository,
+    status::{Status, StatusQuery},
+    store::Store,
+    tree::{Entry, Listing, Range},
+};
+
+/// The version of libgit2 that is linked.
+pub fn version() -> String {
+    let (major, minor, patch) = git2::Version::get().libgit2_version();
+    format!("{major}.{minor}.{patch}")
+}
+
+/// How much libgit2 keeps of the objects it read, over all repositories.
+const CACHE_BYTES_MAX: isize = 64 * 1024 * 1024;
+/// Packs are mapped in windows of this size; a window counts as memory while it is touched.
+const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+const MAPPED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Sets the library up, once for the process, before its first use.
+pub(crate) fn set_up() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Stock git does not hash what it reads either; `verify` is for that.
+        git2::opts::strict_hash_verification(false);
+        #[allow(unsafe_code, reason = "libgit2's process-wide options have no safe interface")]
+        // SAFETY: nothing else uses libgit2 yet; every use of it comes here first.
+        unsafe {
+            use git2::ConfigLevel::{Global, ProgramData, System, XDG};
+            for level in [System, Global, XDG, ProgramData] {
+                git2::opts::set_search_path(level, "").expect("an empty path is fine");
+            }
+            git2::opts::set_cache_max_size(CACHE_BYTES_MAX).expect("the option exists");
+            git2::opts::set_mwindow_size(WINDOW_BYTES).expect("the option exists");
+            git2::opts::set_mwindow_mapped_limit(MAPPED_BYTES_MAX).expect("the option exists");
+        }
+    });
+}

@@ -1,0 +1,190 @@
+//! Names that come from outside: paths of repositories, names of files in them, and text.
+
+use std::{
+    ffi::OsStr,
+    ops::Deref,
+    os::unix::ffi::OsStrExt,
+    path::{Component, Path, PathBuf},
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::error::{Error, Result};
+
+/// Where a repository or a folder is: absolute, without `.` and `..`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RepositoryPath(PathBuf);
+
+impl RepositoryPath {
+    fn new(bytes: &[u8]) -> Result<RepositoryPath, &'static str> {
+        let path = Path::new(OsStr::from_bytes(bytes));
+        if !path.is_absolute() {
+            return Err("a path must be absolute");
+        }
+        if bytes.contains(&0) {
+            return Err("a path cannot have a NUL byte");
+        }
+        if path.components().any(|it| it == Component::ParentDir) {
+            return Err("a path cannot have `..` in it");
+        }
+        // Collecting leaves out double and trailing slashes and single dots.
+        Ok(RepositoryPath(path.components().collect()))
+    }
+}
+
+impl TryFrom<&str> for RepositoryPath {
+    type Error = Error;
+
+    fn try_from(path: &str) -> Result<RepositoryPath> {
+        RepositoryPath::new(path.as_bytes()).map_err(Error::bad_request)
+    }
+}
+
+impl Deref for RepositoryPath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for RepositoryPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RepositoryPath, D::Error> {
+        let RawName(bytes) = RawName::deserialize(deserializer)?;
+        RepositoryPath::new(&bytes).map_err(de::Error::custom)
+    }
+}
+
+/// Bytes that shall be a name, as `str` or `bin`, not looked at yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawName(pub Vec<u8>);
+
+impl<'de> Deserialize<'de> for RawName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawName, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = RawName;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a str or bin")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RawName, E> {
+                Ok(RawName(text.as_bytes().to_vec()))
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<RawName, E> {
+                Ok(RawName(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// The name of a file or folder in a repository, which cannot lead out of it or into `.git`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName(Vec<u8>);
+
+impl FileName {
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub fn as_path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.0))
+    }
+
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|it| *it == b'/')
+    }
+}
+
+impl TryFrom<&RawName> for FileName {
+    type Error = Error;
+
+    fn try_from(RawName(bytes): &RawName) -> Result<FileName> {
+        let refuse = |rule: &'static str| {
+            let name = String::from_utf8_lossy(bytes);
+            Err(Error::denied(format!("the file name {name:?} is {rule}")).with("rule", rule))
+        };
+        if bytes.is_empty() {
+            return refuse("empty");
+        }
+        if bytes.contains(&0) {
+            return refuse("cut by a NUL byte");
+        }
+        if bytes[0] == b'/' {
+            return refuse("absolute");
+        }
+        // One trailing slash names a folder as well as none.
+        let bytes = bytes.strip_suffix(b"/").unwrap_or(bytes);
+        for part in bytes.split(|it| *it == b'/') {
+            match part {
+                b"" => return refuse("not one name between slashes"),
+                b"." | b".." => return refuse("leading out of its folder"),
+                _ if is_git_folder(part) => return refuse("inside Git's own folder"),
+                _ => (),
+            }
+        }
+        Ok(FileName(bytes.to_vec()))
+    }
+}
+
+/// Whether some file system takes this name for `.git`: HFS+ ignores case and some characters,
+/// NTFS ignores case, trailing dots and spaces, streams, and has short names.
+fn is_git_folder(part: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(part);
+    let visible: String = text.chars().filter(|it| !is_ignored_by_hfs(*it)).collect();
+    let visible = visible.to_lowercase();
+    let stem = visible.split([':', '\\']).next().unwrap_or_default();
+    let stem = stem.trim_end_matches(['.', ' ']);
+    stem == ".git" || stem == "git~1"
+}
+
+fn is_ignored_by_hfs(c: char) -> bool {
+    matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Text out of a repository: `str` on the wire where it is UTF-8, `bin` where it is not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(pub Vec<u8>);
+
+impl From<&[u8]> for Text {
+    fn from(bytes: &[u8]) -> Text {
+        Text(bytes.to_vec())
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.serialize_bytes(&self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_out_or_into_the_git_folder_are_denied() {
+        for name in [
+            "", "/", "/etc/passwd", "..", "a/..", "../a", "a/../b", ".", "./a", "a//b", "a\0b",
+            ".git", ".GIT/config", "a/.git", ".g\u{200c}it", "git~1", "GIT~1/x", ".git ", ".git.",
+            ".git::$INDEX_ALLOCATION", ".git\\config",
+        ] {
+            let name = RawName(name.as_bytes().to_vec());
+            assert!(FileName::try_from(&name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_names() {
+        for name in ["a", "a/b.yaml", "a/", ".gitignore", ".github/x", "...", "a..b", "\u{e9}", "git~2"] {
+            let name = RawName(name.as_bytes().to_vec());
+            assert!(FileName::try_from(&name).is_ok(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The names of every ref the program reads or writes.
+
+use crate::error::{Error, Result};
+
+pub const BRANCHES: &str = "refs/heads/";
+const TRACKING: &str = "refs/remotes/origin/";
+
+/// A branch, by the name people use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch(String);
+
+impl Branch {
+    pub fn new(name: &str) -> Result<Branch> {
+        let name = name.strip_prefix(BRANCHES).unwrap_or(name);
+        let is_valid = git2::Reference::is_valid_name(&format!("{BRANCHES}{name}"));
+        if !is_valid || name.starts_with('-') {
+            let message = format!("`{name}` cannot be the name of a branch");
+            return Err(Error::bad_request(message).with("field", "branch"));
+        }
+        Ok(Branch(name.to_owned()))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The ref here and at the remote.
+    pub fn reference(&self) -> String {
+        format!("{BRANCHES}{}", self.0)
+    }
+
+    /// The ref that remembers where the remote had it.
+    pub fn tracking(&self) -> String {
+        format!("{TRACKING}{}", self.0)
+    }
+
+    /// What a fetch of just this branch writes, also where it was rewritten.
+    pub fn refspec(&self) -> String {
+        format!("+{}:{}", self.reference(), self.tracking())
+    }
+}
+
+/// The names a remote's ref may have that a person calls `name`.
+pub fn candidates(name: &str) -> Vec<String> {
+    match name {
+        "HEAD" => vec![name.to_owned()],
+        _ if name.starts_with("refs/") => vec![name.to_owned()],
+        _ => vec![format!("{BRANCHES}{name}")],
+    }
+}

@@ -1,0 +1,262 @@
+//! The way in: credentials, host keys, certificates, proxies. For one request only.
+
+use std::{cell::Cell, fmt, os::fd::IntoRawFd, path::PathBuf};
+
+use git2::{Cred, CredentialType, ErrorCode, ProxyOptions, RemoteCallbacks};
+use serde::{Deserialize, Serialize, de};
+
+use super::{Remote, stock::memory_file, url::Url};
+use crate::error::{Error, Result};
+
+/// A server that refuses everything is asked so many times.
+const ATTEMPTS_MAX: u32 = 6;
+
+#[derive(Default, Clone, Serialize, Deserialize)]
+pub struct Access {
+    pub auth: Option<Auth>,
+    /// Host keys to trust instead of those in the usual files.
+    pub known_hosts: Option<String>,
+    /// Certificates to trust instead of the system's, as text.
+    pub ca: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    /// A url, or `none`.
+    pub proxy: Option<String>,
+}
+
+/// What proves who asks. Its own formatting never shows it.
+#[derive(Clone, Serialize)]
+#[serde(into = "Fields")]
+pub enum Auth {
+    Password { user: String, password: String },
+    KeyFile { user: Option<String>, file: PathBuf, passphrase: Option<String> },
+    Key { user: Option<String>, key: String, passphrase: Option<String> },
+    Agent { user: Option<String> },
+}
+
+/// The same as the contract writes it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    token: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+    key_file: Option<PathBuf>,
+    key: Option<String>,
+    passphrase: Option<String>,
+    agent: Option<bool>,
+}
+
+/// The user that hosting services expect beside a token.
+const TOKEN_USER: &str = "x-access-token";
+
+impl TryFrom<Fields> for Auth {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Auth, &'static str> {
+        let Fields { token, user, password, key_file, key, passphrase, agent } = fields;
+        let agent = agent.filter(|it| *it);
+        match (token, password, key_file, key, agent, passphrase) {
+            (Some(password), None, None, None, None, None) if user.is_none() => {
+                Ok(Auth::Password { user: TOKEN_USER.to_owned(), password })
+            }
+            (None, Some(password), None, None, None, None) => match user {
+                Some(user) => Ok(Auth::Password { user, password }),
+                None => Err("a password needs a user"),
+            },
+            (None, None, Some(file), None, None, passphrase) => match file.is_absolute() {
+                true => Ok(Auth::KeyFile { user, file, passphrase }),
+                false => Err("`key_file` must be absolute"),
+            },
+            (None, None, None, Some(key), None, passphrase) => {
+                Ok(Auth::Key { user, key, passphrase })
+            }
+            (None, None, None, None, Some(_), None) => Ok(Auth::Agent { user }),
+            _ => Err("it takes one of: token; user and password; key_file; key; agent"),
+        }
+    }
+}
+
+impl From<Auth> for Fields {
+    fn from(auth: Auth) -> Fields {
+        let none = Fields::default();
+        match auth {
+            Auth::Password { user, password } => {
+                Fields { user: Some(user), password: Some(password), ..none }
+            }
+            Auth::KeyFile { user, file, passphrase } => {
+                Fields { user, key_file: Some(file), passphrase, ..none }
+            }
+            Auth::Key { user, key, passphrase } => {
+                Fields { user, key: Some(key), passphrase, ..none }
+            }
+            Auth::Agent { user } => Fields { user, agent: Some(true), ..none },
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Auth {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Auth, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Auth;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Auth, A::Error> {
+                let fields = Fields::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Auth::try_from(fields).map_err(de::Error::custom)
+            }
+        }
+        // Only a map: an array would be taken for the fields in their order.
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Auth")
+    }
+}
+
+impl Remote {
+    /// What a request says of a remote. Credentials in the url count where no others are given.
+    pub fn new(url: &str, mut access: Access) -> Result<Remote> {
+        let mut url: Url = url.parse()?;
+        if let (None, Some(password)) = (&access.auth, url.password.take()) {
+            let user = url.user.clone().unwrap_or_else(|| TOKEN_USER.to_owned());
+            access.auth = Some(Auth::Password { user, password });
+        }
+        if access.ca.is_some() && access.ca_file.is_some() {
+            let message = "either `ca` or `ca_file` gives the certificates";
+            return Err(Error::bad_request(message).with("field", "ca"));
+        }
+        Ok(Remote { url, access })
+    }
+
+    pub(super) fn proxy(&self) -> ProxyOptions<'_> {
+        let mut options = ProxyOptions::new();
+        match self.access.proxy.as_deref() {
+            None => drop(options.auto()),
+            Some("none") => (),
+            Some(url) => drop(options.url(url)),
+        }
+        options
+    }
+
+    /// Callbacks that show each credential once; `refusal` keeps why no more is shown.
+    pub(super) fn callbacks<'a>(&'a self, refusal: &'a Refusal) -> RemoteCallbacks<'a> {
+        let mut callbacks = RemoteCallbacks::new();
+        callbacks.credentials(move |url, user, allowed| {
+            refusal.attempts.set(refusal.attempts.get() + 1);
+            self.credential(url, user, allowed, refusal)
+        });
+        callbacks
+    }
+
+    fn credential(
+        &self,
+        asked_by: &str,
+        user: Option<&str>,
+        allowed: CredentialType,
+        refusal: &Refusal,
+    ) -> Result<Cred, git2::Error> {
+        let refuse = |why: &'static str| {
+            refusal.reason.set(Some(why));
+            Err(git2::Error::from_str(why))
+        };
+        let asks = asked_by.parse::<Url>().map(|it| it.host).unwrap_or_default();
+        if asks != self.url.host {
+            return refuse("another host asks for credentials");
+        }
+        let Some(auth) = &self.access.auth else {
+            return refuse("the remote wants credentials, and none were given");
+        };
+        let user = auth.user().or(user).or(self.url.user.as_deref()).unwrap_or("git");
+        if allowed.contains(CredentialType::USERNAME) && refusal.attempts.get() <= ATTEMPTS_MAX {
+            return Cred::username(user);
+        }
+        if refusal.was_shown.replace(true) {
+            return refuse("the remote refused the credentials");
+        }
+        let wants = |kind| allowed.contains(kind);
+        match auth {
+            Auth::Password { password, .. } if wants(CredentialType::USER_PASS_PLAINTEXT) => {
+                Cred::userpass_plaintext(user, password)
+            }
+            Auth::KeyFile { file, passphrase, .. } if wants(CredentialType::SSH_KEY) => {
+                Cred::ssh_key(user, None, file, passphrase.as_deref())
+            }
+            Auth::Key { key, passphrase, .. } if wants(CredentialType::SSH_KEY) => {
+                Cred::ssh_key_from_memory(user, None, key, passphrase.as_deref())
+            }
+            Auth::Agent { .. } if wants(CredentialType::SSH_KEY) => Cred::ssh_key_from_agent(user),
+            _ => refuse("the remote does not take credentials of this kind"),
+        }
+    }
+}
+
+impl Remote {
+    /// The file with the certificates to trust, if not the system's.
+    pub(super) fn certificates(&self) -> Result<Option<PathBuf>> {
+        let Some(text) = &self.access.ca else { return Ok(self.access.ca_file.clone()) };
+        let file = memory_file(text)?;
+        // Left open: the library and stock git open it by this name for as long as they like.
+        Ok(Some(PathBuf::from(format!("/proc/self/fd/{}", file.into_raw_fd()))))
+    }
+}
+
+impl Auth {
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Auth::Password { user, .. } => Some(user),
+            Auth::KeyFile { user, .. } | Auth::Key { user, .. } | Auth::Agent { user } => {
+                user.as_deref()
+            }
+        }
+    }
+}
+
+/// Why credentials were not shown, or not shown again.
+#[derive(Default)]
+pub(super) struct Refusal {
+    attempts: Cell<u32>,
+    was_shown: Cell<bool>,
+    reason: Cell<Option<&'static str>>,
+}
+
+impl Refusal {
+    /// What a failed conversation with a remote means.
+    pub fn explain(&self, url: &Url, error: git2::Error) -> Error {
+        if let Some(reason) = self.reason.get() {
+            return Error::unauthorized(format!("{}: {reason}", url.as_str()));
+        }
+        let is_ssh = url.transport == super::Transport::Ssh;
+        let failure = match (error.code(), error.class()) {
+            (ErrorCode::Certificate, _) if is_ssh => {
+                Error::denied(format!("the host key of {} is not trusted", url.host))
+                    .with("rule", "host key")
+            }
+            (ErrorCode::Certificate, _) => Error::from(error),
+            // A key that cannot be read or opened is as good as a wrong one.
+            (_, git2::ErrorClass::Ssh) if self.was_shown.get() && is_about_keys(&error) => {
+                Error::unauthorized(error.message())
+            }
+            _ => Error::from(error),
+        };
+        match failure.code {
+            // Whatever a remote does wrong is no bug of ours, and nothing here is damaged.
+            crate::error::Code::Internal | crate::error::Code::Corrupt => {
+                Error::unavailable(failure.message)
+            }
+            _ => failure,
+        }
+        .while_doing(url.as_str())
+    }
+}
+
+fn is_about_keys(error: &git2::Error) -> bool {
+    let message = error.message();
+    ["authenticat", "key", "agent", "passphrase"].iter().any(|it| message.contains(it))
+}

@@ -1,0 +1,356 @@
+//! Fetching and cloning, in the child.
+//!
+//! The remote is asked for its refs first; what does not need a transfer ends there.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use git2::{AutotagOption, Direction, FetchOptions, RemoteConnection};
+
+use super::{Remote, Sync, Transport, access::Refusal, child::Parent, stock};
+use crate::{
+    error::{Error, Result},
+    git::{
+        Repository,
+        checkout::Head,
+        failure::redact,
+        refs::{self, Branch},
+        set_up,
+    },
+    watch::{Progress, Stage, Watch},
+};
+
+/// libgit2's number for all of history.
+const DEPTH_ALL: i32 = i32::MAX;
+/// A server that accepts nothing for so long is not there.
+const CONNECT_MS: i32 = 30_000;
+const SUBMODULE_DEPTH_MAX: u32 = 8;
+/// Progress is told at most so often.
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) fn lsremote(remote: &Remote, branch: Option<&str>) -> Result<Vec<(String, String)>> {
+    prepare(remote)?;
+    let refusal = Refusal::default();
+    let mut detached = git2::Remote::create_detached(remote.url.as_str())?;
+    let connection = connect(remote, &mut detached, &refusal)?;
+    let heads = connection.list().map_err(|error| refusal.explain(&remote.url, error))?;
+    let wanted = branch.map(refs::candidates);
+    let mut found = Vec::new();
+    for head in heads {
+        let name = head.name().to_owned();
+        if wanted.as_ref().is_none_or(|it| it.contains(&name)) {
+            found.push((name, head.oid().to_string()));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<String> {
+    prepare(&order.remote)?;
+    watch.tell(&Progress { stage: Stage::Connecting, done: 0, total: 0, bytes: 0 });
+    let branch = Branch::new(&order.branch)?;
+    match what_is_at(&order.path)? {
+        There::Nothing => clone(order, &branch, parent, watch),
+        There::Repository(repository) => update(order, &repository, &branch, parent, watch),
+        There::Something => Err(Error::conflict(format!(
+            "{} is a folder with content and no repository",
+            order.path.display()
+        ))
+        .with("expected", order.remote.url.as_str())
+        .with("actual", "a folder with content")),
+    }
+}
+
+fn prepare(remote: &Remote) -> Result<()> {
+    set_up();
+    #[allow(unsafe_code, reason = "libgit2's process-wide options have no safe interface")]
+    // SAFETY: this child uses libgit2 on one thread, and not before.
+    unsafe {
+        git2::opts::set_server_connect_timeout_in_milliseconds(CONNECT_MS)?;
+        if let Some(file) = remote.certificates()? {
+            git2::opts::set_ssl_cert_file(file)?;
+        }
+    }
+    Ok(())
+}
+
+enum There {
+    Nothing,
+    Repository(Box<Repository>),
+    Something,
+}
+
+fn what_is_at(path: &Path) -> Result<There> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => {
+            if entries.next().is_none() {
+                return Ok(There::Nothing);
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(There::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(There::Something),
+        Err(error) => return Err(Error::from_io(path.display(), &error)),
+    }
+    match Repository::open_at(path) {
+        Ok(repository) => Ok(There::Repository(Box::new(repository))),
+        Err(error) if error.code == crate::error::Code::NotFound => Ok(There::Something),
+        Err(error) => Err(error),
+    }
+}
+
+/// Builds a clone aside and renames it into place.
+fn clone(order: &Sync, branch: &Branch, parent: &Parent, watch: &Watch) -> Result<String> {
+    if let Some(folder) = order.path.parent() {
+        fs::create_dir_all(folder).map_err(|error| Error::from_io(folder.display(), &error))?;
+    }
+    let mut options = git2::RepositoryInitOptions::new();
+    options.external_template(false).no_reinit(true).initial_head(branch.name());
+    let inner = git2::Repository::init_opts(&order.staging, &options)?;
+    let repository = Repository { inner };
+    let url = order.remote.url.as_str();
+    repository.inner.remote_with_fetch("origin", url, &branch.refspec())?;
+    let depth = if order.remote.url.is_local() { 0 } else { order.depth };
+    let depth = (0 < depth).then_some(depth);
+    let tip = transfer(order, &repository, branch, watch, |_| Some(depth))?;
+    stock_or_own_checkout(order, &repository, branch, tip, watch)?;
+    repository.track(branch)?;
+    if order.submodules {
+        update_submodules(order, &repository, 0)?;
+    }
+    drop(repository);
+    put_in_place(order, parent)?;
+    Ok(tip.to_string())
+}
+
+fn stock_or_own_checkout(
+    order: &Sync,
+    repository: &Repository,
+    branch: &Branch,
+    tip: git2::Oid,
+    watch: &Watch,
+) -> Result<()> {
+    if let Some(git) = &order.git
+        && stock::checkout(git, repository, branch, tip)?
+    {
+        return Ok(());
+    }
+    repository.reset(tip, &Head::On(branch), watch)
+}
+
+fn put_in_place(order: &Sync, parent: &Parent) -> Result<()> {
+    let failed = |error: io::Error| Error::from_io(order.path.display(), &error);
+    flush(&order.staging)?;
+    parent.ask()?;
+    // Renaming replaces an empty folder and nothing else.
+    fs::rename(&order.staging, &order.path).map_err(|error| match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => {
+            Error::conflict(format!("something appeared at {} meanwhile", order.path.display()))
+        }
+        _ => failed(error),
+    })?;
+    if let Some(folder) = order.path.parent() {
+        fs::File::open(folder).and_then(|it| it.sync_all()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Has the system write what a clone wrote: the rename must not come before it.
+fn flush(folder: &Path) -> Result<()> {
+    let opened = fs::File::open(folder).map_err(|error| Error::from_io("flushing", &error))?;
+    rustix::fs::syncfs(opened).map_err(|error| Error::from_io("flushing", &error.into()))
+}
+
+fn update(
+    order: &Sync,
+    repository: &Repository,
+    branch: &Branch,
+    parent: &Parent,
+    watch: &Watch,
+) -> Result<String> {
+    expect_origin(order, repository)?;
+    let tip = transfer(order, repository, branch, watch, |tip| {
+        let depth = if order.remote.url.is_local() { 0 } else { order.depth };
+        let is_shallow = repository.inner.is_shallow();
+        let has_tip = repository.inner.find_commit(tip).is_ok();
+        if !is_shallow {
+            // A whole clone stays whole: a depth would cut it.
+            return (!has_tip).then_some(None);
+        }
+        if depth == 0 {
+            return Some(Some(0));
+        }
+        let there = repository.depth(branch);
+        (!has_tip || there < depth).then_some(Some(depth.max(there)))
+    })?;
+    parent.ask()?;
+    repository.inner.reference(&branch.tracking(), tip, true, "gitport: sync")?;
+    repository.reset(tip, &Head::On(branch), watch)?;
+    repository.track(branch)?;
+    if order.submodules {
+        update_submodules(order, repository, 0)?;
+    }
+    Ok(tip.to_string())
+}
+
+fn expect_origin(order: &Sync, repository: &Repository) -> Result<()> {
+    let origin = repository.inner.find_remote("origin").ok();
+    let actual = origin.and_then(|it| it.url().ok().map(redact)).unwrap_or_default();
+    let expected = order.remote.url.as_str();
+    if actual == redact(expected) {
+        return Ok(());
+    }
+    let shown = if actual.is_empty() { "no origin" } else { &actual };
+    Err(Error::conflict(format!("{} is a clone of {shown}", order.path.display()))
+        .with("expected", redact(expected))
+        .with("actual", shown))
+}
+
+/// Asks the remote where the branch is, and fetches if `wanted` says so: no depth, a depth, or 0
+/// for the history that is missing.
+fn transfer(
+    order: &Sync,
+    repository: &Repository,
+    branch: &Branch,
+    watch: &Watch,
+    wanted: impl FnOnce(git2::Oid) -> Option<Option<u32>>,
+) -> Result<git2::Oid> {
+    let (remote, refusal) = (&order.remote, Refusal::default());
+    let explain = |error| refusal.explain(&remote.url, error);
+    let mut origin = repository.inner.find_remote("origin")?;
+    let tip = {
+        let connection = connect(remote, &mut origin, &refusal)?;
+        let heads = connection.list().map_err(explain)?;
+        let reference = branch.reference();
+        let head = heads.iter().find(|it| it.name() == reference);
+        let missing = || {
+            let name = branch.name();
+            Error::not_found(format!("{} has no branch `{name}`", remote.url.as_str()))
+        };
+        head.map(|it| it.oid()).ok_or_else(missing)?
+    };
+    let Some(depth) = wanted(tip) else { return Ok(tip) };
+    if let Some(git) = &order.git
+        && stock::fetch(git, order, repository, branch, depth, watch)?
+    {
+        return repository.tip(branch);
+    }
+    let mut options = fetch_options(remote, &refusal, watch);
+    match depth {
+        None => (),
+        Some(0) => drop(options.depth(DEPTH_ALL)),
+        Some(depth) => drop(options.depth(i32::try_from(depth).unwrap_or(DEPTH_ALL))),
+    }
+    let mut origin = repository.inner.find_remote("origin")?;
+    origin.fetch(&[branch.refspec()], Some(&mut options), None).map_err(explain)?;
+    drop(options);
+    repository.tip(branch)
+}
+
+fn connect<'repo, 'connection>(
+    remote: &'connection Remote,
+    origin: &'connection mut git2::Remote<'repo>,
+    refusal: &'connection Refusal,
+) -> Result<RemoteConnection<'repo, 'connection, 'connection>> {
+    let callbacks = Some(remote.callbacks(refusal));
+    let connected = origin.connect_auth(Direction::Fetch, callbacks, Some(remote.proxy()));
+    connected.map_err(|error| refusal.explain(&remote.url, error))
+}
+
+fn fetch_options<'a>(
+    remote: &'a Remote,
+    refusal: &'a Refusal,
+    watch: &'a Watch,
+) -> FetchOptions<'a> {
+    let mut callbacks = remote.callbacks(refusal);
+    let mut told = Instant::now();
+    callbacks.transfer_progress(move |progress| {
+        let (done, total) = (progress.indexed_objects() as u64, progress.total_objects() as u64);
+        if PAUSE <= told.elapsed() || done == total {
+            told = Instant::now();
+            let bytes = progress.received_bytes() as u64;
+            watch.tell(&Progress { stage: Stage::Receiving, done, total, bytes });
+        }
+        true
+    });
+    let mut options = FetchOptions::new();
+    options
+        .remote_callbacks(callbacks)
+        .proxy_options(remote.proxy())
+        .download_tags(AutotagOption::Auto);
+    options
+}
+
+fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Result<()> {
+    if level == SUBMODULE_DEPTH_MAX {
+        let message = format!("submodules are nested deeper than {SUBMODULE_DEPTH_MAX}");
+        return Err(Error::unsupported(message).with("feature", "submodule"));
+    }
+    for mut submodule in repository.inner.submodules()? {
+        let (refusal, watch) = (Refusal::default(), Watch::default());
+        submodule.init(false)?;
+        let name = String::from_utf8_lossy(submodule.name_bytes()).into_owned();
+        let config = repository.inner.config()?;
+        let url = config.get_string(&format!("submodule.{name}.url"))?;
+        let remote = Remote::new(&url, order.remote.access.clone())?;
+        if !order.transports.contains(&remote.url.transport) || is_local_trick(order, &remote) {
+            return Err(super::url::not_allowed(remote.url.transport.name()));
+        }
+        // Credentials are for the host they were given for.
+        let owner = Remote { url: order.remote.url.clone(), access: remote.access };
+        let mut options = git2::SubmoduleUpdateOptions::new();
+        options.fetch(fetch_options(&owner, &refusal, &watch));
+        let updated = submodule.update(true, Some(&mut options));
+        drop(options);
+        updated.map_err(|error| {
+            refusal.explain(&remote.url, error).while_doing(format!("submodule {name}"))
+        })?;
+        let inner = Repository { inner: submodule.open()? };
+        update_submodules(order, &inner, level + 1)?;
+    }
+    Ok(())
+}
+
+/// Whether a repository from far away names one of ours as its submodule.
+fn is_local_trick(order: &Sync, submodule: &Remote) -> bool {
+    submodule.url.transport == Transport::File && order.remote.url.transport != Transport::File
+}
+
+impl Repository {
+    /// Makes a plain `git pull` work for whoever comes here by hand.
+    fn track(&self, branch: &Branch) -> Result<()> {
+        let mut config = self.inner.config()?.open_level(git2::ConfigLevel::Local)?;
+        let key = format!("branch.{}", branch.name());
+        let remote = format!("{key}.remote");
+        if config.get_string(&remote).is_err() {
+            config.set_str(&remote, "origin")?;
+            config.set_str(&format!("{key}.merge"), &branch.reference())?;
+        }
+        Ok(())
+    }
+
+    /// Where the remote had the branch after a fetch.
+    fn tip(&self, branch: &Branch) -> Result<git2::Oid> {
+        Ok(self.inner.find_reference(&branch.tracking())?.peel_to_commit()?.id())
+    }
+
+    /// How many commits of a shallow branch are here, along the shortest way.
+    fn depth(&self, branch: &Branch) -> u32 {
+        let Ok(tip) = self.tip(branch) else { return 0 };
+        let shallow = fs::read_to_string(self.common_folder().join("shallow")).unwrap_or_default();
+        let ends: HashSet<&str> = shallow.lines().collect();
+        let (mut queue, mut seen) = (VecDeque::from([(tip, 1)]), HashSet::new());
+        while let Some((id, depth)) = queue.pop_front() {
+            if ends.contains(&*id.to_string()) {
+                return depth;
+            }
+            let Ok(commit) = self.inner.find_commit(id) else { continue };
+            queue.extend(commit.parent_ids().filter(|it| seen.insert(*it)).map(|it| (it, depth + 1)));
+        }
+        // No end was found: all of its history is here.
+        u32::MAX
+    }
+}

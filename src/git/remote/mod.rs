@@ -1,0 +1,117 @@
+//! Remotes: where they are, how to get in, and the children that talk to them.
+//!
+//! All network work happens in a child, this same program, which is killed with all its
+//! descendants when its time is up, and which ends when its parent does.
+
+mod access;
+mod child;
+#[cfg(feature = "faults")]
+mod fault;
+mod fetch;
+mod parent;
+mod stock;
+mod url;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "faults")]
+pub use self::fault::print as print_stray_lines;
+pub use self::{
+    access::{Access, Auth},
+    child::run as run_child,
+    parent::Network,
+    url::{Transport, Url},
+};
+use crate::{
+    error::{Code, Detail, Error},
+    watch::Progress,
+};
+
+/// A remote and the way in.
+#[derive(Serialize, Deserialize)]
+pub struct Remote {
+    pub url: Url,
+    pub access: Access,
+}
+
+/// What a child is to do.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// After so long the child gives up by itself.
+    pub limit_ms: u64,
+    pub task: Task,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Task {
+    Sync(Sync),
+    Lsremote { remote: Remote, branch: Option<String> },
+    #[cfg(feature = "faults")]
+    Fault { kind: String, ms: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sync {
+    pub remote: Remote,
+    pub branch: String,
+    pub path: PathBuf,
+    /// Where a clone is built until it is whole.
+    pub staging: PathBuf,
+    /// How many commits; 0 is all.
+    pub depth: u32,
+    pub submodules: bool,
+    pub transports: Vec<Transport>,
+    /// The stock git program, unless it is not to be used.
+    pub git: Option<String>,
+}
+
+/// What a child says.
+#[derive(Serialize, Deserialize)]
+enum Message {
+    Progress(Progress),
+    /// It wants to begin what must not be interrupted, and waits for a byte.
+    Ready,
+    Done(Result<Outcome, Failure>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    Commit(String),
+    Refs(Vec<(String, String)>),
+}
+
+/// An error on its way between two processes of this program.
+#[derive(Serialize, Deserialize)]
+struct Failure {
+    code: String,
+    message: String,
+    details: Vec<(String, Detail)>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let details = error.details().iter();
+        Failure {
+            code: error.code.as_str().to_owned(),
+            details: details.map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            message: error.message,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        const NAMES: &[&str] =
+            &["actual", "age_ms", "expected", "feature", "field", "path", "retry_after_ms", "rule"];
+        let code = Code::ALL.iter().find(|it| it.as_str() == failure.code);
+        let mut error = Error::new(*code.unwrap_or(&Code::Internal), failure.message);
+        for (name, value) in failure.details {
+            if let Some(name) = NAMES.iter().find(|it| **it == name) {
+                error = error.with(name, value);
+            }
+        }
+        error
+    }
+}

@@ -1,0 +1,217 @@
+//! The daemon's side of a child: start it, listen, clean up after it.
+
+use std::{
+    fs,
+    io::{BufReader, Write},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use rustix::process::Pid;
+
+use super::{Message, Order, Outcome, Remote, Sync, Task, Transport, url::not_allowed};
+use crate::{
+    error::{Error, Result},
+    git::{RepositoryPath, refs::Branch},
+    watch::{self, Watch},
+};
+
+/// Part of the name of every folder in which a clone is built.
+const STAGING: &str = ".gitport-";
+
+/// What network work may do, and who waits for it.
+pub struct Network<'a> {
+    pub transports: &'a [Transport],
+    /// The stock git program, or `none`.
+    pub git: &'a str,
+    pub limit_ms: u64,
+    pub watch: &'a Watch,
+}
+
+impl Network<'_> {
+    /// Brings a path to the tip of a branch; the commit that is checked out then.
+    pub fn sync(
+        &self,
+        remote: Remote,
+        branch: &str,
+        path: &RepositoryPath,
+        depth: u32,
+        submodules: bool,
+    ) -> Result<String> {
+        self.admit(&remote)?;
+        Branch::new(branch)?;
+        let staging = Staging::new(path)?;
+        let git = Some(self.git.to_owned()).filter(|it| it != "none");
+        let task = Task::Sync(Sync {
+            remote,
+            branch: branch.to_owned(),
+            path: path.to_path_buf(),
+            staging: staging.0.clone(),
+            depth,
+            submodules,
+            transports: self.transports.to_vec(),
+            git,
+        });
+        match self.order(task)? {
+            Outcome::Commit(sha) => Ok(sha),
+            Outcome::Refs(_) => Err(Error::internal("the child answered something else")),
+        }
+    }
+
+    /// The refs of a remote, in its order: all, or those a branch may be meant by.
+    pub fn lsremote(&self, remote: Remote, branch: Option<String>) -> Result<Vec<(String, String)>> {
+        self.admit(&remote)?;
+        match self.order(Task::Lsremote { remote, branch })? {
+            Outcome::Refs(refs) => Ok(refs),
+            Outcome::Commit(_) => Err(Error::internal("the child answered something else")),
+        }
+    }
+
+    #[cfg(feature = "faults")]
+    pub fn fault(&self, kind: String, ms: u64) -> Result<()> {
+        self.order(Task::Fault { kind, ms }).map(drop)
+    }
+
+    fn admit(&self, remote: &Remote) -> Result<()> {
+        match self.transports.contains(&remote.url.transport) {
+            true => Ok(()),
+            false => Err(not_allowed(remote.url.transport.name())),
+        }
+    }
+
+    fn order(&self, task: Task) -> Result<Outcome> {
+        let home = Home::of(&task)?;
+        let order = rmp_serde::to_vec_named(&Order { limit_ms: self.limit_ms, task })
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let mut child = start(home.as_ref())?;
+        let leader = Pid::from_child(&child);
+        self.watch.attach(leader);
+        let outcome = self.converse(&mut child, &order);
+        self.watch.detach();
+        // Whatever it started must not outlive it.
+        watch::kill(leader);
+        let status = child.wait();
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None if self.watch.is_stopped() => Err(Error::cancelled("the child was killed")),
+            None => {
+                let status = status.map_or_else(|error| error.to_string(), |it| it.to_string());
+                Err(Error::internal(format!("the child for this request crashed: {status}")))
+            }
+        };
+        if let Err(error) = &outcome {
+            log::debug!("network: {error}");
+        }
+        outcome
+    }
+
+    /// Sends the order and listens until the child is done; `None` when it ends without a word.
+    fn converse(&self, child: &mut Child, order: &[u8]) -> Option<Result<Outcome>> {
+        let mut input = child.stdin.take()?;
+        let mut output = BufReader::new(child.stdout.take()?);
+        input.write_all(order).ok()?;
+        loop {
+            match rmp_serde::from_read(&mut output).ok()? {
+                Message::Progress(progress) => self.watch.tell(&progress),
+                Message::Ready => {
+                    // From here on it is finished, whoever waits for it.
+                    if !self.watch.detach() {
+                        return None;
+                    }
+                    input.write_all(&[1]).ok()?;
+                }
+                Message::Done(outcome) => return Some(outcome.map_err(Error::from)),
+            }
+        }
+    }
+}
+
+fn start(home: Option<&Home>) -> Result<Child> {
+    // This very program, also when the file it came from was replaced by a newer one.
+    #[expect(clippy::disallowed_methods, reason = "this is where children of the daemon start")]
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("network").current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
+    if let Some(home) = home {
+        command.env("HOME", home.0.path());
+    }
+    // A group of its own, so that all it starts can be killed with it.
+    let child = command.process_group(0).spawn();
+    child.map_err(|error| Error::from_io("starting a child", &error))
+}
+
+/// A home folder that has nothing but the host keys to trust: where libgit2 looks for them.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn of(task: &Task) -> Result<Option<Home>> {
+        let remote = match task {
+            Task::Sync(sync) => &sync.remote,
+            Task::Lsremote { remote, .. } => remote,
+            #[cfg(feature = "faults")]
+            Task::Fault { .. } => return Ok(None),
+        };
+        if remote.url.transport != Transport::Ssh {
+            return Ok(None);
+        }
+        let known_hosts = match &remote.access.known_hosts {
+            Some(text) => text.clone().into_bytes(),
+            None => usual_known_hosts(),
+        };
+        let failed = |error: std::io::Error| Error::from_io("keeping host keys", &error);
+        let folder = tempfile::Builder::new().prefix("gitport-home-").tempdir().map_err(failed)?;
+        fs::create_dir(folder.path().join(".ssh")).map_err(failed)?;
+        fs::write(folder.path().join(".ssh/known_hosts"), known_hosts).map_err(failed)?;
+        Ok(Some(Home(folder)))
+    }
+}
+
+fn usual_known_hosts() -> Vec<u8> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let own = home.map(|it| it.join(".ssh/known_hosts"));
+    let system = PathBuf::from("/etc/ssh/ssh_known_hosts");
+    let mut all = Vec::new();
+    for file in own.into_iter().chain([system]) {
+        all.extend(fs::read(file).unwrap_or_default());
+        all.push(b'\n');
+    }
+    all
+}
+
+/// Where a clone is built: beside its path, so that it can be renamed there. Gone afterwards,
+/// whatever became of the clone.
+struct Staging(PathBuf);
+
+impl Staging {
+    fn new(path: &Path) -> Result<Staging> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::bad_request("a repository cannot be at /").with("field", "path"));
+        };
+        sweep(parent);
+        let number = LAST.fetch_add(1, Relaxed);
+        let process = std::process::id();
+        let name = format!("{STAGING}{process}-{number}-{}", name.to_string_lossy());
+        Ok(Staging(parent.join(name)))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Removes what clones of dead daemons left in a folder.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|it| it.strip_prefix(STAGING)?.split('-').next());
+        let Some(owner) = owner.and_then(|it| it.parse::<i32>().ok()) else { continue };
+        if !Path::new(&format!("/proc/{owner}")).exists() {
+            log::info!("removing {}, which a dead daemon left", entry.path().display());
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}

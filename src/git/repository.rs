@@ -1,0 +1,126 @@
+//! One open repository: what it is, and what its revisions name.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{RepositoryPath, Text, history::Commit, set_up};
+use crate::error::{Error, Result};
+
+/// A repository on disk. A handle is for one thread at a time.
+pub struct Repository {
+    pub(super) inner: git2::Repository,
+}
+
+impl Repository {
+    /// Opens the repository at exactly this path: its top folder, or a bare one.
+    pub fn open(path: &RepositoryPath) -> Result<Repository> {
+        Repository::open_at(path)
+    }
+
+    pub(super) fn open_at(path: &Path) -> Result<Repository> {
+        set_up();
+        let flags = git2::RepositoryOpenFlags::NO_SEARCH;
+        let none: [&Path; 0] = [];
+        let inner = git2::Repository::open_ext(path, flags, none).map_err(|error| {
+            let failure = Error::from(error);
+            match failure.code {
+                crate::error::Code::NotFound => {
+                    Error::not_found(format!("no repository is at {}", path.display()))
+                }
+                _ => failure.while_doing(format!("opening {}", path.display())),
+            }
+        })?;
+        Ok(Repository { inner })
+    }
+
+    pub fn is_bare(&self) -> bool {
+        self.inner.is_bare()
+    }
+
+    /// The folder with this worktree's own files: `HEAD` and `index`.
+    pub fn git_folder(&self) -> &Path {
+        self.inner.path()
+    }
+
+    /// The folder with what all worktrees share: objects and refs.
+    pub fn common_folder(&self) -> &Path {
+        self.inner.commondir()
+    }
+
+    /// The object a revision names, as `git rev-parse` would say.
+    pub(super) fn resolve(&self, rev: &str) -> Result<git2::Object<'_>> {
+        self.inner.revparse_single(rev).map_err(|error| {
+            let is_unborn = rev == "HEAD" && self.is_unborn();
+            match (is_unborn, error.code()) {
+                (true, _) => Error::not_found("HEAD names a branch without a commit"),
+                (_, git2::ErrorCode::NotFound) => self.missing(format!("no revision is `{rev}`")),
+                _ => Error::from(error).while_doing(format!("resolving `{rev}`")),
+            }
+        })
+    }
+
+    pub(super) fn resolve_commit(&self, rev: &str) -> Result<git2::Commit<'_>> {
+        let object = self.resolve(rev)?;
+        let kind = object.kind().map_or("object", |it| it.str()).to_owned();
+        object
+            .peel_to_commit()
+            .map_err(|_| Error::bad_request(format!("`{rev}` names a {kind}, not a commit")))
+    }
+
+    /// The root folder of a commit, or the tree a revision names directly.
+    pub(super) fn resolve_tree(&self, rev: &str) -> Result<git2::Tree<'_>> {
+        let object = self.resolve(rev)?;
+        object
+            .peel_to_tree()
+            .map_err(|_| Error::bad_request(format!("`{rev}` names no commit and no tree")))
+    }
+
+    pub fn commit(&self, rev: &str) -> Result<Commit> {
+        Ok(Commit::from(&self.resolve_commit(rev)?))
+    }
+
+    /// Whether `HEAD` names a branch that has no commit yet.
+    pub(super) fn is_unborn(&self) -> bool {
+        matches!(self.inner.head(), Err(error) if error.code() == git2::ErrorCode::UnbornBranch)
+    }
+
+    /// What it means that an object is not here: in a partial clone it may only not have come yet.
+    pub(super) fn missing(&self, message: String) -> Error {
+        match self.is_partial() {
+            true => Error::unsupported(format!("{message}; this is a partial clone, which may lack it"))
+                .with("feature", "partial clone"),
+            false => Error::not_found(message),
+        }
+    }
+
+    pub(super) fn is_partial(&self) -> bool {
+        let Ok(config) = self.inner.config() else { return false };
+        config.get_string("extensions.partialclone").is_ok()
+            || config.get_bool("remote.origin.promisor").unwrap_or(false)
+    }
+
+    /// The folder where files are checked out.
+    pub(super) fn worktree(&self, for_what: &str) -> Result<&Path> {
+        self.inner.workdir().ok_or_else(|| {
+            Error::unsupported(format!("a bare repository has no worktree to {for_what}"))
+                .with("feature", "bare repository")
+        })
+    }
+}
+
+/// What a message or a name is on the wire.
+pub(super) fn text(bytes: &[u8]) -> Text {
+    Text(bytes.to_vec())
+}
+
+/// An object id on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Sha(pub String);
+
+impl From<git2::Oid> for Sha {
+    fn from(id: git2::Oid) -> Sha {
+        Sha(id.to_string())
+    }
+}

@@ -1,0 +1,200 @@
+//! Folders and files as they are in a commit.
+
+use globset::{GlobBuilder, GlobMatcher};
+use serde::{Serialize, Serializer};
+
+use super::{FileName, Repository, Text, repository::Sha};
+use crate::{
+    error::{Error, Result},
+    watch::Watch,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    File,
+    Folder,
+    Link,
+    Submodule,
+}
+
+/// One name in a folder.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    pub name: Text,
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    pub size: u64,
+    #[serde(serialize_with = "octal")]
+    pub mode: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha: Option<Sha>,
+}
+
+pub fn octal<S: Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{mode:06o}"))
+}
+
+/// Which names of a folder are wanted.
+pub struct Listing {
+    matcher: GlobMatcher,
+    matches_whole_names: bool,
+    pub recursive: bool,
+    pub details: bool,
+}
+
+impl Listing {
+    pub fn new(pattern: &str, recursive: bool, details: bool) -> Result<Listing> {
+        let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
+        let glob = glob.map_err(|error| {
+            Error::bad_request(format!("`pattern`: {error}")).with("field", "pattern")
+        })?;
+        Ok(Listing {
+            matcher: glob.compile_matcher(),
+            matches_whole_names: pattern.contains('/'),
+            recursive,
+            details,
+        })
+    }
+
+    pub fn wants(&self, kind: Kind, name: &[u8]) -> bool {
+        let last = name.rsplit(|it| *it == b'/').next().unwrap_or(name);
+        let candidate = if self.matches_whole_names { name } else { last };
+        let candidate: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(candidate);
+        (self.details || kind == Kind::File) && self.matcher.is_match(candidate)
+    }
+}
+
+/// A part of a file; all of it unless something else is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    pub offset: u64,
+    pub length: Option<u64>,
+}
+
+impl Range {
+    /// What of it exists in a file of this size.
+    pub fn within(self, size: u64) -> std::ops::Range<u64> {
+        let start = self.offset.min(size);
+        let end = start.saturating_add(self.length.unwrap_or(u64::MAX)).min(size);
+        start..end
+    }
+}
+
+impl Repository {
+    /// The files of a folder in a revision, sorted by the bytes of their names.
+    pub fn list(
+        &self,
+        rev: &str,
+        below: Option<&FileName>,
+        listing: &Listing,
+        watch: &Watch,
+    ) -> Result<Vec<Entry>> {
+        let mut tree = self.resolve_tree(rev)?;
+        if let Some(name) = below {
+            let entry = tree.get_path(name.as_path()).map_err(|_| self.no_file(rev, name))?;
+            let object = entry.to_object(&self.inner)?;
+            let shown = name.as_path().display();
+            tree = object
+                .into_tree()
+                .map_err(|_| Error::not_found(format!("{shown} is no folder in `{rev}`")))?;
+        }
+        let mut entries = Vec::new();
+        self.collect(&tree, &mut Vec::new(), listing, watch, &mut entries)?;
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn collect(
+        &self,
+        tree: &git2::Tree,
+        prefix: &mut Vec<u8>,
+        listing: &Listing,
+        watch: &Watch,
+        entries: &mut Vec<Entry>,
+    ) -> Result<()> {
+        watch.check()?;
+        for found in tree {
+            if found.name_bytes().starts_with(b".") {
+                continue;
+            }
+            let length = prefix.len();
+            if 0 < length {
+                prefix.push(b'/');
+            }
+            prefix.extend_from_slice(found.name_bytes());
+            let kind = kind(found.filemode() as u32);
+            if listing.wants(kind, prefix) {
+                entries.push(self.entry(&found, kind, prefix, listing.details)?);
+            }
+            if listing.recursive && kind == Kind::Folder {
+                let below = self.inner.find_tree(found.id())?;
+                self.collect(&below, prefix, listing, watch, entries)?;
+            }
+            prefix.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &self,
+        found: &git2::TreeEntry,
+        kind: Kind,
+        name: &[u8],
+        details: bool,
+    ) -> Result<Entry> {
+        let mode = found.filemode() as u32;
+        let mut entry = Entry { name: Text::from(name), kind, size: 0, mode, sha: None };
+        if details {
+            entry.sha = Some(found.id().into());
+            if matches!(kind, Kind::File | Kind::Link) {
+                entry.size = self.inner.odb()?.read_header(found.id())?.0 as u64;
+            }
+        }
+        Ok(entry)
+    }
+
+    /// The bytes of a file in a revision, or a range of them.
+    pub fn read(&self, rev: &str, name: &FileName, range: Range, limit: u64) -> Result<Vec<u8>> {
+        let tree = self.resolve_tree(rev)?;
+        let found = tree.get_path(name.as_path()).map_err(|_| self.no_file(rev, name))?;
+        let shown = name.as_path().display();
+        match kind(found.filemode() as u32) {
+            Kind::File => (),
+            Kind::Folder => return Err(Error::bad_request(format!("{shown} is a folder"))),
+            Kind::Link => {
+                let message = format!("{shown} is a symbolic link");
+                return Err(Error::denied(message).with("rule", "symbolic link"));
+            }
+            Kind::Submodule => {
+                let message = format!("{shown} is a submodule");
+                return Err(Error::unsupported(message).with("feature", "submodule"));
+            }
+        }
+        let odb = self.inner.odb()?;
+        let lost = |_| self.missing(format!("the content of {shown} is missing"));
+        let object = odb.read(found.id()).map_err(lost)?;
+        let data = object.data();
+        let range = range.within(data.len() as u64);
+        let length = range.end - range.start;
+        if limit < length {
+            return Err(Error::too_large("the file is too long for one reply; read it in ranges")
+                .with("bytes", length)
+                .with("limit", limit));
+        }
+        Ok(data[range.start as usize..range.end as usize].to_vec())
+    }
+
+    fn no_file(&self, rev: &str, name: &FileName) -> Error {
+        self.missing(format!("{} is not in `{rev}`", name.as_path().display()))
+    }
+}
+
+fn kind(mode: u32) -> Kind {
+    match mode & 0o170_000 {
+        0o040_000 => Kind::Folder,
+        0o120_000 => Kind::Link,
+        0o160_000 => Kind::Submodule,
+        _ => Kind::File,
+    }
+}

@@ -1,0 +1,27 @@
+//! `checkout`: make a commit the checked-out one, moving no branch.
+
+use serde::Deserialize;
+
+use super::{Context, Lane, Operation};
+use crate::{error::Result, git::RepositoryPath};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkout {
+    path: RepositoryPath,
+    sha: String,
+}
+
+impl Operation for Checkout {
+    const NAME: &'static str = "checkout";
+
+    type Reply = String;
+
+    fn lane(&self) -> Lane {
+        Lane::Write(self.path.to_path_buf())
+    }
+
+    fn run(self, context: &Context) -> Result<String> {
+        context.store.open(&self.path)?.checkout(&self.sha, context.watch)
+    }
+}

@@ -1,0 +1,50 @@
+//! `log`: commits, newest first.
+
+use serde::Deserialize;
+
+use super::{Context, Lane, Operation, paging};
+use crate::{
+    error::Result,
+    git::{LogPage, LogQuery, RawName, RepositoryPath},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    path: RepositoryPath,
+    #[serde(default = "head")]
+    range: String,
+    #[serde(default)]
+    paths: Vec<RawName>,
+    #[serde(default = "hundred")]
+    limit: usize,
+    after: Option<String>,
+}
+
+fn head() -> String {
+    "HEAD".to_owned()
+}
+
+fn hundred() -> usize {
+    100
+}
+
+impl Operation for Log {
+    const NAME: &'static str = "log";
+
+    type Reply = LogPage;
+
+    fn lane(&self) -> Lane {
+        Lane::Read(self.path.to_path_buf())
+    }
+
+    fn run(self, context: &Context) -> Result<LogPage> {
+        let query = LogQuery {
+            range: self.range,
+            paths: paging::names(&self.paths)?,
+            limit: paging::limit(self.limit)?,
+            after: self.after,
+        };
+        context.store.open(&self.path)?.log(&query, context.watch)
+    }
+}

@@ -1,0 +1,55 @@
+//! `lsremote`: where the branches of a remote are.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Context, Lane, Operation, sync::network};
+use crate::{
+    error::{Error, Result},
+    git::{Access, Auth, Remote},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lsremote {
+    url: String,
+    branch: Option<String>,
+    auth: Option<Auth>,
+    known_hosts: Option<String>,
+    ca: Option<String>,
+    ca_file: Option<PathBuf>,
+    proxy: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    Commit(String),
+    Refs(BTreeMap<String, String>),
+}
+
+impl Operation for Lsremote {
+    const NAME: &'static str = "lsremote";
+
+    type Reply = Reply;
+
+    fn lane(&self) -> Lane {
+        Lane::Network(None)
+    }
+
+    fn run(self, context: &Context) -> Result<Reply> {
+        let Lsremote { url, branch, auth, known_hosts, ca, ca_file, proxy } = self;
+        let remote = Remote::new(&url, Access { auth, known_hosts, ca, ca_file, proxy })?;
+        context.store.confine_remote(&remote)?;
+        let shown = remote.url.as_str().to_owned();
+        let mut refs = network(context).lsremote(remote, branch.clone())?;
+        match branch {
+            None => Ok(Reply::Refs(refs.into_iter().collect())),
+            Some(branch) => match refs.pop() {
+                Some((_, sha)) => Ok(Reply::Commit(sha)),
+                None => Err(Error::not_found(format!("{shown} has no branch `{branch}`"))),
+            },
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Every operation the daemon answers, one file each; the wire name is the path.
+//!
+//! To add one, write `ops/<name>.rs` after the model of `ops/head.rs` and add its line to
+//! [`OPERATIONS`]. The tests then ask for its row in `protocol/README.md` and its vectors in
+//! `protocol/vectors/`.
+
+mod batch;
+mod cancel;
+mod checkout;
+mod diff;
+#[cfg(feature = "faults")]
+mod fault;
+mod files;
+mod head;
+mod hello;
+mod log;
+mod lsremote;
+mod paging;
+mod ping;
+mod read;
+mod shutdown;
+mod stats;
+mod status;
+mod subscribe;
+mod sync;
+
+use std::path::PathBuf;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use self::{
+    batch::{Batch, ENTRIES_MAX},
+    cancel::Cancel,
+    shutdown::{Reply as ShutdownReply, Shutdown},
+    subscribe::{Event, Subscribe},
+};
+use crate::{
+    config::Settings,
+    error::{Error, Result},
+    git::Store,
+    port::envelope::{Arguments, encoded, nearest},
+    stats::Stats,
+    watch::Watch,
+};
+
+#[rustfmt::skip]
+pub const OPERATIONS: &[Entry] = &[
+    // Answered where they are read.
+    Entry::of::<ping::Ping>(),
+    Entry::of::<hello::Hello>(),
+    Entry::of::<stats::Stats>(),
+    // Read one repository.
+    Entry::of::<read::Read>(),
+    Entry::of::<files::Files>(),
+    Entry::of::<head::Head>(),
+    Entry::of::<log::Log>(),
+    Entry::of::<diff::Diff>(),
+    Entry::of::<status::Status>(),
+    // Write one repository.
+    Entry::of::<checkout::Checkout>(),
+    // Go over the network.
+    Entry::of::<sync::Sync>(),
+    Entry::of::<lsremote::Lsremote>(),
+    // Are about other requests.
+    Entry::control("batch", batch::decode),
+    Entry::control("cancel", cancel::decode),
+    Entry::control("shutdown", shutdown::decode),
+    Entry::control("subscribe", subscribe::decode),
+    #[cfg(feature = "faults")]
+    Entry::of::<fault::Fault>(),
+];
+
+/// One request kind. Its fields are the arguments on the wire.
+trait Operation: DeserializeOwned + Send + 'static {
+    /// The value of `op` on the wire.
+    const NAME: &'static str;
+
+    type Reply: Serialize;
+
+    /// Where this runs, and what must not change while it does.
+    fn lane(&self) -> Lane;
+
+    fn run(self, context: &Context) -> Result<Self::Reply>;
+}
+
+pub enum Lane {
+    /// Answered where it was read: takes microseconds and waits for nothing.
+    Quick,
+    /// Side by side with everything.
+    Read(PathBuf),
+    /// One after the other for each repository, in the order they came.
+    Write(PathBuf),
+    /// In a child that can be killed; in the order of writes where it writes a repository.
+    Network(Option<PathBuf>),
+}
+
+/// What operations share, and the request they run for.
+pub struct Context<'a> {
+    pub settings: &'a Settings,
+    pub store: &'a Store,
+    pub stats: &'a Stats,
+    pub watch: &'a Watch,
+}
+
+/// Computes the encoded reply.
+pub type Run = Box<dyn FnOnce(&Context) -> Result<Vec<u8>> + Send>;
+
+/// A decoded request.
+pub enum Call {
+    Work(Job),
+    Control(Control),
+}
+
+/// What a worker can do without knowing of other requests.
+pub struct Job {
+    pub lane: Lane,
+    pub run: Run,
+}
+
+/// What only the dispatcher can do.
+pub enum Control {
+    Batch(Batch),
+    Cancel(Cancel),
+    Shutdown(Shutdown),
+    Subscribe(Subscribe),
+}
+
+pub struct Entry {
+    pub name: &'static str,
+    decode: fn(&Arguments) -> Result<Call>,
+}
+
+impl Entry {
+    const fn of<O: Operation>() -> Entry {
+        Entry { name: O::NAME, decode: decode_as::<O> }
+    }
+
+    const fn control(name: &'static str, decode: fn(&Arguments) -> Result<Call>) -> Entry {
+        Entry { name, decode }
+    }
+
+    pub fn decode(&self, arguments: &Arguments) -> Result<Call> {
+        (self.decode)(arguments)
+    }
+}
+
+/// Finds an operation by its name on the wire.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    if let Some(entry) = OPERATIONS.iter().find(|it| it.name == name) {
+        return Ok(entry);
+    }
+    let error = Error::unknown_operation(format!("no operation is called `{name}`"));
+    Err(match nearest(name, OPERATIONS.iter().map(|it| it.name)) {
+        Some(nearest) => error.with("nearest", nearest),
+        None => error,
+    })
+}
+
+fn decode_as<O: Operation>(arguments: &Arguments) -> Result<Call> {
+    let operation: O = arguments.decode()?;
+    Ok(Call::Work(Job {
+        lane: operation.lane(),
+        run: Box::new(|context| Ok(encoded(&operation.run(context)?))),
+    }))
+}

@@ -1,0 +1,142 @@
+//! `read`: the content of files, on disk or in a commit.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{Context, Lane, Operation};
+use crate::{
+    error::{Error, Result},
+    git::{FileName, Range, RawName, RepositoryPath, Text},
+};
+
+/// How many files one request may name.
+const FILES_MAX: usize = 10_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    path: RepositoryPath,
+    file: Option<RawName>,
+    files: Option<Vec<RawName>>,
+    rev: Option<String>,
+    #[serde(default)]
+    encoding: Encoding,
+    #[serde(default)]
+    offset: u64,
+    length: Option<u64>,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Encoding {
+    #[default]
+    Base64,
+    Binary,
+    Utf8,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    One(Content),
+    Many(Vec<Outcome>),
+}
+
+pub enum Content {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Content::Text(text) => serializer.serialize_str(text),
+            Content::Bytes(bytes) => serializer.serialize_bytes(bytes),
+        }
+    }
+}
+
+/// What became of one of many files.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    Read { file: Text, content: Content },
+    Failed { file: Text, #[serde(flatten)] error: Error },
+}
+
+impl Operation for Read {
+    const NAME: &'static str = "read";
+
+    type Reply = Reply;
+
+    fn lane(&self) -> Lane {
+        Lane::Read(self.path.to_path_buf())
+    }
+
+    fn run(self, context: &Context) -> Result<Reply> {
+        let names = match (&self.file, &self.files) {
+            (Some(file), None) => std::slice::from_ref(file),
+            (None, Some(files)) if files.len() <= FILES_MAX => files,
+            (None, Some(_)) => {
+                let message = format!("one request reads at most {FILES_MAX} files");
+                return Err(Error::bad_request(message).with("field", "files"));
+            }
+            _ => {
+                let message = "either `file` or `files` says what to read";
+                return Err(Error::bad_request(message).with("field", "file"));
+            }
+        };
+        let mut left = u64::from(context.settings.reply_bytes_max);
+        let mut read = self.reader(context)?;
+        if self.file.is_some() {
+            return Ok(Reply::One(self.encode(read(&names[0], left)?)?));
+        }
+        let mut outcomes = Vec::with_capacity(names.len());
+        for name in names {
+            context.watch.check()?;
+            let file = Text(name.0.clone());
+            let content = read(name, left).and_then(|bytes| {
+                left = left.saturating_sub(bytes.len() as u64);
+                self.encode(bytes)
+            });
+            outcomes.push(match content {
+                Ok(content) => Outcome::Read { file, content },
+                Err(error) => Outcome::Failed { file, error },
+            });
+        }
+        Ok(Reply::Many(outcomes))
+    }
+}
+
+type Reader<'a> = Box<dyn FnMut(&RawName, u64) -> Result<Vec<u8>> + 'a>;
+
+impl Read {
+    /// What reads one file, with at most so many bytes: from the disk, or from a revision.
+    fn reader<'a>(&'a self, context: &'a Context) -> Result<Reader<'a>> {
+        let range = Range { offset: self.offset, length: self.length };
+        if self.rev.is_none() {
+            let folder = context.store.folder(&self.path)?;
+            if !folder.is_bare_repository() {
+                return Ok(Box::new(move |name, limit| {
+                    folder.read(&FileName::try_from(name)?, range, limit)
+                }));
+            }
+        }
+        let rev = self.rev.as_deref().unwrap_or("HEAD");
+        let repository = context.store.open(&self.path)?;
+        Ok(Box::new(move |name, limit| {
+            repository.read(rev, &FileName::try_from(name)?, range, limit)
+        }))
+    }
+
+    fn encode(&self, bytes: Vec<u8>) -> Result<Content> {
+        match self.encoding {
+            Encoding::Base64 => Ok(Content::Text(STANDARD.encode(bytes))),
+            Encoding::Binary => Ok(Content::Bytes(bytes)),
+            Encoding::Utf8 => String::from_utf8(bytes).map(Content::Text).map_err(|error| {
+                let at = error.utf8_error().valid_up_to() as u64;
+                Error::invalid(format!("byte {at} is no UTF-8")).with("offset", at)
+            }),
+        }
+    }
+}

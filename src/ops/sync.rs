@@ -1,0 +1,61 @@
+//! `sync`: bring a path to the tip of a remote's branch.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{Context, Lane, Operation};
+use crate::{
+    error::Result,
+    git::{Access, Auth, Network, Remote, RepositoryPath},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sync {
+    url: String,
+    branch: String,
+    path: RepositoryPath,
+    #[serde(default = "one")]
+    depth: u32,
+    #[serde(default)]
+    submodules: bool,
+    auth: Option<Auth>,
+    known_hosts: Option<String>,
+    ca: Option<String>,
+    ca_file: Option<PathBuf>,
+    proxy: Option<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Operation for Sync {
+    const NAME: &'static str = "sync";
+
+    type Reply = String;
+
+    fn lane(&self) -> Lane {
+        Lane::Network(Some(self.path.to_path_buf()))
+    }
+
+    fn run(self, context: &Context) -> Result<String> {
+        context.store.confine(&self.path)?;
+        let Sync { url, branch, path, depth, submodules, .. } = self;
+        let Sync { auth, known_hosts, ca, ca_file, proxy, .. } = self;
+        let remote = Remote::new(&url, Access { auth, known_hosts, ca, ca_file, proxy })?;
+        context.store.confine_remote(&remote)?;
+        network(context).sync(remote, &branch, &path, depth, submodules)
+    }
+}
+
+/// What network work may do, as the operator said.
+pub fn network<'a>(context: &'a Context) -> Network<'a> {
+    Network {
+        transports: &context.settings.transports,
+        git: &context.settings.git,
+        limit_ms: context.settings.network_timeout_ms,
+        watch: context.watch,
+    }
+}

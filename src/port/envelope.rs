@@ -1,0 +1,209 @@
+//! What every request and reply has, whatever its operation.
+//!
+//! [`Request::read`] separates the envelope from the arguments and leaves out arguments that are
+//! nil; [`reply`] puts an envelope around an encoded value.
+
+use rmp::encode;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{frame, msgpack};
+use crate::{
+    error::{Error, Result},
+    id::RequestId,
+};
+
+/// More keys than any operation has, and few enough to be compared with each other.
+const KEYS_MAX: u64 = 64;
+const TIMEOUT_MS_MAX: u64 = 86_400_000;
+
+/// A request whose arguments are not looked at yet.
+pub struct Request<'a> {
+    pub op: &'a str,
+    pub timeout_ms: Option<u64>,
+    pub arguments: Arguments,
+}
+
+/// The arguments of a request, still encoded, as one map without nils.
+#[derive(Default)]
+pub struct Arguments {
+    count: u32,
+    pairs: Vec<u8>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a frame's body. The id comes also where the rest is wrong, for the reply to carry it.
+    pub fn read(body: &'a [u8]) -> (Option<RequestId>, Result<Request<'a>>) {
+        let mut id = None;
+        let request = Request::read_keys(body, &mut id);
+        (id, request)
+    }
+
+    fn read_keys(body: &'a [u8], id: &mut Option<RequestId>) -> Result<Request<'a>> {
+        let flaw = |flaw| Error::bad_request(format!("the request is no sound msgpack: {flaw}"));
+        let (count, mut at) = msgpack::map(body).map_err(flaw)?;
+        if KEYS_MAX < count {
+            return Err(Error::bad_request(format!("the request has more than {KEYS_MAX} keys")));
+        }
+        let mut seen: Vec<&str> = Vec::with_capacity(count as usize);
+        let (mut op, mut timeout_ms, mut arguments) = (None, None, Arguments::default());
+        // The id is read even where an earlier key is wrong; the first mistake is reported.
+        let mut mistake = None;
+        for _ in 0..count {
+            let key_at = at;
+            let key = msgpack::value(body, key_at).map_err(flaw)?;
+            let value = msgpack::value(body, key.end).map_err(flaw)?;
+            at = value.end;
+            let Some(name) = msgpack::text(&body[key]) else {
+                mistake.get_or_insert(Error::bad_request("a key of the request is no string"));
+                continue;
+            };
+            if seen.contains(&name) {
+                let twice = Error::bad_request(format!("the request has `{name}` twice"));
+                mistake.get_or_insert(twice.with("field", name));
+                continue;
+            }
+            seen.push(name);
+            let bytes = &body[value];
+            match name {
+                _ if bytes == [0xc0] => (),
+                "op" => op = Some(bytes),
+                "id" => match rmp_serde::from_slice(bytes) {
+                    Ok(read) => *id = Some(read),
+                    Err(error) => {
+                        mistake.get_or_insert(wrong("id", error));
+                    }
+                },
+                "timeout_ms" => match read_timeout(bytes) {
+                    Ok(read) => timeout_ms = Some(read),
+                    Err(error) => {
+                        mistake.get_or_insert(error);
+                    }
+                },
+                _ => arguments.push(&body[key_at..at]),
+            }
+        }
+        if at != body.len() {
+            return Err(flaw("bytes follow the map"));
+        }
+        if let Some(mistake) = mistake {
+            return Err(mistake);
+        }
+        let Some(op) = op else {
+            return Err(Error::bad_request("the request has no `op`").with("field", "op"));
+        };
+        let op = msgpack::text(op).or_else(|| rmp_serde::from_slice(op).ok());
+        let op = op.ok_or_else(|| Error::bad_request("`op` is no text").with("field", "op"))?;
+        Ok(Request { op, timeout_ms, arguments })
+    }
+}
+
+fn read_timeout(bytes: &[u8]) -> Result<u64> {
+    match rmp_serde::from_slice(bytes) {
+        Ok(read @ 1..=TIMEOUT_MS_MAX) => Ok(read),
+        Ok(read) => Err(wrong("timeout_ms", format!("{read} is not from 1 to {TIMEOUT_MS_MAX}"))),
+        Err(error) => Err(wrong("timeout_ms", error)),
+    }
+}
+
+fn wrong(field: &str, why: impl std::fmt::Display) -> Error {
+    Error::bad_request(format!("`{field}`: {why}")).with("field", field)
+}
+
+impl Arguments {
+    fn push(&mut self, pair: &[u8]) {
+        self.count += 1;
+        self.pairs.extend_from_slice(pair);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Decodes the arguments; the error names the field that is wrong.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
+        let mut map = Vec::with_capacity(self.pairs.len() + 5);
+        encode::write_map_len(&mut map, self.count).expect("writing to memory does not fail");
+        map.extend_from_slice(&self.pairs);
+        rmp_serde::from_slice(&map).map_err(|_| explain::<T>(&map))
+    }
+}
+
+/// Decodes once more, slowly, to tell where it fails.
+fn explain<T: DeserializeOwned>(map: &[u8]) -> Error {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(map);
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) else {
+        return Error::internal("the arguments decode only when looked at closely");
+    };
+    let path = error.path().to_string();
+    let message = error.into_inner().to_string();
+    let mut named = message.split('`').skip(1).step_by(2);
+    let first = named.next().unwrap_or_default();
+    if message.starts_with("unknown field") {
+        let error = Error::bad_request(format!("no argument is called `{first}`"));
+        return match nearest(first, named) {
+            Some(nearest) => error.with("field", first).with("nearest", nearest),
+            None => error.with("field", first),
+        };
+    }
+    if message.starts_with("missing field") {
+        return Error::bad_request(format!("`{first}` is missing")).with("field", first);
+    }
+    let field = if path == "." { "" } else { &path };
+    match field.is_empty() {
+        true => Error::bad_request(message),
+        false => wrong(field, message),
+    }
+}
+
+/// The name out of `known` that was probably meant by `name`.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.into_iter().map(|it| (strsim::damerau_levenshtein(name, it), it));
+    let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1 + name.len().min(nearest.len()) / 3).then_some(nearest)
+}
+
+/// Appends the frame `{"id"?: …, "ok": value}` to `output`.
+pub fn reply(output: &mut Vec<u8>, id: Option<&RequestId>, value: &[u8]) {
+    let start = begin(output, id, 1);
+    encode::write_str(output, "ok").expect("writing to memory does not fail");
+    output.extend_from_slice(value);
+    frame::seal(&mut output[start..]);
+}
+
+/// Appends the frame `{"id"?: …, "err": message, "code": code, …details}` to `output`.
+pub fn refusal(output: &mut Vec<u8>, id: Option<&RequestId>, error: &Error) {
+    let start = begin(output, id, 2 + error.details().len() as u32);
+    // The error's own map, without its head, which has one byte for so few entries.
+    output.extend_from_slice(&encoded(error)[1..]);
+    frame::seal(&mut output[start..]);
+}
+
+/// Appends a frame without an envelope of its own: an event.
+pub fn event(output: &mut Vec<u8>, event: &impl Serialize) {
+    let start = output.len();
+    output.extend_from_slice(&[0; frame::LENGTH_BYTES]);
+    output.extend_from_slice(&encoded(event));
+    frame::seal(&mut output[start..]);
+}
+
+fn begin(output: &mut Vec<u8>, id: Option<&RequestId>, entries: u32) -> usize {
+    let start = output.len();
+    output.extend_from_slice(&[0; frame::LENGTH_BYTES]);
+    let count = entries + u32::from(id.is_some());
+    encode::write_map_len(output, count).expect("writing to memory does not fail");
+    if let Some(id) = id {
+        encode::write_str(output, "id").expect("writing to memory does not fail");
+        id.serialize(&mut rmp_serde::Serializer::new(output))
+            .expect("writing to memory does not fail");
+    }
+    start
+}
+
+/// A value as msgpack, structs as maps.
+pub fn encoded(value: &(impl Serialize + ?Sized)) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).expect("what the program itself made can be encoded")
+}

@@ -1,0 +1,73 @@
+//! Frames on stdin and stdout, as an Erlang port opened with `{packet, 4}`.
+//!
+//! Knows no operation. Nothing but frames ever reaches the client: the real stdout is moved away
+//! before anything else runs, and what prints to descriptor 1 prints to stderr.
+
+pub mod envelope;
+mod frame;
+mod msgpack;
+mod output;
+
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+pub use self::{
+    frame::{Broken, Frames},
+    msgpack::DEPTH_MAX,
+    output::Output,
+};
+
+/// The two ends of the port.
+pub struct Stdio {
+    pub input: OwnedFd,
+    pub output: OwnedFd,
+}
+
+/// Moves the port to private descriptors, which no child inherits.
+///
+/// Afterwards descriptor 0 is `/dev/null` and descriptor 1 is stderr.
+pub fn guard_stdio() -> io::Result<Stdio> {
+    let input = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    let output = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+    Ok(Stdio { input, output })
+}
+
+/// Why no more requests come.
+pub enum End {
+    Closed,
+    ClientGone,
+    Broken(Broken),
+}
+
+/// Hands every request to `take` until no more come. Replies that `take` stages leave together
+/// when nothing more can be read without waiting.
+pub fn read_requests(
+    input: OwnedFd,
+    frame_bytes_max: usize,
+    output: &Output,
+    mut take: impl FnMut(&[u8]),
+) -> End {
+    let ready = match input.as_fd().try_clone_to_owned() {
+        Ok(descriptor) => descriptor,
+        Err(error) => return End::Broken(Broken::Input(error)),
+    };
+    let mut frames = Frames::new(File::from(input), frame_bytes_max);
+    loop {
+        if !output.wait_for_room(&ready) {
+            return End::ClientGone;
+        }
+        match frames.next() {
+            Ok(Some(body)) => take(body),
+            Ok(None) => return End::Closed,
+            Err(broken) => return End::Broken(broken),
+        }
+        if !frames.is_ready() {
+            output.flush();
+        }
+    }
+}

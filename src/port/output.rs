@@ -1,0 +1,258 @@
+//! Everything the client reads: one buffer, written out by whoever finds nobody writing.
+//!
+//! Frames that become ready while somebody writes leave together in the next write. Workers wait
+//! for room when the client does not read; the reader and the clock never do.
+
+use std::{
+    mem,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{Condvar, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{Errno, write},
+};
+
+/// How much may wait for a client that does not read before workers wait with it.
+const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Events are left out when more than this waits: replies matter more.
+const EVENTS_BEHIND_BYTES_MAX: usize = 256 * 1024;
+/// A pipe that reports room takes at least so much without blocking.
+const PIPE_ROOM_BYTES: usize = 4096;
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
+/// How often a reader that waits for room looks whether the client is still there.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+pub struct Output {
+    descriptor: OwnedFd,
+    state: Mutex<State>,
+    /// Told when bytes have left, or never will.
+    moved: Condvar,
+    /// Told when the reader leaves bytes to the writer thread.
+    handed: Condvar,
+    /// Called once when nobody can read any more.
+    on_gone: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    /// The buffer written last, to be filled again.
+    spare: Vec<u8>,
+    is_writing: bool,
+    is_gone: bool,
+}
+
+impl Output {
+    pub fn new(descriptor: OwnedFd, on_gone: Box<dyn Fn() + Send + Sync>) -> Output {
+        Output {
+            descriptor,
+            state: Mutex::default(),
+            moved: Condvar::new(),
+            handed: Condvar::new(),
+            on_gone,
+        }
+    }
+
+    /// Appends frames and writes them out, after waiting for room. For threads that may wait.
+    pub fn send(&self, append: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.lock();
+        while WAITING_BYTES_MAX < state.waiting.len() && !state.is_gone {
+            state = self.moved.wait(state).expect("nobody panics with the lock");
+        }
+        append(&mut state.waiting);
+        if !state.is_writing {
+            self.write_all(state);
+        }
+    }
+
+    /// Appends frames and leaves them to the writer thread. Never waits.
+    pub fn post(&self, append: impl FnOnce(&mut Vec<u8>)) {
+        append(&mut self.lock().waiting);
+        self.handed.notify_one();
+    }
+
+    /// Appends frames without writing; [`Output::flush`] must follow. For the reader.
+    pub fn stage(&self, append: impl FnOnce(&mut Vec<u8>)) {
+        append(&mut self.lock().waiting);
+    }
+
+    /// Appends an event unless too much waits already; tells whether it did.
+    pub fn offer(&self, append: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let mut state = self.lock();
+        let has_room = state.waiting.len() <= EVENTS_BEHIND_BYTES_MAX && !state.is_gone;
+        if has_room {
+            append(&mut state.waiting);
+            self.handed.notify_one();
+        }
+        has_room
+    }
+
+    /// Writes what the pipe takes without blocking, and hands the rest to the writer thread.
+    pub fn flush(&self) {
+        let mut state = self.lock();
+        if state.is_writing || state.waiting.is_empty() {
+            return;
+        }
+        state.is_writing = true;
+        let spare = mem::take(&mut state.spare);
+        let bytes = mem::replace(&mut state.waiting, spare);
+        drop(state);
+        let (mut written, mut is_gone) = (0, false);
+        while written < bytes.len() && self.has_room_for_a_piece() {
+            let end = bytes.len().min(written + PIPE_ROOM_BYTES);
+            match write(&self.descriptor, &bytes[written..end]) {
+                Ok(count) => written += count,
+                Err(Errno::INTR | Errno::AGAIN) => (),
+                Err(_) => {
+                    is_gone = true;
+                    break;
+                }
+            }
+        }
+        let mut state = self.lock();
+        state.is_writing = false;
+        if is_gone {
+            self.give_up(state);
+            return;
+        }
+        if written < bytes.len() {
+            let later = mem::take(&mut state.waiting);
+            state.waiting = bytes[written..].to_vec();
+            state.waiting.extend_from_slice(&later);
+        } else {
+            keep(&mut state, bytes);
+        }
+        if !state.waiting.is_empty() {
+            self.handed.notify_one();
+        }
+        self.moved.notify_all();
+    }
+
+    /// Waits until so little is waiting that a request more does no harm; false when the client
+    /// is gone. The reader's way to let a client feel that it does not read.
+    pub fn wait_for_room(&self, input: impl AsFd) -> bool {
+        let mut state = self.lock();
+        while WAITING_BYTES_MAX < state.waiting.len() {
+            if state.is_gone || has_hung_up(input.as_fd()) || has_hung_up(self.descriptor.as_fd()) {
+                return false;
+            }
+            self.handed.notify_one();
+            let waited = self.moved.wait_timeout(state, LOOK_AGAIN);
+            state = waited.expect("nobody panics with the lock").0;
+        }
+        true
+    }
+
+    /// The writer thread: writes what others left behind, for ever.
+    pub fn write_for_others(&self) {
+        let mut state = self.lock();
+        loop {
+            while state.is_writing || state.waiting.is_empty() {
+                state = self.handed.wait(state).expect("nobody panics with the lock");
+            }
+            self.write_all(state);
+            state = self.lock();
+        }
+    }
+
+    /// Waits until everything is written, at most until `deadline`.
+    pub fn drain(&self, deadline: Instant) {
+        let mut state = self.lock();
+        while !state.is_gone && (state.is_writing || !state.waiting.is_empty()) {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+            self.handed.notify_one();
+            let waited = self.moved.wait_timeout(state, left);
+            state = waited.expect("nobody panics with the lock").0;
+        }
+    }
+
+    /// Blocks until nobody can read any more.
+    pub fn wait_until_gone(&self) {
+        let mut descriptors = [PollFd::new(&self.descriptor, PollFlags::empty())];
+        loop {
+            match poll(&mut descriptors, None) {
+                Err(Errno::INTR) => (),
+                _ => return,
+            }
+        }
+    }
+
+    pub fn waiting_bytes(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    fn write_all<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+        state.is_writing = true;
+        while !state.waiting.is_empty() && !state.is_gone {
+            let spare = mem::take(&mut state.spare);
+            let bytes = mem::replace(&mut state.waiting, spare);
+            drop(state);
+            let is_written = self.write_blocking(&bytes);
+            state = self.lock();
+            keep(&mut state, bytes);
+            if !is_written {
+                self.give_up(state);
+                return;
+            }
+            self.moved.notify_all();
+        }
+        state.is_writing = false;
+        self.moved.notify_all();
+    }
+
+    fn write_blocking(&self, bytes: &[u8]) -> bool {
+        let mut written = 0;
+        while written < bytes.len() {
+            match write(&self.descriptor, &bytes[written..]) {
+                Ok(count) => written += count,
+                Err(Errno::INTR) => (),
+                // Somebody made the pipe non-blocking; it is theirs as much as ours.
+                Err(Errno::AGAIN) => self.wait_writable(),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    fn give_up(&self, mut state: MutexGuard<State>) {
+        let was_gone = mem::replace(&mut state.is_gone, true);
+        state.is_writing = false;
+        state.waiting = Vec::new();
+        drop(state);
+        self.moved.notify_all();
+        if !was_gone {
+            (self.on_gone)();
+        }
+    }
+
+    fn has_room_for_a_piece(&self) -> bool {
+        let mut descriptors = [PollFd::new(&self.descriptor, PollFlags::OUT)];
+        let ready = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        matches!(ready, Ok(1)) && descriptors[0].revents().contains(PollFlags::OUT)
+    }
+
+    fn wait_writable(&self) {
+        let _ = poll(&mut [PollFd::new(&self.descriptor, PollFlags::OUT)], None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics with the lock")
+    }
+}
+
+fn keep(state: &mut State, mut bytes: Vec<u8>) {
+    if bytes.capacity() <= KEPT_BYTES_MAX {
+        bytes.clear();
+        state.spare = bytes;
+    }
+}
+
+fn has_hung_up(descriptor: BorrowedFd) -> bool {
+    let mut descriptors = [PollFd::from_borrowed_fd(descriptor, PollFlags::empty())];
+    let ready = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    matches!(ready, Ok(1)) && descriptors[0].revents().intersects(gone)
+}

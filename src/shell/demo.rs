@@ -1,0 +1,140 @@
+//! `gitport demo`: plays a supervisor, and shows every request, reply and time.
+//!
+//! Fails when a reply is not what the words beside it say.
+
+mod screen;
+mod stage;
+
+use std::{io, process::ExitCode, time::Instant};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value as Json, json};
+
+use self::{screen::Screen, stage::Stage};
+use super::{
+    complain, end,
+    supervisor::{self, Supervisor},
+};
+use crate::error::Error;
+
+pub fn demo() -> ExitCode {
+    let stage = match Stage::build() {
+        Ok(stage) => stage,
+        Err(error) => return complain(error),
+    };
+    match play(&stage) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => end(&error),
+    }
+}
+
+fn play(stage: &Stage) -> io::Result<()> {
+    let mut screen = Screen::new();
+    let root = supervisor::flag("--root", stage.folder());
+    screen.open(&root.to_string_lossy(), stage.url(), stage.remark())?;
+    let daemon = Supervisor::start(&[root])?;
+    let mut player = Player { daemon, screen, has_shown_bytes: false };
+    player.look_around(stage)?;
+    player.fail(stage)?;
+    player.ask_two_at_once(stage)?;
+    player.shut_down()
+}
+
+struct Player {
+    daemon: Supervisor,
+    screen: Screen,
+    has_shown_bytes: bool,
+}
+
+impl Player {
+    fn look_around(&mut self, stage: &Stage) -> io::Result<()> {
+        let (url, path) = (stage.url(), stage.clone_path());
+        self.screen.step("sync", "brings a folder to the tip of a branch; the first time it clones")?;
+        let sync = json!({"op": "sync", "url": url, "branch": "main", "path": path, "depth": 0});
+        let tip = self.ok(&sync)?;
+
+        self.screen.step("files", "lists a folder; the YAML files in it unless told otherwise")?;
+        self.ok(&json!({"op": "files", "path": path, "subpath": "deploy"}))?;
+
+        self.screen.step("read", "answers with a file's content, as base64 unless told otherwise")?;
+        let file = "deploy/web.yaml";
+        let content = self.ok(&json!({"op": "read", "path": path, "file": file}))?;
+        let content = STANDARD.decode(content.as_str().unwrap_or_default());
+        let content = content.map_err(io::Error::other)?;
+        self.screen.remark(&format!("decoded: {:?}", String::from_utf8_lossy(&content)))?;
+
+        self.screen.step("read", "also takes a revision; this is the file one commit earlier")?;
+        let earlier = json!({"op": "read", "path": path, "file": file, "rev": "HEAD~1", "encoding": "utf8"});
+        let earlier = self.ok(&earlier)?;
+        if earlier.as_str().map(str::as_bytes) == Some(content.as_slice()) {
+            return Err(unexpected(&earlier));
+        }
+
+        self.screen.step("head", "tells which commit is checked out")?;
+        let head = self.ok(&json!({"op": "head", "path": path}))?;
+        if head["sha"] == tip { Ok(()) } else { Err(unexpected(&head)) }
+    }
+
+    fn fail(&mut self, stage: &Stage) -> io::Result<()> {
+        let path = stage.clone_path();
+        self.screen.step("sync", "of a branch that is not there fails; programs go by the `code`")?;
+        let sync = json!({"op": "sync", "url": stage.url(), "branch": "mian", "path": path});
+        let reply = self.ask(&sync)?;
+        if reply["code"] == "not_found" { Ok(()) } else { Err(unexpected(&reply)) }
+    }
+
+    /// Which of the two is answered first is not for this program to say: it shows what came.
+    fn ask_two_at_once(&mut self, stage: &Stage) -> io::Result<()> {
+        self.screen.step("id", "lets requests run side by side: each is answered when it is done")?;
+        let slow = json!({"op": "lsremote", "id": 1, "url": stage.url(), "branch": "main"});
+        let quick = json!({"op": "ping", "id": 2});
+        let start = Instant::now();
+        for request in [&slow, &quick] {
+            self.screen.request(request)?;
+            self.daemon.requests.send(request)?;
+        }
+        for _ in 0..2 {
+            let reply = self.daemon.replies.next()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            self.screen.reply(&reply, start.elapsed())?;
+            if reply.get("ok").is_none() {
+                return Err(unexpected(&reply));
+            }
+        }
+        Ok(())
+    }
+
+    fn shut_down(mut self) -> io::Result<()> {
+        self.screen.step("shutdown", "finishes what is running, answers, and ends the daemon")?;
+        self.ok(&json!({"op": "shutdown"}))?;
+        let status = self.daemon.finish()?;
+        self.screen.remark(&format!("the daemon ended: {status}"))?;
+        self.screen.close()
+    }
+
+    fn ok(&mut self, request: &Json) -> io::Result<Json> {
+        let reply = self.ask(request)?;
+        reply.get("ok").cloned().ok_or_else(|| unexpected(&reply))
+    }
+
+    fn ask(&mut self, request: &Json) -> io::Result<Json> {
+        self.screen.request(request)?;
+        if !self.has_shown_bytes {
+            self.has_shown_bytes = true;
+            self.screen.bytes(&supervisor::frame(request)?)?;
+        }
+        let start = Instant::now();
+        let reply = self.daemon.ask(request, |_| ())?;
+        self.screen.reply(&reply, start.elapsed())?;
+        Ok(reply)
+    }
+}
+
+fn unexpected(reply: &Json) -> io::Error {
+    io::Error::other(format!("this is not the reply that was expected: {reply}"))
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        io::Error::other(error)
+    }
+}

@@ -1,0 +1,108 @@
+//! Whether somebody still waits for a piece of work, and how it gets on.
+//!
+//! Work in this process looks from time to time; a child is killed with all its descendants.
+
+use std::{
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+#[derive(Default)]
+pub struct Watch {
+    is_stopped: AtomicBool,
+    stopped: Condvar,
+    /// The leader of the process group to kill.
+    child: Mutex<Option<Pid>>,
+    listener: Option<Listener>,
+}
+
+pub type Listener = Box<dyn Fn(&Progress) + Send + Sync>;
+
+/// How far a long piece of work is. Totals are 0 while unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub stage: Stage,
+    pub done: u64,
+    pub total: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    Connecting,
+    Receiving,
+    Checkout,
+}
+
+impl Watch {
+    pub fn new(listener: Option<Listener>) -> Watch {
+        Watch { listener, ..Watch::default() }
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Acquire)
+    }
+
+    /// Fails when nobody waits any more. What the error says reaches nobody.
+    pub fn check(&self) -> Result<()> {
+        match self.is_stopped() {
+            true => Err(Error::cancelled("nobody waits for it any more")),
+            false => Ok(()),
+        }
+    }
+
+    /// Lets some time pass, unless a stop comes first.
+    pub fn pause(&self, time: Duration) {
+        let child = self.child.lock().expect("nobody panics with the lock");
+        if !self.is_stopped() {
+            drop(self.stopped.wait_timeout(child, time));
+        }
+    }
+
+    /// Ends the work: kills its child, tells what runs here.
+    pub fn stop(&self) {
+        let child = self.child.lock().expect("nobody panics with the lock");
+        self.is_stopped.store(true, Ordering::Release);
+        self.stopped.notify_all();
+        if let Some(leader) = *child {
+            kill(leader);
+        }
+    }
+
+    /// From now on [`Watch::stop`] kills this process group. It is killed at once where the work
+    /// was stopped before.
+    pub fn attach(&self, leader: Pid) {
+        let mut child = self.child.lock().expect("nobody panics with the lock");
+        match self.is_stopped() {
+            true => kill(leader),
+            false => *child = Some(leader),
+        }
+    }
+
+    /// From now on the work is done to its end; false when it was stopped before.
+    pub fn detach(&self) -> bool {
+        let mut child = self.child.lock().expect("nobody panics with the lock");
+        *child = None;
+        !self.is_stopped()
+    }
+
+    pub fn tell(&self, progress: &Progress) {
+        if let Some(listener) = &self.listener {
+            listener(progress);
+        }
+    }
+}
+
+/// Kills a group whose leader may be gone already.
+pub fn kill(leader: Pid) {
+    let _ = kill_process_group(leader, Signal::KILL);
+}
