@@ -286,6 +286,15 @@ def difference(*arguments: str, at: str = REPOSITORY, after: str | None = None) 
     return {"entries": entries, "insertions": insertions, "deletions": deletions, "next": after}
 
 
+def worktree_difference(at: str, *paths: str) -> dict[str, Any]:
+    """`HEAD` against the worktree, of whose files git itself tells no ids."""
+    told = difference("HEAD", "--", *paths, at=at)
+    for entry in told["entries"]:
+        if entry["status"] != "deleted":
+            entry["sha"] = git("hash-object", entry["file"], at=at)
+    return told
+
+
 # The topics, each a file.
 
 PING = {"op": "ping"}
@@ -562,6 +571,8 @@ def sync(v: Topic) -> None:
     v.ok("a clone that is behind", oldest(id=1, path=f"{TOP}/clone"), main)
     v.ok("a bare repository is fetched into", oldest(id=1, path=f"{TOP}/mirror.git"), main)
     v.ok("an address as file://", oldest(url=f"file://{BARE}", path=f"{TOP}/made-by-url"), main)
+    latin = oldest(url=f"{TOP}/latin.git", path=f"{TOP}/made-from-latin")
+    v.ok("a remote with a branch whose name is no UTF-8", latin, id_of("light"))
     nowhere = partial(oldest, path=f"{TOP}/never")
     v.err("a branch that the remote does not have", nowhere(branch="none"), "not_found")
     v.err("after which nothing is there", ask("files", path=f"{TOP}/never"), "not_found")
@@ -570,10 +581,15 @@ def sync(v: Topic) -> None:
     for url in ("ext::sh -c true", "ftp://example.org/x", "fd::17", "foo://example.org/x"):
         v.err(f"the transport of {url}", nowhere(id=1, url=url), "denied", has="rule")
     good = {"url": BARE, "branch": "main", "path": f"{TOP}/never"}
-    wrong: dict[str, list[Any]] = {"url": [7], "branch": [7, ["main"]], "path": [7, "never"], "depth": ["1", -1, 1.5]}
+    wrong: dict[str, list[Any]] = {
+        "url": [7],
+        "branch": [7, ["main"]],
+        "path": [7, "never"],
+        "depth": ["1", -1, 1.5, True],
+    }
     wrong |= {
         "submodules": [1, "yes"],
-        "auth": ["secret", 1],
+        "auth": ["secret", 1, True],
         "known_hosts": [1],
         "ca": [1],
         "ca_file": [1],
@@ -593,6 +609,8 @@ def credentials() -> dict[str, Any]:
         "a user without a password": {"user": "a"},
         "a token that is a number": {"token": 1},
         "an agent that is none": {"agent": False},
+        "credentials in a list": ["secret"],
+        "a token with a passphrase": {"token": "a", "passphrase": "b"},
     }
 
 
@@ -670,6 +688,7 @@ def files(v: Topic) -> None:
         here(pattern="mod*", details=True, rev="odd"),
         [details("module", "submodule", at="odd")],
     )
+    v.err("a pattern that is none", here(id=1, pattern="["), "bad_request", field="pattern")
     v.err("a folder that is not there", here(subpath="none"), "not_found")
     v.err("a folder that is not there in a commit", here(subpath="none", rev="HEAD"), "not_found")
     v.err("a rev that is not there", here(rev="none"), "not_found")
@@ -790,7 +809,7 @@ def read(v: Topic) -> None:
         "path": [1, "repository"],
         "file": [1, ["run.sh"]],
         "rev": [1],
-        "encoding": [1, "hex"],
+        "encoding": [0, 1, "hex", ["binary"], {"binary": None}],
     }
     wrong |= {"offset": [-1, "0", 1.0], "length": [-1, "1"]}
     wrong_types(v, "read", good, wrong)
@@ -830,6 +849,7 @@ def checkout(v: Topic) -> None:
     v.ok("back again: no branch has moved", here(sha="main"), main)
     v.err("a commit that is not there", here(id=1, sha=40 * "1"), "not_found")
     v.err("a name that is not there", here(id=1, sha="none"), "not_found")
+    v.err("a rev that names no commit", here(id=1, sha="HEAD:config.yaml"), "bad_request")
     v.err("a bare repository", ask("checkout", path=BARE, sha="main"), "unsupported", has="feature")
     v.err("an empty repository", ask("checkout", path=EMPTY, sha="HEAD"), "not_found")
     no_repository(v, "checkout", {"sha": "main"})
@@ -857,6 +877,9 @@ def lsremote(v: Topic) -> None:
         ask("lsremote", url=f"{TOP}/latin.git", branch=b"refs/heads/caf\xe9"),
         id_of("light"),
     )
+    shown = (line.split("\t") for line in git("ls-remote", f"{TOP}/latin.git").splitlines())
+    refs = {text_of(ref): sha for sha, ref in shown}
+    v.ok("every ref, a name that is no UTF-8 among them", ask("lsremote", url=f"{TOP}/latin.git"), refs)
     v.err("a branch that is not there", here(id=1, branch="none"), "not_found")
     for url in ("ext::sh -c true", "ftp://example.org/x", "foo://example.org/x"):
         v.err(f"the transport of {url}", ask("lsremote", id=1, url=url), "denied", has="rule")
@@ -900,6 +923,8 @@ def log(v: Topic) -> None:
     v.err("an unborn HEAD", ask("log", path=EMPTY), "not_found")
     v.err("a rev that is not there", here(id=1, range="none"), "not_found")
     v.err("half of a range that is not there", here(id=1, range="main..none"), "not_found")
+    v.err("after a commit that is not there", here(id=1, after=40 * "1"), "not_found")
+    v.err("a rev that names no commit", here(id=1, range="HEAD:config.yaml"), "bad_request")
     no_repository(v, "log", {})
     forbidden_paths(v, "log")
     wrong: dict[str, list[Any]] = {
@@ -947,10 +972,14 @@ def diff(v: Topic) -> None:
         asked = here(range="main~4..main", limit=2, after=after)
         counts = {key: sum(entry[key] for entry in entries) for key in ("insertions", "deletions")}
         v.ok(f"two after {shows(after)}", asked, {"entries": entries, **counts, "next": entries[-1]["file"]})
-    v.has(
-        "a worktree with changes, staged or not", ask("diff", path=f"{TOP}/dirty"), "entries insertions deletions next"
-    )
-    v.err("an empty repository", ask("diff", path=EMPTY), "not_found")
+    paths = ["README.md", "added.txt", "config.yaml", "deploy", "side.txt"]
+    changes = worktree_difference(f"{TOP}/dirty", *paths)
+    v.ok("a worktree with changes, staged or not", ask("diff", path=f"{TOP}/dirty", paths=paths), changes)
+    changes = worktree_difference(f"{TOP}/merging", "file.txt")
+    v.ok("a worktree with a conflict", ask("diff", path=f"{TOP}/merging"), changes)
+    everything = ask("diff", path=f"{TOP}/dirty")
+    v.has("a worktree with a change of type", everything, "entries insertions deletions next")
+    v.ok("an empty repository", ask("diff", path=EMPTY), {"entries": [], "insertions": 0, "deletions": 0, "next": None})
     v.err("a rev that is not there", here(id=1, range="none..main"), "not_found")
     no_repository(v, "diff", {})
     forbidden_paths(v, "diff")
@@ -1055,18 +1084,20 @@ def batch(v: Topic) -> None:
     v.ok("a thousand", ask("batch", requests=Repeat(PING, 1000)), Repeat({"ok": "pong"}, 1000))
     v.err("a thousand and one", ask("batch", id=1, requests=Repeat(PING, 1001)), "bad_request", field="requests")
     v.err("none", ask("batch", id=1, requests=[]), "bad_request", field="requests")
-    for op, rest in (
-        ("batch", {"requests": [PING]}),
-        ("cancel", {"request": 1}),
-        ("subscribe", {"events": []}),
-        ("shutdown", {}),
-    ):
-        v.err(f"`{op}` cannot be in it", ask("batch", id=1, requests=[PING, {"op": op, **rest}]), "bad_request")
+    refused = {"err": "", "code": "bad_request"}
+    others = [ask("batch", requests=[PING]), ask("cancel", request=1), ask("subscribe", events=[]), ask("shutdown")]
+    for other in others:
+        inside = [PING, other, PING]
+        v.ok(
+            f"`{other['op']}` cannot be in it",
+            ask("batch", id=1, requests=inside),
+            [{"ok": "pong"}, refused, {"ok": "pong"}],
+        )
     for key in ("id", "timeout_ms"):
-        v.err(f"a request in it has no `{key}`", ask("batch", id=1, requests=[{"op": "ping", key: 1}]), "bad_request")
+        v.ok(f"a request in it has no `{key}`", ask("batch", id=1, requests=[{"op": "ping", key: 1}]), [refused])
+    v.ok("a request in it that is no map", ask("batch", id=1, requests=[1]), [refused])
     wrong_types(v, "batch", {}, {"requests": [1, "ping", PING]})
     wrong_types(v, "batch", {"requests": [PING]}, {"stop_on_error": [1, "yes"]})
-    v.err("a request in it that is no map", ask("batch", id=1, requests=[1]), "bad_request")
     missing(v, "batch", {"requests": [PING]}, "requests")
 
 

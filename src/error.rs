@@ -110,7 +110,7 @@ impl Error {
     pub fn from_io(what: impl fmt::Display, error: &io::Error) -> Error {
         let message = format!("{what}: {error}");
         match error.kind() {
-            io::ErrorKind::NotFound => Error::not_found(message),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::not_found(message),
             io::ErrorKind::PermissionDenied => Error::denied(message).with("rule", "permissions"),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::disk_full(message),
             io::ErrorKind::AlreadyExists => Error::already_exists(message),

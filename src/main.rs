@@ -38,6 +38,8 @@ use crate::config::{Arguments, Command};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("GITPORT_LOG", "warn")).init();
+    // A backtrace is for whoever asks for one; the reply says `internal` either way.
+    std::panic::set_hook(Box::new(|panic| log::error!("a bug: {panic}")));
     match arguments.command {
         None if stdin().is_terminal() => shell::explain(),
         None | Some(Command::Serve) => match port::guard_stdio() {

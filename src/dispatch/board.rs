@@ -9,7 +9,7 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::{Ticket, pool::Task};
-use crate::{id::RequestId, ops::Lane};
+use crate::{error::Error, id::RequestId, ops::Lane};
 
 /// How many bytes of requests may wait before others are `busy`.
 pub const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -83,8 +83,14 @@ impl Board {
         !self.live.is_empty() && self.live.contains_key(&Key::Named(id.clone()))
     }
 
-    pub fn remove(&mut self, key: &Key) -> Option<Arc<Ticket>> {
-        self.live.remove(key)
+    /// Takes a request off the board; false when somebody did before. Its id may be another
+    /// request's by now.
+    pub fn remove(&mut self, ticket: &Ticket) -> bool {
+        let is_there = self.live.get(&ticket.key).is_some_and(|it| std::ptr::eq(&**it, ticket));
+        if is_there {
+            self.live.remove(&ticket.key);
+        }
+        is_there
     }
 
     pub fn live(&self) -> impl Iterator<Item = &Arc<Ticket>> {
@@ -131,12 +137,14 @@ pub struct Unnamed {
     waiting: VecDeque<Waiting>,
     bytes: usize,
     last: u64,
+    /// Why what still waits is not carried out any more.
+    verdict: Option<Error>,
 }
 
 pub enum Waiting {
     Request(Vec<u8>),
-    /// So many requests in a row that found the queue full. They are refused in their turn.
-    Refused(u64),
+    /// So many requests in a row that are refused in their turn, for one reason.
+    Refused(u64, Error),
 }
 
 impl Unnamed {
@@ -144,32 +152,48 @@ impl Unnamed {
         !self.is_running && self.waiting.is_empty()
     }
 
-    /// Whether the request in this frame is to be carried out now. Else it was put in the queue.
-    pub fn enter(&mut self, body: &[u8]) -> bool {
-        if !self.is_running {
-            self.is_running = true;
-            return true;
-        }
+    /// Puts a request in the queue; the caller carries out what is [`Unnamed::next`].
+    pub fn enter(&mut self, body: &[u8]) {
         if self.waiting.len() < UNNAMED_MAX && self.bytes + body.len() <= WAITING_BYTES_MAX {
             self.bytes += body.len();
             self.waiting.push_back(Waiting::Request(body.to_vec()));
-        } else if let Some(Waiting::Refused(count)) = self.waiting.back_mut() {
-            *count += 1;
         } else {
-            self.waiting.push_back(Waiting::Refused(1));
+            let error = Error::busy("too many requests without an id are waiting");
+            self.refuse(error.with("retry_after_ms", 100));
         }
-        false
+    }
+
+    /// Puts a refusal in the queue, so that replies keep their order.
+    pub fn refuse(&mut self, error: Error) {
+        match self.waiting.back_mut() {
+            Some(Waiting::Refused(count, reason)) if *reason == error => *count += 1,
+            _ => self.waiting.push_back(Waiting::Refused(1, error)),
+        }
+    }
+
+    /// What waits is refused in its turn.
+    pub fn condemn(&mut self, error: Error) {
+        self.verdict = Some(error);
+    }
+
+    /// The first in the queue, unless one is being carried out.
+    pub fn first(&mut self) -> Option<Waiting> {
+        match self.is_running {
+            true => None,
+            false => self.next(),
+        }
     }
 
     /// What comes after the one that was carried out.
     pub fn next(&mut self) -> Option<Waiting> {
         let next = self.waiting.pop_front();
-        match &next {
-            Some(Waiting::Request(body)) => self.bytes -= body.len(),
-            Some(Waiting::Refused(_)) => (),
-            None => self.is_running = false,
+        self.is_running = next.is_some();
+        let Some(Waiting::Request(body)) = &next else { return next };
+        self.bytes -= body.len();
+        match &self.verdict {
+            Some(error) => Some(Waiting::Refused(1, error.clone())),
+            None => next,
         }
-        next
     }
 
     pub fn new_key(&mut self) -> Key {

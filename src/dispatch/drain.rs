@@ -17,6 +17,7 @@ use super::{Dispatch, From, Ticket, board::Key};
 use crate::{
     config::Settings,
     error::Error,
+    git::Store,
     ops::{Shutdown, ShutdownReply},
     port::{self, Broken, Output, Stdio, envelope},
 };
@@ -30,6 +31,12 @@ pub enum End {
     Signal,
     Asked(Asked),
     ClientGone,
+}
+
+impl End {
+    fn is_asked(&self) -> bool {
+        matches!(self, End::Asked(_))
+    }
 }
 
 /// A `shutdown` that is answered last.
@@ -46,12 +53,19 @@ pub struct Asked {
 /// The process must exit with the returned status right away: threads may still be stuck in work
 /// that nobody waits for.
 pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
+    let store = match Store::new(settings.root.as_deref()) {
+        Ok(store) => store,
+        Err(error) => {
+            log::error!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let (ends, ended) = unbounded();
     let sender = ends.clone();
     let on_gone = Box::new(move || drop(sender.send(End::ClientGone)));
     let output = Arc::new(Output::new(stdio.output, on_gone));
     let (grace, frame_bytes_max) = (settings.grace_ms, settings.request_bytes_max as usize);
-    let dispatch = Dispatch::new(settings, output.clone(), ends.clone());
+    let dispatch = Dispatch::new(settings, store, output.clone(), ends.clone());
 
     let (it, sender) = (dispatch.clone(), ends.clone());
     start("port-reader", move || {
@@ -97,6 +111,8 @@ impl Dispatch {
         let is_unnamed = key.id().is_none();
         drop(self.ends.send(End::Asked(Asked { key, grace, left, cancelled: 0 })));
         if is_unnamed {
+            let error = Error::unavailable("a shutdown came before this");
+            self.board().unnamed.condemn(error);
             self.take_next_unnamed(from);
         }
     }
@@ -129,7 +145,13 @@ impl Dispatch {
                         asked.cancelled = cancelled.min(asked.left);
                     }
                 }
-                recv(self.quiet.1) -> _ => break,
+                recv(self.quiet.1) -> _ => {
+                    // What made it quiet may not have been heard yet.
+                    if let Some(End::Asked(it)) = ended.try_iter().find(End::is_asked) {
+                        asked = Some(it);
+                    }
+                    break;
+                }
             }
             if is_open {
                 is_open = false;
@@ -163,10 +185,14 @@ impl Dispatch {
     }
 
     fn cancel_everything(self: &Arc<Self>) -> u64 {
-        let live: Vec<Arc<Ticket>> = self.board().live().cloned().collect();
+        let error = Error::cancelled("the daemon ended before this was done");
+        let live: Vec<Arc<Ticket>> = {
+            let mut board = self.board();
+            board.unnamed.condemn(error.clone());
+            board.live().cloned().collect()
+        };
         for ticket in &live {
-            let error = Error::cancelled("the daemon ended before this was done");
-            self.give_up(ticket, error, From::Clock);
+            self.give_up(ticket, error.clone(), From::Clock);
         }
         live.len() as u64
     }

@@ -77,7 +77,6 @@ enum Then {
 struct Progressing {
     batch: Batch,
     replies: Vec<u8>,
-    count: u32,
 }
 
 /// Which kind of thread answers: one that may wait for the client to read, or one that may not.
@@ -89,12 +88,17 @@ enum From {
 }
 
 impl Dispatch {
-    fn new(settings: Settings, output: Arc<Output>, ends: Sender<End>) -> Arc<Dispatch> {
+    fn new(
+        settings: Settings,
+        store: Store,
+        output: Arc<Output>,
+        ends: Sender<End>,
+    ) -> Arc<Dispatch> {
         let waiting = u64::from(settings.waiting);
         let names = OPERATIONS.iter().map(|it| it.name);
         let stats = Arc::new(Stats::new(names, [waiting, (waiting / 4).max(1)]));
         Arc::new(Dispatch {
-            store: Store::new(settings.root.clone()),
+            store,
             events: Arc::new(Events::new(output.clone(), stats.clone())),
             stats,
             output,
@@ -179,7 +183,7 @@ impl Dispatch {
 
     /// Answers a request, unless somebody did.
     fn answer(self: &Arc<Self>, ticket: &Ticket, result: Result<Vec<u8>>, from: From) {
-        if self.board().remove(&ticket.key).is_none() {
+        if !self.board().remove(ticket) {
             return;
         }
         let took = ticket.started.elapsed();

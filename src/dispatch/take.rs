@@ -27,77 +27,74 @@ impl Dispatch {
     /// Takes one request. Whatever can be answered at once is staged; the reader flushes it.
     pub fn take(self: &Arc<Self>, body: &[u8]) {
         let (id, request) = Request::read(body);
-        if let Some(id) = id {
-            self.take_named(id, request, body.len());
-        } else if self.board().unnamed.enter(body)
-            && self.take_unnamed(request, body.len(), From::Reader) == Taken::Answered
-        {
-            self.take_next_unnamed(From::Reader);
+        match id {
+            Some(id) => self.take_named(id, request, body.len()),
+            None => self.take_unnamed(body),
         }
     }
 
     fn take_named(self: &Arc<Self>, id: RequestId, request: Result<Request>, bytes: usize) {
-        if self.board().contains(&id) {
+        let (is_live, is_closing) = {
+            let board = self.board();
+            (board.contains(&id), board.is_closing())
+        };
+        let refusal = if is_live {
             let message = format!("the id {id:?} is waiting for its reply already");
-            let error = Error::bad_request(message).with("field", "id");
-            return self.reply(Some(&id), Err(error), From::Reader);
-        }
-        match request {
-            Ok(request) => {
-                self.start(Key::Named(id), &request, bytes, From::Reader);
+            Error::bad_request(message).with("field", "id")
+        } else if is_closing {
+            closing()
+        } else {
+            match request {
+                Ok(request) => {
+                    self.start(Key::Named(id), &request, bytes, From::Reader);
+                    return;
+                }
+                Err(error) => error,
             }
-            Err(error) => self.reply(Some(&id), Err(error), From::Reader),
-        }
+        };
+        self.reply(Some(&id), Err(refusal), From::Reader);
     }
 
-    fn take_unnamed(
-        self: &Arc<Self>,
-        request: Result<Request>,
-        bytes: usize,
-        from: From,
-    ) -> Taken {
-        match request {
-            Ok(request) => {
-                let key = self.board().unnamed.new_key();
-                self.start(key, &request, bytes, from)
+    fn take_unnamed(self: &Arc<Self>, body: &[u8]) {
+        let first = {
+            let mut board = self.board();
+            match board.is_closing() {
+                true => board.unnamed.refuse(closing()),
+                false => board.unnamed.enter(body),
             }
-            Err(error) => {
-                self.reply(None, Err(error), from);
-                Taken::Answered
-            }
-        }
+            board.unnamed.first()
+        };
+        self.go_on_unnamed(first, From::Reader);
     }
 
     /// Goes on with requests without an id until one of them takes its time.
     pub(super) fn take_next_unnamed(self: &Arc<Self>, from: From) {
-        loop {
-            let next = self.board().unnamed.next();
-            let taken = match next {
-                None => return,
-                Some(Waiting::Request(body)) => {
-                    self.take_unnamed(Request::read(&body).1, body.len(), from)
-                }
-                Some(Waiting::Refused(count)) => {
-                    for _ in 0..count {
-                        let error = Error::busy("too many requests without an id are waiting");
-                        self.reply(None, Err(error.with("retry_after_ms", 100)), from);
+        let next = self.board().unnamed.next();
+        self.go_on_unnamed(next, from);
+    }
+
+    fn go_on_unnamed(self: &Arc<Self>, mut next: Option<Waiting>, from: From) {
+        while let Some(waiting) = next {
+            match waiting {
+                Waiting::Request(body) => match Request::read(&body).1 {
+                    Ok(request) => {
+                        let key = self.board().unnamed.new_key();
+                        if self.start(key, &request, body.len(), from) == Taken::Pending {
+                            return;
+                        }
                     }
-                    Taken::Answered
+                    Err(error) => self.reply(None, Err(error), from),
+                },
+                Waiting::Refused(count, error) => {
+                    (0..count).for_each(|_| self.reply(None, Err(error.clone()), from));
                 }
-            };
-            if taken == Taken::Pending {
-                return;
             }
+            next = self.board().unnamed.next();
         }
     }
 
     fn start(self: &Arc<Self>, key: Key, request: &Request, bytes: usize, from: From) -> Taken {
         let started = Instant::now();
-        if self.board().is_closing() {
-            let error = Error::unavailable("the daemon is shutting down");
-            self.reply(key.id(), Err(error), from);
-            return Taken::Answered;
-        }
         let entry = match ops::find(request.op) {
             Ok(entry) => entry,
             Err(error) => {
@@ -110,7 +107,7 @@ impl Dispatch {
             Ok(Call::Control(Control::Batch(batch))) => {
                 let ticket = self.new_ticket(key, entry.name, request, started, None);
                 let replies = Vec::new();
-                let progressing = Progressing { batch, replies, count: 0 };
+                let progressing = Progressing { batch, replies };
                 self.proceed_from_start(ticket, Box::new(progressing), from);
                 return Taken::Pending;
             }
@@ -136,7 +133,7 @@ impl Dispatch {
         let ticket = self.new_ticket(key, entry.name, request, started, Some(&job.lane));
         let task = Task { ticket: ticket.clone(), job, then: Then::Answer, bytes };
         if let Some((_, error)) = self.submit(task) {
-            self.board().remove(&ticket.key);
+            self.board().remove(&ticket);
             self.reply(ticket.key.id(), Err(error), from);
             return Taken::Answered;
         }
@@ -260,6 +257,10 @@ impl Dispatch {
             Call::Control(_) => Err(Error::bad_request("this cannot be in a batch")),
         }
     }
+}
+
+fn closing() -> Error {
+    Error::unavailable("the daemon is shutting down")
 }
 
 impl Progressing {

@@ -48,7 +48,9 @@ impl Repository {
     fn fill_worktree(&self, commit: git2::Oid, watch: &Watch) -> Result<()> {
         let tree = self.inner.find_commit(commit)?.tree()?;
         let added = self.added_in_index(&tree)?;
+        self.expect_content(&tree)?;
         let is_stopped = Cell::new(false);
+        let updated = Cell::new(0u64);
         let mut options = CheckoutBuilder::new();
         options
             .force()
@@ -60,6 +62,7 @@ impl Repository {
             .notify_on(git2::CheckoutNotificationType::UPDATED)
             .notify(|_, _, _, _, _| {
                 is_stopped.set(watch.is_stopped());
+                updated.set(updated.get() + 1);
                 !is_stopped.get()
             });
         let checked_out = self.inner.checkout_tree(tree.as_object(), Some(&mut options));
@@ -68,6 +71,10 @@ impl Repository {
             true => Error::cancelled("the checkout was stopped"),
             false => Error::from(error).while_doing("checking out"),
         })?;
+        if 0 < updated.get() && self.lacks_files()? {
+            // libgit2 does not write a file in the place of a folder that it removed in one go.
+            self.inner.checkout_tree(tree.as_object(), Some(CheckoutBuilder::new().force()))?;
+        }
         if !added.is_empty() {
             // Files that were staged but never committed are tracked, so they go as well.
             let mut options = CheckoutBuilder::new();
@@ -78,6 +85,32 @@ impl Repository {
             self.inner.checkout_tree(tree.as_object(), Some(&mut options))?;
         }
         Ok(())
+    }
+
+    /// Fails before anything is touched where a partial clone lacks what would be written.
+    fn expect_content(&self, tree: &git2::Tree) -> Result<()> {
+        if !self.is_partial() {
+            return Ok(());
+        }
+        let odb = self.inner.odb()?;
+        let mut missing = None;
+        let walked = tree.walk(git2::TreeWalkMode::PreOrder, |_, entry| {
+            let is_blob = entry.kind() == Some(git2::ObjectType::Blob);
+            if is_blob && !odb.exists(entry.id()) {
+                missing = Some(entry.id());
+                return git2::TreeWalkResult::Abort;
+            }
+            git2::TreeWalkResult::Ok
+        });
+        match missing {
+            Some(id) => Err(self.missing(format!("the object {id} is missing"))),
+            None => Ok(walked?),
+        }
+    }
+
+    fn lacks_files(&self) -> Result<bool> {
+        let diff = self.inner.diff_index_to_workdir(None, None)?;
+        Ok(diff.deltas().any(|it| it.status() == git2::Delta::Deleted))
     }
 
     /// What the index has and the commit to come has not.

@@ -52,6 +52,14 @@ pub struct Change {
     pub binary: bool,
 }
 
+impl Change {
+    /// Whether something was staged and then taken back in the worktree.
+    fn is_nothing(&self) -> bool {
+        let is_same = self.old_mode == self.mode && self.insertions + self.deletions == 0;
+        self.status == "modified" && is_same && !self.binary && self.sha.is_none()
+    }
+}
+
 impl Repository {
     pub fn diff(&self, query: &DiffQuery, watch: &Watch) -> Result<Changes> {
         let mut diff = self.compare(query)?;
@@ -77,6 +85,9 @@ impl Repository {
             }
             let mut patch = git2::Patch::from_diff(&diff, *index)?;
             let change = describe(&diff, *index, patch.as_mut())?;
+            if change.is_nothing() {
+                continue;
+            }
             if let (true, Some(patch)) = (query.patch, &mut patch) {
                 patch_text.extend_from_slice(&patch.to_buf()?);
             }
@@ -90,7 +101,7 @@ impl Repository {
 
     fn compare(&self, query: &DiffQuery) -> Result<git2::Diff<'_>> {
         let mut options = git2::DiffOptions::new();
-        options.context_lines(query.context).include_typechange(true).disable_pathspec_match(true);
+        options.context_lines(query.context).include_typechange(true).indent_heuristic(true).disable_pathspec_match(true);
         for path in &query.paths {
             options.pathspec(path.as_path());
         }
@@ -124,6 +135,10 @@ impl Repository {
         options: &mut git2::DiffOptions,
     ) -> Result<git2::Diff<'_>> {
         self.worktree("compare with")?;
+        if self.inner.index()?.has_conflicts() {
+            // The index has no one version of such a file to go through.
+            return Ok(self.inner.diff_tree_to_workdir(tree, Some(options))?);
+        }
         Ok(self.inner.diff_tree_to_workdir_with_index(tree, Some(options))?)
     }
 }

@@ -27,7 +27,8 @@ fn code(error: &git2::Error) -> Code {
     if is_disk_full(message) {
         return Code::DiskFull;
     }
-    if feature(message) != "format" || message.contains("unsupported extension") {
+    if feature(message) != "format" || message.contains("unsupported extension")
+        || message.contains("repository version") {
         return Code::Unsupported;
     }
     match error.code() {
@@ -43,18 +44,24 @@ fn code(error: &git2::Error) -> Code {
             ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl => {
                 Code::Unavailable
             }
-            ErrorClass::Odb | ErrorClass::Zlib | ErrorClass::Object | ErrorClass::Tree => {
-                Code::Corrupt
-            }
+            ErrorClass::Odb
+            | ErrorClass::Zlib
+            | ErrorClass::Object
+            | ErrorClass::Tree
+            | ErrorClass::Reference
+            | ErrorClass::Index
+            | ErrorClass::Config => Code::Corrupt,
             ErrorClass::Os if message.contains("ermission denied") => Code::Denied,
             _ => Code::Internal,
         },
     }
 }
 
-fn is_disk_full(message: &str) -> bool {
-    // libgit2 keeps the system's number only in the text.
-    message.contains("No space left on device") || message.contains("Disk quota exceeded")
+/// Whether the disk was full; libgit2 and stock git keep the system's number only in words.
+pub fn is_disk_full(message: &str) -> bool {
+    ["No space left on device", "Disk quota exceeded", "Out of diskspace"]
+        .iter()
+        .any(|it| message.contains(it))
 }
 
 /// The feature of Git that libgit2 lacks, out of the message it refuses with.
@@ -67,7 +74,6 @@ fn feature(message: &str) -> &'static str {
         ("extension 'link'", "split index"),
         ("extension: 'link'", "split index"),
         ("'sdir'", "sparse index"),
-        ("extensions.", "format"),
     ];
     let known = FEATURES.iter().find(|(text, _)| message.contains(text));
     known.map_or("format", |(_, feature)| feature)

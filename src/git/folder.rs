@@ -6,10 +6,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::MetadataExt,
-    },
+    os::fd::{AsFd, OwnedFd},
     path::Path,
 };
 
@@ -35,10 +32,24 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|error| Error::from_io(path.display(), &error.into()))?;
+        Ok(Folder::from(descriptor))
+    }
+
+    /// Opens a folder below another one, through no link.
+    pub fn open_beneath(root: &Path, below: &Path) -> Result<Folder> {
+        let root = Folder::open(root)?;
+        if below.as_os_str().is_empty() {
+            return Ok(root);
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        Ok(Folder::from(open_beneath(&root.descriptor, below, flags)?))
+    }
+
+    fn from(descriptor: OwnedFd) -> Folder {
         let has = |name: &str| rustix::fs::statat(&descriptor, name, rustix::fs::AtFlags::empty());
         let is_bare_repository =
             has("HEAD").is_ok() && has("objects").is_ok() && has("refs").is_ok();
-        Ok(Folder { descriptor, is_bare_repository })
+        Folder { descriptor, is_bare_repository }
     }
 
     /// Whether this is what a bare repository looks like, so that its files are not for reading.
@@ -179,7 +190,8 @@ fn open_beneath(folder: impl AsFd, name: &Path, flags: OFlags) -> Result<OwnedFd
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let opened = match rustix::fs::openat2(&folder, name, flags, Mode::empty(), resolve) {
-        Err(Errno::NOSYS | Errno::PERM) => open_by_parts(folder, name, flags),
+        // Without it, or to tell a link from a file where a folder is wanted.
+        Err(Errno::NOSYS | Errno::PERM | Errno::NOTDIR) => open_by_parts(folder, name, flags),
         opened => opened,
     };
     opened.map_err(|error| match error {
@@ -215,19 +227,4 @@ fn open_by_parts(folder: impl AsFd, name: &Path, flags: OFlags) -> Result<OwnedF
 fn is_link(folder: &OwnedFd, name: &std::ffi::OsStr) -> bool {
     let stat = rustix::fs::statat(folder, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
     stat.is_ok_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::Symlink)
-}
-
-/// The size of a file that is read from a path of the operator's, with a bound.
-pub(super) fn read_small(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    let failed = |error: io::Error| Error::from_io(path.display(), &error);
-    let file = File::open(path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.size();
-    if bytes_max < size {
-        return Err(Error::too_large(format!("{} is too long", path.display()))
-            .with("bytes", size)
-            .with("limit", bytes_max));
-    }
-    let mut content = Vec::new();
-    file.take(bytes_max).read_to_end(&mut content).map_err(failed)?;
-    Ok(content)
 }

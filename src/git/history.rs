@@ -111,8 +111,10 @@ impl Repository {
                 walk.hide(from)?;
             }
             Ends::Parted { from, to } => {
-                walk.push(from)?;
-                walk.push(to)?;
+                // The walk starts with the tip that was pushed last, whichever is the newer.
+                let time = |id| Ok::<_, Error>(self.inner.find_commit(id)?.time().seconds());
+                let tips = if time(from)? < time(to)? { [from, to] } else { [to, from] };
+                tips.into_iter().try_for_each(|it| walk.push(it))?;
                 for base in self.bases(from, to)? {
                     walk.hide(base)?;
                 }

@@ -10,6 +10,8 @@ mod folder;
 mod history;
 mod lock;
 mod name;
+mod objects;
+mod pack;
 
 mod refs;
 pub mod remote;

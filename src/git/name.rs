@@ -32,6 +32,23 @@ impl RepositoryPath {
     }
 }
 
+impl RepositoryPath {
+    /// The one name of what is at this path, or will be: links on the way are followed.
+    pub fn resolved(&self) -> PathBuf {
+        let (mut there, mut rest) = (self.0.as_path(), Vec::new());
+        loop {
+            if let Ok(resolved) = std::fs::canonicalize(there) {
+                return rest.iter().rev().fold(resolved, |path, part| path.join(part));
+            }
+            let (Some(parent), Some(name)) = (there.parent(), there.file_name()) else {
+                return self.0.clone();
+            };
+            rest.push(name);
+            there = parent;
+        }
+    }
+}
+
 impl TryFrom<&str> for RepositoryPath {
     type Error = Error;
 
@@ -92,10 +109,6 @@ impl FileName {
 
     pub fn as_path(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.0))
-    }
-
-    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.split(|it| *it == b'/')
     }
 }
 

@@ -1,15 +1,16 @@
 //! One open repository: what it is, and what its revisions name.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde::Serialize;
 
-use super::{RepositoryPath, Text, history::Commit, set_up};
+use super::{RepositoryPath, Text, history::Commit, objects::Objects, set_up};
 use crate::error::{Error, Result};
 
 /// A repository on disk. A handle is for one thread at a time.
 pub struct Repository {
     pub(super) inner: git2::Repository,
+    pub(super) objects: Arc<Objects>,
 }
 
 impl Repository {
@@ -31,7 +32,16 @@ impl Repository {
                 _ => failure.while_doing(format!("opening {}", path.display())),
             }
         })?;
-        Ok(Repository { inner })
+        Ok(Repository::from(inner))
+    }
+
+    /// The same repository, with what another handle of it read already.
+    pub fn sharing(self, objects: Arc<Objects>) -> Repository {
+        Repository { objects, ..self }
+    }
+
+    pub fn objects(&self) -> &Arc<Objects> {
+        &self.objects
     }
 
     pub fn is_bare(&self) -> bool {
@@ -71,9 +81,12 @@ impl Repository {
     /// The root folder of a commit, or the tree a revision names directly.
     pub(super) fn resolve_tree(&self, rev: &str) -> Result<git2::Tree<'_>> {
         let object = self.resolve(rev)?;
-        object
-            .peel_to_tree()
-            .map_err(|_| Error::bad_request(format!("`{rev}` names no commit and no tree")))
+        object.peel_to_tree().map_err(|error| match error.code() {
+            git2::ErrorCode::InvalidSpec | git2::ErrorCode::Peel => {
+                Error::bad_request(format!("`{rev}` names no commit and no tree"))
+            }
+            _ => Error::corrupt(error.message()),
+        })
     }
 
     pub fn commit(&self, rev: &str) -> Result<Commit> {
@@ -94,6 +107,22 @@ impl Repository {
         }
     }
 
+    /// What it means that an object cannot be read.
+    pub(super) fn unreadable(&self, id: git2::Oid, error: git2::Error) -> Error {
+        let name = id.to_string();
+        let loose = self.common_folder().join("objects").join(&name[..2]).join(&name[2..]);
+        match error.code() {
+            git2::ErrorCode::NotFound if loose.exists() => {
+                Error::corrupt(format!("the object {name} is damaged"))
+            }
+            git2::ErrorCode::NotFound if !self.is_partial() => {
+                Error::corrupt(format!("the object {name} is missing"))
+            }
+            git2::ErrorCode::NotFound => self.missing(format!("the object {name} is missing")),
+            _ => Error::from(error),
+        }
+    }
+
     pub(super) fn is_partial(&self) -> bool {
         let Ok(config) = self.inner.config() else { return false };
         config.get_string("extensions.partialclone").is_ok()
@@ -102,10 +131,22 @@ impl Repository {
 
     /// The folder where files are checked out.
     pub(super) fn worktree(&self, for_what: &str) -> Result<&Path> {
+        let config = self.inner.config()?;
+        if config.get_bool("core.sparsecheckout").unwrap_or(false) {
+            let message = format!("a sparse checkout is not understood well enough to {for_what}");
+            return Err(Error::unsupported(message).with("feature", "sparse checkout"));
+        }
         self.inner.workdir().ok_or_else(|| {
             Error::unsupported(format!("a bare repository has no worktree to {for_what}"))
                 .with("feature", "bare repository")
         })
+    }
+}
+
+impl From<git2::Repository> for Repository {
+    fn from(inner: git2::Repository) -> Repository {
+        let objects = Arc::new(Objects::new(inner.commondir()));
+        Repository { inner, objects }
     }
 }
 

@@ -9,10 +9,10 @@ use std::{
     ops::Deref,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex, MutexGuard},
 };
 
-use super::{Folder, Remote, Repository, RepositoryPath};
+use super::{Folder, Remote, Repository, RepositoryPath, objects::Objects};
 use crate::error::{Error, Result};
 
 /// How many handles may wait for their next use, over all repositories.
@@ -20,12 +20,14 @@ const KEPT_MAX: usize = 64;
 
 pub struct Store {
     root: Option<PathBuf>,
-    kept: Mutex<HashMap<PathBuf, Vec<Kept>>>,
+    kept: Mutex<HashMap<PathBuf, Slot>>,
 }
 
-struct Kept {
-    repository: Repository,
+/// The handles of one repository, and what they share.
+struct Slot {
     identity: Identity,
+    objects: Arc<Objects>,
+    handles: Vec<Repository>,
 }
 
 /// Changes when something else is at a path than was opened there.
@@ -36,52 +38,84 @@ struct Identity([u64; 5]);
 pub struct Opened<'a> {
     store: &'a Store,
     path: PathBuf,
-    kept: Option<Kept>,
+    identity: Identity,
+    repository: Option<Repository>,
 }
 
 impl Store {
-    pub fn new(root: Option<PathBuf>) -> Store {
-        Store { root, kept: Mutex::default() }
+    /// With a root, nothing outside of it is opened. It must exist.
+    pub fn new(root: Option<&Path>) -> Result<Store> {
+        let resolve = |root: &Path| match fs::canonicalize(root) {
+            Ok(root) if root.is_dir() => Ok(root),
+            Ok(root) => Err(Error::bad_request(format!("{} is no folder", root.display()))),
+            Err(error) => Err(Error::from_io(format!("the root {}", root.display()), &error)),
+        };
+        Ok(Store { root: root.map(resolve).transpose()?, kept: Mutex::default() })
     }
 
     pub fn open(&self, path: &RepositoryPath) -> Result<Opened<'_>> {
         self.confine(path)?;
-        let taken = {
-            let mut kept = self.kept.lock().expect("nobody panics with the lock");
-            kept.get_mut(&**path).and_then(Vec::pop)
+        let (repository, identity) = match self.kept(path) {
+            Some(kept) => kept,
+            None => self.open_anew(path)?,
         };
-        let kept = match taken {
-            Some(kept) if Identity::of(kept.repository.git_folder()) == Some(kept.identity) => kept,
-            _ => {
-                let repository = Repository::open(path)?;
-                self.confine_resolved(repository.git_folder())?;
-                self.confine_resolved(repository.common_folder())?;
-                let identity = Identity::of(repository.git_folder());
-                let gone = || Error::not_found(format!("{} is gone", path.display()));
-                Kept { repository, identity: identity.ok_or_else(gone)? }
+        let path = path.to_path_buf();
+        Ok(Opened { store: self, path, identity, repository: Some(repository) })
+    }
+
+    /// A handle from before, if its repository is still the one at this path.
+    fn kept(&self, path: &Path) -> Option<(Repository, Identity)> {
+        let mut kept = self.lock();
+        let slot = kept.get_mut(path)?;
+        let repository = slot.handles.pop()?;
+        let identity = slot.identity;
+        drop(kept);
+        let is_same = Identity::of(repository.git_folder()) == Some(identity);
+        if !is_same {
+            self.lock().remove(path);
+        }
+        is_same.then_some((repository, identity))
+    }
+
+    fn open_anew(&self, path: &RepositoryPath) -> Result<(Repository, Identity)> {
+        let repository = Repository::open(path)?;
+        self.confine_resolved(repository.git_folder())?;
+        self.confine_resolved(repository.common_folder())?;
+        let identity = Identity::of(repository.git_folder())
+            .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
+        match self.lock().get(&**path) {
+            Some(slot) if slot.identity == identity => {
+                Ok((repository.sharing(slot.objects.clone()), identity))
             }
-        };
-        Ok(Opened { store: self, path: path.to_path_buf(), kept: Some(kept) })
+            _ => Ok((repository, identity)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Slot>> {
+        self.kept.lock().expect("nobody panics with the lock")
     }
 
     /// A folder on disk, whether it is a repository or not.
     pub fn folder(&self, path: &RepositoryPath) -> Result<Folder> {
-        self.confine(path)?;
-        Folder::open(path)
+        match &self.root {
+            None => Folder::open(path),
+            Some(root) => {
+                // Resolved once and then opened beneath the root through no link at all, so that
+                // nothing swapped in meanwhile leads out.
+                let resolved = path.resolved();
+                let below = resolved.strip_prefix(root).map_err(|_| outside(path))?;
+                Folder::open_beneath(root, below)
+            }
+        }
     }
 
     /// Fails where `path`, or the folder it is to be made in, is outside the root.
     pub fn confine(&self, path: &RepositoryPath) -> Result<()> {
-        if self.root.is_none() {
-            return Ok(());
-        }
-        let mut there: &Path = path;
-        loop {
-            match fs::canonicalize(there) {
-                Ok(resolved) => return self.confine_resolved(&resolved),
-                Err(_) if fs::symlink_metadata(there).is_ok() => return Err(outside(there)),
-                Err(_) => there = there.parent().ok_or_else(|| outside(path))?,
-            }
+        match &self.root {
+            Some(root) if !path.resolved().starts_with(root) => Err(outside(path)),
+            // A link that leads nowhere yet may lead out by the time it is used.
+            Some(_) if path.is_symlink() && !path.exists() => Err(outside(path)),
+            _ => Ok(()),
         }
     }
 
@@ -95,8 +129,6 @@ impl Store {
 
     fn confine_resolved(&self, path: &Path) -> Result<()> {
         let Some(root) = &self.root else { return Ok(()) };
-        let root = fs::canonicalize(root)
-            .map_err(|error| Error::from_io(format!("the root {}", root.display()), &error))?;
         let path = fs::canonicalize(path)
             .map_err(|error| Error::from_io(path.display(), &error))?;
         if path.starts_with(root) { Ok(()) } else { Err(outside(&path)) }
@@ -104,7 +136,7 @@ impl Store {
 
     /// Closes every repository that is not in use.
     pub fn release(&self) {
-        self.kept.lock().expect("nobody panics with the lock").clear();
+        self.lock().clear();
     }
 }
 
@@ -128,7 +160,7 @@ impl Deref for Opened<'_> {
     type Target = Repository;
 
     fn deref(&self) -> &Repository {
-        &self.kept.as_ref().expect("it is given back only when dropped").repository
+        self.repository.as_ref().expect("it is given back only when dropped")
     }
 }
 
@@ -138,11 +170,18 @@ impl Drop for Opened<'_> {
         if std::thread::panicking() {
             return;
         }
-        let mut kept = self.store.kept.lock().expect("nobody panics with the lock");
-        if KEPT_MAX <= kept.values().map(Vec::len).sum() {
+        let Some(repository) = self.repository.take() else { return };
+        let (path, identity) = (std::mem::take(&mut self.path), self.identity);
+        let mut kept = self.store.lock();
+        if KEPT_MAX <= kept.values().map(|it| it.handles.len()).sum() {
             kept.clear();
         }
-        let path = std::mem::take(&mut self.path);
-        kept.entry(path).or_default().extend(self.kept.take());
+        let slot = kept.entry(path).or_insert_with(|| {
+            let objects = repository.objects().clone();
+            Slot { identity, objects, handles: Vec::new() }
+        });
+        if slot.identity == identity {
+            slot.handles.push(repository);
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! Folders and files as they are in a commit.
 
+use std::io::Read;
+
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Serialize, Serializer};
 
-use super::{FileName, Repository, Text, repository::Sha};
+use super::{
+    FileName, Repository, Text, objects::Place, pack::SMALL_BYTES_MAX, repository::Sha,
+};
 use crate::{
     error::{Error, Result},
     watch::Watch,
@@ -92,7 +96,8 @@ impl Repository {
     ) -> Result<Vec<Entry>> {
         let mut tree = self.resolve_tree(rev)?;
         if let Some(name) = below {
-            let entry = tree.get_path(name.as_path()).map_err(|_| self.no_file(rev, name))?;
+            let entry = tree.get_path(name.as_path());
+            let entry = entry.map_err(|error| self.no_file(rev, name, &error))?;
             let object = entry.to_object(&self.inner)?;
             let shown = name.as_path().display();
             tree = object
@@ -157,9 +162,13 @@ impl Repository {
     /// The bytes of a file in a revision, or a range of them.
     pub fn read(&self, rev: &str, name: &FileName, range: Range, limit: u64) -> Result<Vec<u8>> {
         let tree = self.resolve_tree(rev)?;
-        let found = tree.get_path(name.as_path()).map_err(|_| self.no_file(rev, name))?;
+        let found = self.objects.place(tree.id(), name.as_bytes(), || {
+            let found = tree.get_path(name.as_path());
+            let found = found.map_err(|error| self.no_file(rev, name, &error))?;
+            Ok::<_, Error>(Place { id: found.id(), mode: found.filemode() as u32 })
+        })?;
         let shown = name.as_path().display();
-        match kind(found.filemode() as u32) {
+        match kind(found.mode) {
             Kind::File => (),
             Kind::Folder => return Err(Error::bad_request(format!("{shown} is a folder"))),
             Kind::Link => {
@@ -171,22 +180,69 @@ impl Repository {
                 return Err(Error::unsupported(message).with("feature", "submodule"));
             }
         }
-        let odb = self.inner.odb()?;
-        let lost = |_| self.missing(format!("the content of {shown} is missing"));
-        let object = odb.read(found.id()).map_err(lost)?;
-        let data = object.data();
-        let range = range.within(data.len() as u64);
-        let length = range.end - range.start;
-        if limit < length {
-            return Err(Error::too_large("the file is too long for one reply; read it in ranges")
-                .with("bytes", length)
-                .with("limit", limit));
-        }
-        Ok(data[range.start as usize..range.end as usize].to_vec())
+        self.content(found.id, range, limit)
+            .map_err(|error| error.while_doing(format!("the content of {shown}")))
     }
 
-    fn no_file(&self, rev: &str, name: &FileName) -> Error {
-        self.missing(format!("{} is not in `{rev}`", name.as_path().display()))
+    fn content(&self, id: git2::Oid, range: Range, limit: u64) -> Result<Vec<u8>> {
+        let within = |size: u64| {
+            let range = range.within(size);
+            let bytes = range.end - range.start;
+            match bytes <= limit {
+                true => Ok(range),
+                false => Err(Error::too_large("too long for one reply; read it in ranges")
+                    .with("bytes", bytes)
+                    .with("limit", limit)),
+            }
+        };
+        let slice = |content: &[u8]| {
+            let range = within(content.len() as u64)?;
+            Ok(content[range.start as usize..range.end as usize].to_vec())
+        };
+        if let Some(content) = self.objects.blob(id) {
+            return slice(&content);
+        }
+        if let Some(size) = self.objects.large(id) {
+            let range = within(size)?;
+            let damaged = || Error::corrupt("its object cannot be inflated");
+            return self.objects.range(id, range).ok_or_else(damaged);
+        }
+        self.content_by_libgit2(id, within, slice)
+    }
+
+    /// Loose objects, alternates, and whatever else is rare.
+    fn content_by_libgit2(
+        &self,
+        id: git2::Oid,
+        within: impl Fn(u64) -> Result<std::ops::Range<u64>>,
+        slice: impl Fn(&[u8]) -> Result<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
+        let odb = self.inner.odb()?;
+        let missing = |error: git2::Error| self.unreadable(id, error);
+        let (size, _) = odb.read_header(id).map_err(missing)?;
+        // A loose object can be read from its start without being held whole.
+        if SMALL_BYTES_MAX < size as u64
+            && let Ok((mut reader, _, _)) = odb.reader(id)
+        {
+            let range = within(size as u64)?;
+            let failed = |error| Error::from_io("its object", &error);
+            let mut skipped = Read::by_ref(&mut reader).take(range.start);
+            std::io::copy(&mut skipped, &mut std::io::sink()).map_err(failed)?;
+            let mut content = Vec::new();
+            let length = range.end - range.start;
+            reader.take(length).read_to_end(&mut content).map_err(failed)?;
+            return Ok(content);
+        }
+        slice(odb.read(id).map_err(missing)?.data())
+    }
+
+    fn no_file(&self, rev: &str, name: &FileName, error: &git2::Error) -> Error {
+        let shown = name.as_path().display();
+        match error.class() {
+            git2::ErrorClass::Tree => Error::not_found(format!("{shown} is not in `{rev}`")),
+            _ if self.is_partial() => self.missing(format!("a folder of {shown} is missing")),
+            _ => Error::corrupt(format!("{shown} in `{rev}`: {}", error.message())),
+        }
     }
 }
 

@@ -25,13 +25,16 @@ pub struct Batch {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
-    requests: Vec<rmpv::Value>,
+    requests: rmpv::Value,
     #[serde(default)]
     stop_on_error: bool,
 }
 
 pub fn decode(arguments: &Arguments) -> Result<Call> {
     let Fields { requests, stop_on_error } = arguments.decode()?;
+    let rmpv::Value::Array(requests) = requests else {
+        return Err(Error::bad_request("`requests` is no array").with("field", "requests"));
+    };
     if requests.is_empty() || ENTRIES_MAX < requests.len() {
         let message = format!("a batch has 1 to {ENTRIES_MAX} requests, not {}", requests.len());
         return Err(Error::bad_request(message).with("field", "requests"));

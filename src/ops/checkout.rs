@@ -18,7 +18,7 @@ impl Operation for Checkout {
     type Reply = String;
 
     fn lane(&self) -> Lane {
-        Lane::Write(self.path.to_path_buf())
+        Lane::Write(self.path.resolved())
     }
 
     fn run(self, context: &Context) -> Result<String> {

@@ -36,7 +36,7 @@ impl Operation for Fault {
     type Reply = bool;
 
     fn lane(&self) -> Lane {
-        let path = self.path.as_ref().map(|it| it.to_path_buf());
+        let path = self.path.as_ref().map(RepositoryPath::resolved);
         match (self.kind, path) {
             (Kind::Panic | Kind::Print | Kind::Stall, Some(path)) => Lane::Write(path),
             (Kind::Panic | Kind::Print | Kind::Stall, None) => Lane::Read("/".into()),

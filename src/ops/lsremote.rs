@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::{Context, Lane, Operation, sync::network};
 use crate::{
     error::{Error, Result},
-    git::{Access, Auth, Remote},
+    git::{Access, Auth, RawName, Remote},
 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lsremote {
     url: String,
-    branch: Option<String>,
+    branch: Option<RawName>,
     auth: Option<Auth>,
     known_hosts: Option<String>,
     ca: Option<String>,
@@ -42,6 +42,7 @@ impl Operation for Lsremote {
         let Lsremote { url, branch, auth, known_hosts, ca, ca_file, proxy } = self;
         let remote = Remote::new(&url, Access { auth, known_hosts, ca, ca_file, proxy })?;
         context.store.confine_remote(&remote)?;
+        let branch = branch.map(ref_name).transpose()?;
         let shown = remote.url.as_str().to_owned();
         let mut refs = network(context).lsremote(remote, branch.clone())?;
         match branch {
@@ -52,4 +53,11 @@ impl Operation for Lsremote {
             },
         }
     }
+}
+
+/// A ref's name as text; libgit2 gives a remote's refs no other way.
+pub fn ref_name(RawName(bytes): RawName) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| {
+        Error::unsupported("a branch whose name is no UTF-8").with("feature", "ref name")
+    })
 }

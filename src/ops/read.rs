@@ -27,12 +27,25 @@ pub struct Read {
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 enum Encoding {
     #[default]
     Base64,
     Binary,
     Utf8,
+}
+
+impl TryFrom<String> for Encoding {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Encoding, &'static str> {
+        match &*name {
+            "base64" => Ok(Encoding::Base64),
+            "binary" => Ok(Encoding::Binary),
+            "utf8" => Ok(Encoding::Utf8),
+            _ => Err("it is `base64`, `binary` or `utf8`"),
+        }
+    }
 }
 
 #[derive(Serialize)]

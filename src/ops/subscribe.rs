@@ -7,13 +7,24 @@ use crate::{error::Result, port::envelope::Arguments};
 
 /// The kinds of events there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String", rename_all = "lowercase")]
 pub enum Event {
     Progress,
 }
 
 impl Event {
     pub const ALL: &[Event] = &[Event::Progress];
+}
+
+impl TryFrom<String> for Event {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Event, &'static str> {
+        match &*name {
+            "progress" => Ok(Event::Progress),
+            _ => Err("the only kind of event is `progress`"),
+        }
+    }
 }
 
 #[derive(Deserialize, Serialize)]

@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Context, Lane, Operation};
+use super::{Context, Lane, Operation, lsremote::ref_name};
 use crate::{
     error::Result,
-    git::{Access, Auth, Network, Remote, RepositoryPath},
+    git::{Access, Auth, Network, RawName, Remote, RepositoryPath},
 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sync {
     url: String,
-    branch: String,
+    branch: RawName,
     path: RepositoryPath,
     #[serde(default = "one")]
     depth: u32,
@@ -37,13 +37,14 @@ impl Operation for Sync {
     type Reply = String;
 
     fn lane(&self) -> Lane {
-        Lane::Network(Some(self.path.to_path_buf()))
+        Lane::Network(Some(self.path.resolved()))
     }
 
     fn run(self, context: &Context) -> Result<String> {
         context.store.confine(&self.path)?;
         let Sync { url, branch, path, depth, submodules, .. } = self;
         let Sync { auth, known_hosts, ca, ca_file, proxy, .. } = self;
+        let branch = ref_name(branch)?;
         let remote = Remote::new(&url, Access { auth, known_hosts, ca, ca_file, proxy })?;
         context.store.confine_remote(&remote)?;
         network(context).sync(remote, &branch, &path, depth, submodules)

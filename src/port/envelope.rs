@@ -115,14 +115,6 @@ impl Arguments {
         self.pairs.extend_from_slice(pair);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.pairs.len()
-    }
-
     /// Decodes the arguments; the error names the field that is wrong.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
         let mut map = Vec::with_capacity(self.pairs.len() + 5);
@@ -141,10 +133,12 @@ fn explain<T: DeserializeOwned>(map: &[u8]) -> Error {
     let path = error.path().to_string();
     let message = error.into_inner().to_string();
     let mut named = message.split('`').skip(1).step_by(2);
-    let first = named.next().unwrap_or_default();
+    let name = named.next().unwrap_or_default();
+    // Arguments in arguments are named with their path.
+    let first = if path.ends_with(&format!(".{name}")) { &*path } else { name };
     if message.starts_with("unknown field") {
         let error = Error::bad_request(format!("no argument is called `{first}`"));
-        return match nearest(first, named) {
+        return match nearest(name, named) {
             Some(nearest) => error.with("field", first).with("nearest", nearest),
             None => error.with("field", first),
         };

@@ -12,17 +12,17 @@ pub const DEPTH_MAX: usize = 64;
 /// What is wrong with the bytes, as a sentence for a person.
 pub type Flaw = &'static str;
 
-/// The range of the value that starts at `at`.
+/// The range of the value that starts at `at`, in a map that is not nested itself.
 pub fn value(bytes: &[u8], at: usize) -> Result<Range<usize>, Flaw> {
     let mut here = at;
     // How many values are still to come in each open array or map.
-    let mut open = [0u64; DEPTH_MAX];
+    let mut open = [0u64; DEPTH_MAX - 1];
     let mut depth = 0;
     loop {
         let head = head(bytes, here)?;
         here = head.end;
         if 0 < head.children {
-            if depth == DEPTH_MAX {
+            if depth == open.len() {
                 return Err("it is nested too deep");
             }
             open[depth] = head.children;

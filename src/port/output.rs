@@ -180,10 +180,6 @@ impl Output {
         }
     }
 
-    pub fn waiting_bytes(&self) -> usize {
-        self.lock().waiting.len()
-    }
-
     fn write_all<'a>(&'a self, mut state: MutexGuard<'a, State>) {
         state.is_writing = true;
         while !state.waiting.is_empty() && !state.is_gone {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     complain, end,
+    interrupt::Interrupt,
     progress::Bar,
     supervisor::{self, Supervisor},
 };
@@ -40,6 +41,7 @@ pub fn call(settings: &Settings, op: &str, arguments: &[String]) -> ExitCode {
 
 fn carry_out(settings: &Settings, request: &Json) -> io::Result<Json> {
     let mut daemon = Supervisor::start(&supervisor::flags(settings))?;
+    let interrupt = Interrupt::watch(&daemon.process)?;
     let mut bar = Bar::new();
     if request["op"] == "sync" && io::stderr().is_terminal() {
         daemon.ask(&json!({"op": "subscribe", "events": ["progress"]}), |_| ())?;
@@ -47,9 +49,9 @@ fn carry_out(settings: &Settings, request: &Json) -> io::Result<Json> {
     }
     let reply = daemon.ask(request, |event| bar.update(event));
     bar.clear();
-    let reply = reply?;
-    daemon.finish()?;
-    Ok(reply)
+    let outcome = reply.and_then(|reply| daemon.finish().map(|_| reply));
+    interrupt.obey();
+    outcome
 }
 
 fn print(value: &Json) -> io::Result<()> {

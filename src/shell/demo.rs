@@ -10,29 +10,37 @@ use std::{io, process::ExitCode, time::Instant};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
-use self::{screen::Screen, stage::Stage};
+use self::{
+    screen::Screen,
+    stage::{Folder, Stage},
+};
 use super::{
-    complain, end,
+    end,
+    interrupt::Interrupt,
     supervisor::{self, Supervisor},
 };
 use crate::error::Error;
 
 pub fn demo() -> ExitCode {
-    let stage = match Stage::build() {
-        Ok(stage) => stage,
-        Err(error) => return complain(error),
-    };
-    match play(&stage) {
+    match perform() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => end(&error),
     }
 }
 
-fn play(stage: &Stage) -> io::Result<()> {
-    let mut screen = Screen::new();
-    let root = supervisor::flag("--root", stage.folder());
-    screen.open(&root.to_string_lossy(), stage.url(), stage.remark())?;
-    let daemon = Supervisor::start(&[root])?;
+fn perform() -> io::Result<()> {
+    let folder = Folder::create()?;
+    let daemon = Supervisor::start(&[supervisor::flag("--root", folder.path())])?;
+    let interrupt = Interrupt::watch(&daemon.process)?;
+    let outcome = Stage::build(&folder).and_then(|stage| play(&stage, daemon));
+    drop(folder);
+    interrupt.obey();
+    outcome
+}
+
+fn play(stage: &Stage, daemon: Supervisor) -> io::Result<()> {
+    let screen = Screen::new();
+    screen.open(stage)?;
     let mut player = Player { daemon, screen, has_shown_bytes: false };
     player.look_around(stage)?;
     player.fail(stage)?;
@@ -49,14 +57,16 @@ struct Player {
 impl Player {
     fn look_around(&mut self, stage: &Stage) -> io::Result<()> {
         let (url, path) = (stage.url(), stage.clone_path());
-        self.screen.step("sync", "brings a folder to the tip of a branch; the first time it clones")?;
+        self.screen
+            .step("sync", "brings a folder to the tip of a branch; the first time it clones")?;
         let sync = json!({"op": "sync", "url": url, "branch": "main", "path": path, "depth": 0});
         let tip = self.ok(&sync)?;
 
         self.screen.step("files", "lists a folder; the YAML files in it unless told otherwise")?;
         self.ok(&json!({"op": "files", "path": path, "subpath": "deploy"}))?;
 
-        self.screen.step("read", "answers with a file's content, as base64 unless told otherwise")?;
+        self.screen
+            .step("read", "answers with a file's content, as base64 unless told otherwise")?;
         let file = "deploy/web.yaml";
         let content = self.ok(&json!({"op": "read", "path": path, "file": file}))?;
         let content = STANDARD.decode(content.as_str().unwrap_or_default());
@@ -64,7 +74,8 @@ impl Player {
         self.screen.remark(&format!("decoded: {:?}", String::from_utf8_lossy(&content)))?;
 
         self.screen.step("read", "also takes a revision; this is the file one commit earlier")?;
-        let earlier = json!({"op": "read", "path": path, "file": file, "rev": "HEAD~1", "encoding": "utf8"});
+        let earlier =
+            json!({"op": "read", "path": path, "file": file, "rev": "HEAD~1", "encoding": "utf8"});
         let earlier = self.ok(&earlier)?;
         if earlier.as_str().map(str::as_bytes) == Some(content.as_slice()) {
             return Err(unexpected(&earlier));
@@ -77,7 +88,8 @@ impl Player {
 
     fn fail(&mut self, stage: &Stage) -> io::Result<()> {
         let path = stage.clone_path();
-        self.screen.step("sync", "of a branch that is not there fails; programs go by the `code`")?;
+        self.screen
+            .step("sync", "of a branch that is not there fails; programs go by the `code`")?;
         let sync = json!({"op": "sync", "url": stage.url(), "branch": "mian", "path": path});
         let reply = self.ask(&sync)?;
         if reply["code"] == "not_found" { Ok(()) } else { Err(unexpected(&reply)) }
@@ -85,7 +97,8 @@ impl Player {
 
     /// Which of the two is answered first is not for this program to say: it shows what came.
     fn ask_two_at_once(&mut self, stage: &Stage) -> io::Result<()> {
-        self.screen.step("id", "lets requests run side by side: each is answered when it is done")?;
+        self.screen
+            .step("An id", "lets requests run side by side: each is answered when it is done")?;
         let slow = json!({"op": "lsremote", "id": 1, "url": stage.url(), "branch": "main"});
         let quick = json!({"op": "ping", "id": 2});
         let start = Instant::now();

@@ -4,7 +4,11 @@
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
-    process::{Child, ExitCode},
+    process::{ExitCode, ExitStatus},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
@@ -12,37 +16,73 @@ use serde_json::{Value as Json, json};
 
 use super::{
     complain, end,
+    interrupt::Interrupt,
     supervisor::{self, Replies, Requests, Supervisor},
 };
 use crate::config::Settings;
 
-/// The id of the request that follows the last line. Nobody types this one.
-const LAST_ID: &str = "gitport shell: after the last line";
-
 /// Carries out requests until stdin ends and the last reply is written.
 pub fn lines(settings: &Settings) -> ExitCode {
-    let daemon = match Supervisor::start(&supervisor::flags(settings)) {
-        Ok(daemon) => daemon,
-        Err(error) => return complain(error),
-    };
-    let Supervisor { requests, replies, process } = daemon;
-    let prompt = Prompt::new();
-    prompt.greet();
-    let reader = thread::Builder::new().name("lines".to_owned());
-    // The thread may still wait for a line when the daemon has ended, and ends with the process.
-    // Its handle keeps what it returns, the open pipe: a closed one would limit the time that
-    // requests still running have.
-    let _reader = match reader.spawn(move || read_lines(requests, prompt)) {
-        Ok(handle) => handle,
-        Err(error) => return complain(error),
-    };
-    match write_replies(replies, prompt) {
-        Ok(()) => wait(process),
+    match carry_out(settings) {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => complain(format_args!("the daemon ended early: {status}")),
         Err(error) => end(&error),
     }
 }
 
-fn read_lines(mut requests: Requests, prompt: Prompt) -> io::Result<Requests> {
+fn carry_out(settings: &Settings) -> io::Result<ExitStatus> {
+    let daemon = Supervisor::start(&supervisor::flags(settings))?;
+    let interrupt = Interrupt::watch(&daemon.process)?;
+    let Supervisor { requests, replies, mut process } = daemon;
+    let line = Arc::new(Line::new(requests));
+    let prompt = Prompt::new();
+    prompt.greet();
+    let reader = thread::Builder::new().name("lines".to_owned());
+    let to_daemon = Arc::clone(&line);
+    // Not joined: it may wait for a line nobody types any more, and ends with the process.
+    reader.spawn(move || {
+        // What cannot be sent, or told, ends the requests as the end of stdin does.
+        let _ = read_lines(&to_daemon, prompt);
+        prompt.leave();
+        to_daemon.settle();
+    })?;
+    write_replies(replies, &line, prompt)?;
+    let status = process.wait()?;
+    interrupt.obey();
+    Ok(status)
+}
+
+/// The way to the daemon. It is closed when nothing more is to come from either side: the end of
+/// its input would limit the time that requests still running have.
+struct Line {
+    requests: Mutex<Option<Requests>>,
+    /// Requests without a reply, and one more while stdin is open.
+    open: AtomicU64,
+}
+
+impl Line {
+    fn new(requests: Requests) -> Line {
+        Line { requests: Mutex::new(Some(requests)), open: AtomicU64::new(1) }
+    }
+
+    fn send(&self, request: &Json) -> io::Result<()> {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        let mut requests = self.requests.lock().expect("nobody panics with the lock");
+        match &mut *requests {
+            Some(requests) => requests.send(request),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Takes note of a reply, or of the end of stdin.
+    fn settle(&self) {
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            *self.requests.lock().expect("nobody panics with the lock") = None;
+        }
+    }
+}
+
+fn read_lines(daemon: &Line, prompt: Prompt) -> io::Result<()> {
     let mut input = io::stdin().lock();
     let mut line = Vec::new();
     for number in 1.. {
@@ -55,36 +95,25 @@ fn read_lines(mut requests: Requests, prompt: Prompt) -> io::Result<Requests> {
             continue;
         }
         match serde_json::from_slice(&line) {
-            Ok(request) => requests.send(&request)?,
+            Ok(request) => daemon.send(&request)?,
             Err(error) => {
                 print(&mistake(number, &error))?;
                 prompt.show();
             }
         }
     }
-    prompt.leave();
-    // Ends when every request before it has its reply, however long that takes.
-    requests.send(&json!({"op": "shutdown", "id": LAST_ID}))?;
-    Ok(requests)
-}
-
-fn write_replies(mut replies: Replies, prompt: Prompt) -> io::Result<()> {
-    while let Some(reply) = replies.next()? {
-        if reply["id"] == LAST_ID {
-            continue;
-        }
-        print(&reply)?;
-        prompt.show();
-    }
     Ok(())
 }
 
-fn wait(mut process: Child) -> ExitCode {
-    match process.wait() {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(status) => complain(format_args!("the daemon ended early: {status}")),
-        Err(error) => complain(error),
+fn write_replies(mut replies: Replies, daemon: &Line, prompt: Prompt) -> io::Result<()> {
+    while let Some(reply) = replies.next()? {
+        print(&reply)?;
+        prompt.show();
+        if reply.get("event").is_none() {
+            daemon.settle();
+        }
     }
+    Ok(())
 }
 
 /// Writes a line whole, beside whoever else writes lines.

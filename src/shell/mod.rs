@@ -5,6 +5,7 @@
 
 mod call;
 mod demo;
+mod interrupt;
 mod json;
 mod lines;
 mod progress;

@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     io::{self, ErrorKind, Write},
+    os::unix::process::CommandExt,
     process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio},
 };
 
@@ -32,6 +33,8 @@ impl Supervisor {
     pub fn start(flags: &[OsString]) -> io::Result<Supervisor> {
         let mut command = super::command(env::current_exe()?);
         command.arg("serve").args(flags).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Control-C reaches it through `interrupt` only.
+        command.process_group(0);
         for (name, _) in env::vars_os().filter(|(name, _)| is_setting(name)) {
             command.env_remove(name);
         }
@@ -99,6 +102,8 @@ pub fn frame(request: &Json) -> io::Result<Vec<u8>> {
 }
 
 /// Settings as the flags that make a daemon have them.
+///
+/// Only the grace time is another: a person who interrupts does not want to wait.
 pub fn flags(settings: &Settings) -> Vec<OsString> {
     let Settings {
         root,
@@ -107,7 +112,7 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         waiting,
         request_bytes_max,
         reply_bytes_max,
-        grace_ms,
+        grace_ms: _,
         network_timeout_ms,
         transports,
         git,
@@ -119,7 +124,7 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         ("--waiting", waiting.to_string()),
         ("--request-bytes-max", request_bytes_max.to_string()),
         ("--reply-bytes-max", reply_bytes_max.to_string()),
-        ("--grace-ms", grace_ms.to_string()),
+        ("--grace-ms", "0".to_owned()),
         ("--network-timeout-ms", network_timeout_ms.to_string()),
         ("--transports", transports.join(",")),
         ("--git", git.clone()),

@@ -73,7 +73,7 @@ defmodule GitPort.CallersTest do
   end
 
   test "more callers than may be outstanding wait for each other", %{path: path} do
-    port = start_port(max_outstanding: 3)
+    port = start_port([max_outstanding: 3], :bounded)
 
     1..50
     |> Enum.map(fn number ->

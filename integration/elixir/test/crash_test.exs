@@ -7,7 +7,7 @@ defmodule GitPort.CrashTest do
     os_pid = os_pid(port)
 
     # Stopped first, so that nothing is answered before it is killed.
-    signal(os_pid, :STOP)
+    stop(os_pid)
 
     callers =
       for _caller <- 1..20 do
@@ -102,7 +102,7 @@ defmodule GitPort.CrashTest do
     port = start_port(name: __MODULE__)
     assert GitPort.ping(__MODULE__) == {:ok, "pong"}
     os_pid = os_pid(port)
-    signal(os_pid, :STOP)
+    stop(os_pid)
     caller = Task.async(fn -> GitPort.ping(__MODULE__, timeout: :infinity) end)
     eventually(fn -> outstanding(port) == 1 end)
     Process.exit(port, :kill)

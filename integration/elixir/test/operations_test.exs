@@ -142,8 +142,7 @@ defmodule GitPort.OperationsTest do
   end
 
   test "the limit is the one the daemon tells" do
-    port = start_port(args: ["serve", "--request-bytes-max", "1000"])
-    eventually(fn -> match?({:ok, %{request_bytes_max: 1000}}, GitPort.Link.fetch(port)) end)
+    port = start_port([args: ["serve", "--request-bytes-max", "1000"]], :limited)
     path = :binary.copy("a", 1000)
     assert {:error, %Error{code: :too_large}} = GitPort.call(port, "head", path: path)
 

@@ -6,8 +6,7 @@ defmodule GitPort.TimeoutTest do
     port = start_port()
     assert GitPort.ping(port) == {:ok, "pong"}
     os_pid = os_pid(port)
-    signal(os_pid, :STOP)
-    on_exit(fn -> if alive?(os_pid), do: signal(os_pid, :CONT) end)
+    stop(os_pid)
     %{port: port, os_pid: os_pid}
   end
 
@@ -44,10 +43,10 @@ defmodule GitPort.TimeoutTest do
     end
 
     test "what may be outstanding is bounded, and more is busy" do
-      port = start_port(max_outstanding: 2)
+      port = start_port([max_outstanding: 2], :bounded)
       assert GitPort.ping(port) == {:ok, "pong"}
       os_pid = os_pid(port)
-      signal(os_pid, :STOP)
+      stop(os_pid)
       requests = for _request <- 1..2, do: GitPort.async(port, "ping")
       assert {:error, %Error{code: :busy} = error} = GitPort.ping(port, timeout: 50)
       refute error.details["sent"]

@@ -25,7 +25,7 @@ defmodule GitPort.VectorsTest do
       blocks = Vectors.blocks(unquote(name))
       assert blocks != []
       {ending, living} = Enum.split_with(blocks, &Vectors.value(&1, "exit"))
-      daemon = {open([executable(), "serve"]), <<>>}
+      daemon = {open("exec \"$0\" serve 2> /dev/null", []), <<>>}
       {_daemon, mistakes} = Enum.reduce(living, {daemon, []}, &play/2)
       assert Enum.reverse(mistakes) ++ Enum.flat_map(ending, &play_to_the_end(&1, folder)) == []
     end
@@ -90,7 +90,7 @@ defmodule GitPort.VectorsTest do
   defp play_to_the_end(block, folder) do
     input = Path.join(folder, "input")
     File.write!(input, Vectors.sent(block))
-    port = open(["/bin/sh", "-c", "exec \"$0\" serve < \"$1\"", executable(), input])
+    port = open("exec \"$0\" serve < \"$1\" 2> /dev/null", [input])
     {frames, status} = output(port, <<>>)
 
     {expectations, mistakes} =
@@ -124,7 +124,8 @@ defmodule GitPort.VectorsTest do
   defp frames(<<>>), do: []
   defp frames(rest), do: [%{"rest" => rest}]
 
-  defp open([program | arguments]) do
-    Port.open({:spawn_executable, program}, [:binary, :exit_status, args: arguments])
+  defp open(script, arguments) do
+    arguments = ["-c", script, executable() | arguments]
+    Port.open({:spawn_executable, "/bin/sh"}, [:binary, :exit_status, args: arguments])
   end
 end

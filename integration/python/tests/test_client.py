@@ -153,6 +153,19 @@ def test_a_name_that_still_waits_is_refused(client: gitport.Client, silent_remot
         assert isinstance(asked.exception(SECONDS), gitport.Cancelled)
 
 
+def test_a_late_reply_is_not_for_the_next_of_the_same_name(client: gitport.Client) -> None:
+    os.kill(client.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(gitport.Timeout):
+            client.call("hello", id="mine", timeout=0.05)
+        with pytest.raises(gitport.BadRequest):
+            client.call("ping", id="mine", timeout=0.05)
+    finally:
+        os.kill(client.pid, signal.SIGCONT)
+    until(lambda: "mine" not in client._waiting)
+    assert client.call("ping", id="mine") == "pong"
+
+
 def test_a_daemon_that_stops_reading_holds_nobody(client: gitport.Client) -> None:
     os.kill(client.pid, signal.SIGSTOP)
     try:

@@ -134,7 +134,7 @@ def test_a_program_that_ends_at_once_says_why(tmp_path: Path) -> None:
     assert len(caught.value.stderr) < 10_000
 
 
-@pytest.mark.parametrize("text", [PRINTS, HALF, NO_MSGPACK])
+@pytest.mark.parametrize("text", [PRINTS, HALF, NO_MSGPACK], ids=["text", "half", "unsound"])
 def test_a_program_that_writes_no_frames_is_ended(tmp_path: Path, text: str) -> None:
     with pytest.raises(gitport.DaemonExited, match="no frame"):
         gitport.Client(script(tmp_path, text), start_timeout=SECONDS)
@@ -145,7 +145,9 @@ def test_a_program_that_says_nothing_is_ended(tmp_path: Path) -> None:
         gitport.Client(script(tmp_path, SILENT), start_timeout=0.3)
 
 
-@pytest.mark.parametrize("text", [PRINTS, HALF, NO_MSGPACK, SAYS_WHY])
+@pytest.mark.parametrize(
+    "text", [PRINTS, HALF, NO_MSGPACK, SAYS_WHY], ids=["text", "half", "unsound", "words"]
+)
 def test_the_same_for_asyncio(tmp_path: Path, text: str) -> None:
     async def main() -> None:
         with pytest.raises(gitport.DaemonExited):

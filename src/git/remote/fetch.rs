@@ -28,6 +28,8 @@ use crate::{
 const DEPTH_ALL: i32 = i32::MAX;
 /// A server that accepts nothing for so long is not there.
 const CONNECT_MS: i32 = 30_000;
+/// A server that says nothing for so long will not; it may count objects for minutes.
+const SILENCE_MS: i32 = 600_000;
 const SUBMODULE_DEPTH_MAX: u32 = 8;
 /// Progress is told at most so often.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -41,12 +43,23 @@ pub(super) fn lsremote(remote: &Remote, branch: Option<&str>) -> Result<Vec<(Str
     let wanted = branch.map(refs::candidates);
     let mut found = Vec::new();
     for head in heads {
-        let name = head.name().to_owned();
+        let Some(name) = name_of(head) else {
+            if wanted.is_some() {
+                continue;
+            }
+            let message = "the remote has a ref whose name is no UTF-8; ask for one branch";
+            return Err(Error::unsupported(message).with("feature", "ref name"));
+        };
         if wanted.as_ref().is_none_or(|it| it.contains(&name)) {
             found.push((name, head.oid().to_string()));
         }
     }
     Ok(found)
+}
+
+/// The name of a remote's ref; none where git2 cannot give it, because it is no UTF-8.
+fn name_of(head: &git2::RemoteHead) -> Option<String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| head.name().to_owned())).ok()
 }
 
 pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<String> {
@@ -67,10 +80,15 @@ pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<Strin
 
 fn prepare(remote: &Remote) -> Result<()> {
     set_up();
+    if remote.url.is_local() && !Path::new(remote.url.as_str()).exists() {
+        return Err(Error::not_found(format!("nothing is at {}", remote.url.as_str())));
+    }
     #[allow(unsafe_code, reason = "libgit2's process-wide options have no safe interface")]
     // SAFETY: this child uses libgit2 on one thread, and not before.
     unsafe {
         git2::opts::set_server_connect_timeout_in_milliseconds(CONNECT_MS)?;
+        // libgit2 reads from a socket of git:// only with both set.
+        git2::opts::set_server_timeout_in_milliseconds(SILENCE_MS)?;
         if let Some(file) = remote.certificates()? {
             git2::opts::set_ssl_cert_file(file)?;
         }
@@ -110,7 +128,7 @@ fn clone(order: &Sync, branch: &Branch, parent: &Parent, watch: &Watch) -> Resul
     let mut options = git2::RepositoryInitOptions::new();
     options.external_template(false).no_reinit(true).initial_head(branch.name());
     let inner = git2::Repository::init_opts(&order.staging, &options)?;
-    let repository = Repository { inner };
+    let repository = Repository::from(inner);
     let url = order.remote.url.as_str();
     repository.inner.remote_with_fetch("origin", url, &branch.refspec())?;
     let depth = if order.remote.url.is_local() { 0 } else { order.depth };
@@ -225,7 +243,7 @@ fn transfer(
         let connection = connect(remote, &mut origin, &refusal)?;
         let heads = connection.list().map_err(explain)?;
         let reference = branch.reference();
-        let head = heads.iter().find(|it| it.name() == reference);
+        let head = heads.iter().find(|it| name_of(it).as_deref() == Some(&*reference));
         let missing = || {
             let name = branch.name();
             Error::not_found(format!("{} has no branch `{name}`", remote.url.as_str()))
@@ -308,7 +326,7 @@ fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Resul
         updated.map_err(|error| {
             refusal.explain(&remote.url, error).while_doing(format!("submodule {name}"))
         })?;
-        let inner = Repository { inner: submodule.open()? };
+        let inner = Repository::from(submodule.open()?);
         update_submodules(order, &inner, level + 1)?;
     }
     Ok(())

@@ -103,8 +103,10 @@ impl From<Error> for Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Error {
-        const NAMES: &[&str] =
-            &["actual", "age_ms", "expected", "feature", "field", "path", "retry_after_ms", "rule"];
+        const NAMES: &[&str] = &[
+            "actual", "age_ms", "bytes", "expected", "feature", "field", "limit", "path",
+            "retry_after_ms", "rule", "timeout_ms",
+        ];
         let code = Code::ALL.iter().find(|it| it.as_str() == failure.code);
         let mut error = Error::new(*code.unwrap_or(&Code::Internal), failure.message);
         for (name, value) in failure.details {

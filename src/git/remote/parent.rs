@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::SystemTime,
 };
 
 use rustix::process::Pid;
@@ -44,6 +45,7 @@ impl Network<'_> {
         Branch::new(branch)?;
         let staging = Staging::new(path)?;
         let git = Some(self.git.to_owned()).filter(|it| it != "none");
+        let began = SystemTime::now();
         let task = Task::Sync(Sync {
             remote,
             branch: branch.to_owned(),
@@ -54,7 +56,11 @@ impl Network<'_> {
             transports: self.transports.to_vec(),
             git,
         });
-        match self.order(task)? {
+        let outcome = self.order(task);
+        if outcome.is_err() {
+            sweep_objects(path, began);
+        }
+        match outcome? {
             Outcome::Commit(sha) => Ok(sha),
             Outcome::Refs(_) => Err(Error::internal("the child answered something else")),
         }
@@ -200,6 +206,26 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Removes the half-written objects that a killed or failed fetch left: they may be what fills the
+/// disk.
+fn sweep_objects(path: &Path, since: SystemTime) {
+    let folders = [path.join(".git/objects"), path.join("objects")];
+    let Some(objects) = folders.iter().find(|it| it.is_dir()) else { return };
+    let folders = fs::read_dir(objects).into_iter().flatten().flatten().map(|it| it.path());
+    for folder in folders.filter(|it| it.is_dir()).chain([objects.clone()]) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_half = ["tmp_", "pack_git2_", ".tmp-", "incoming-"]
+                .iter()
+                .any(|it| name.starts_with(it));
+            let is_ours = entry.metadata().and_then(|it| it.modified()).is_ok_and(|it| since <= it);
+            if is_half && is_ours {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 

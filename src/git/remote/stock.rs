@@ -18,7 +18,11 @@ use rustix::fs::MemfdFlags;
 use super::{Auth, Remote, Sync, Transport};
 use crate::{
     error::{Error, Result},
-    git::{Repository, failure::redact, refs::Branch},
+    git::{
+        Repository,
+        failure::{is_disk_full, redact},
+        refs::Branch,
+    },
     watch::{Progress, Stage, Watch},
 };
 
@@ -195,7 +199,7 @@ fn explain(words: &str) -> Error {
     let lines: Vec<&str> = words.lines().filter(told).collect();
     let lines = if lines.is_empty() { words.lines().collect() } else { lines };
     let message = redact(&lines.join("; "));
-    if message.contains("No space left on device") || message.contains("Disk quota exceeded") {
+    if is_disk_full(&message) {
         return Error::disk_full(message);
     }
     if message.contains("Authentication failed") || message.contains("could not read Username") {

@@ -17,17 +17,15 @@ fn a_value_is_json_where_it_is_json_and_text_where_it_is_not() {
     check(
         "read",
         &["path=/srv/app", r#"files=["a","b"]"#, "rev=null", "length=10", "subpath="],
-        expect![[r#"{"op": "read", "path": "/srv/app", "files": ["a", "b"], "rev": null, "length": 10, "subpath": ""}"#]],
+        expect![[
+            r#"{"op": "read", "path": "/srv/app", "files": ["a", "b"], "rev": null, "length": 10, "subpath": ""}"#
+        ]],
     );
 }
 
 #[test]
 fn quotes_make_text_of_what_would_be_a_number() {
-    check(
-        "checkout",
-        &["sha=\"1234567\""],
-        expect![[r#"{"op": "checkout", "sha": "1234567"}"#]],
-    );
+    check("checkout", &["sha=\"1234567\""], expect![[r#"{"op": "checkout", "sha": "1234567"}"#]]);
 }
 
 #[test]
@@ -44,7 +42,9 @@ fn a_dot_in_a_key_leads_into_a_map() {
     check(
         "sync",
         &["auth.user=ada", "auth.password=1.5e", "a.b.c=1"],
-        expect![[r#"{"op": "sync", "auth": {"user": "ada", "password": "1.5e"}, "a": {"b": {"c": 1}}}"#]],
+        expect![[
+            r#"{"op": "sync", "auth": {"user": "ada", "password": "1.5e"}, "a": {"b": {"c": 1}}}"#
+        ]],
     );
     check(
         "sync",
@@ -67,7 +67,11 @@ fn a_file_gives_its_text_without_the_line_end() {
 
 #[test]
 fn what_is_no_argument_is_told() {
-    check("head", &["/srv/app"], expect!["`/srv/app` is no argument: write key=value, or key@file"]);
+    check(
+        "head",
+        &["/srv/app"],
+        expect!["`/srv/app` is no argument: write key=value, or key@file"],
+    );
     check("head", &["=x"], expect!["`` has no name"]);
     check("head", &["auth.=x"], expect!["`auth.` has no name"]);
     check("head", &["op=read"], expect!["`op` is given twice"]);

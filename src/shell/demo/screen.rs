@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::Value as Json;
 
+use super::stage::Stage;
 use crate::shell::json::spaced;
 
 /// Where the JSON of a line starts.
@@ -34,13 +35,14 @@ impl Screen {
         Screen { is_coloured, steps: 0 }
     }
 
-    pub fn open(&self, flag: &str, url: &str, remark: &str) -> io::Result<()> {
+    pub fn open(&self, stage: &Stage) -> io::Result<()> {
+        let (folder, url, remark) = (stage.folder().display(), stage.url(), stage.remark());
         let title = self.paint(Colour::Bold, "gitport plays its own supervisor");
         self.say(&format!(
             "{title}\n\n\
              It starts a daemon, writes requests to its stdin and reads replies from its stdout.\n\
              Each is a length of four bytes and that many bytes of msgpack, shown here as JSON.\n\n  \
-             daemon      gitport serve {flag}\n  \
+             daemon      gitport serve --root={folder}\n  \
              repository  {url}\n              {remark}\n"
         ))
     }

@@ -12,22 +12,24 @@ use std::{
     thread,
 };
 
-use crate::{git::example, shell::command};
+use crate::{
+    git::example,
+    shell::{command, supervisor::flag},
+};
 
 const REPOSITORY: &str = "shop";
 
-pub struct Stage {
-    folder: Folder,
+pub struct Stage<'a> {
+    folder: &'a Folder,
     url: String,
     is_served: bool,
 }
 
 /// A folder that only this user can enter, removed with all that is in it.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
-impl Stage {
-    pub fn build() -> io::Result<Stage> {
-        let folder = Folder::create()?;
+impl Stage<'_> {
+    pub fn build(folder: &Folder) -> io::Result<Stage<'_>> {
         let repository = folder.0.join(REPOSITORY);
         example::create(&repository)?;
         let port = serve(&folder.0);
@@ -59,11 +61,15 @@ impl Stage {
 }
 
 impl Folder {
-    fn create() -> io::Result<Folder> {
+    pub fn create() -> io::Result<Folder> {
         let name = format!("gitport-demo-{}", process::id());
         let path = env::temp_dir().canonicalize()?.join(name);
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Folder(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -101,7 +107,7 @@ fn answer(program: &Path, folder: &Path, stream: TcpStream) -> io::Result<()> {
     let input = OwnedFd::from(stream.try_clone()?);
     let output = OwnedFd::from(stream);
     let mut server = command(program);
-    server.args(["--inetd", "--export-all"]).arg("--base-path").arg(folder).arg(folder);
+    server.args(["--inetd", "--export-all"]).arg(flag("--base-path", folder)).arg(folder);
     server.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
     server.stdin(input).stdout(output).stderr(Stdio::null()).status()?;
     Ok(())

@@ -306,6 +306,7 @@ defmodule GitPort.Codec do
 
   # Seven bytes at once, as most text is ASCII and seven still fit into a small integer.
   defp utf8?(<<word::56, rest::binary>>) when (word &&& 0x80808080808080) == 0, do: utf8?(rest)
+  defp utf8?(<<byte, rest::binary>>) when byte < 0x80, do: utf8?(rest)
   defp utf8?(<<_::utf8, rest::binary>>), do: utf8?(rest)
   defp utf8?(rest), do: rest == <<>>
 

@@ -44,7 +44,7 @@ defmodule GitPort.Many do
   end
 
   defp run(many, requests) do
-    many = step(many, requests, 1)
+    many = step(many, requests, nil)
     many.results |> List.keysort(0) |> Enum.map(&elem(&1, 1))
   after
     # Nothing may arrive any more when the call is over, whether it returns or raises.
@@ -56,7 +56,7 @@ defmodule GitPort.Many do
 
   defp step(%{waiting: waiting} = many, requests, busy)
        when requests != [] and map_size(waiting) < many.outstanding_max do
-    if Client.remaining(many.deadline) == 0 do
+    if busy == nil and Client.remaining(many.deadline) == 0 do
       many |> all_not_sent(requests, Client.timed_out(many.timeout, false)) |> step([], nil)
     else
       send_one(many, requests, busy)

@@ -31,10 +31,17 @@ defmodule GitPort.Case do
       else: "#{executable()} has no operation #{operation}"
   end
 
-  def start_port(options \\ []) do
-    ExUnit.Callbacks.start_supervised!(
-      {GitPort, Keyword.merge([executable: executable(), timeout: 20_000], options)}
-    )
+  # What the daemon says in tests of its failures is no news.
+  @quiet [{"GITPORT_LOG", "off"}, {"RUST_BACKTRACE", "0"}]
+
+  # A port of the program under test, as a child of the test's supervisor with the given id.
+  def start_port(options \\ [], id \\ GitPort) do
+    defaults = [executable: executable(), env: @quiet, timeout: 20_000]
+    options = Keyword.merge(defaults, options)
+    port = ExUnit.Callbacks.start_supervised!({GitPort, options}, id: id)
+    # The greeting of the port itself is the first thing that is outstanding.
+    if options[:executable] == executable(), do: eventually(fn -> outstanding(port) == 0 end)
+    port
   end
 
   # Files are `{name, content}`; each list of them is a commit.
@@ -76,6 +83,22 @@ defmodule GitPort.Case do
   def signal(os_pid, name) do
     {_output, 0} = System.cmd("/bin/sh", ["-c", "kill -#{name} #{os_pid}"])
     :ok
+  end
+
+  # Keeps the daemon from doing anything, until the end of the test at most.
+  def stop(os_pid) do
+    go_on = "kill -CONT #{os_pid} 2> /dev/null; true"
+    ExUnit.Callbacks.on_exit(fn -> System.cmd("/bin/sh", ["-c", go_on]) end)
+    signal(os_pid, :STOP)
+    # The signal reaches one thread after the other.
+    eventually(fn -> Enum.all?(Path.wildcard("/proc/#{os_pid}/task/*/stat"), &stopped?/1) end)
+  end
+
+  defp stopped?(stat) do
+    case File.read(stat) do
+      {:ok, line} -> line =~ ~r/\) [Tt] /
+      {:error, _gone} -> true
+    end
   end
 
   def alive?(os_pid) do

@@ -58,7 +58,8 @@ class AsyncClient(AsyncOperations):
         self._start_timeout = start_timeout
         self._request_bytes = protocol.REQUEST_BYTES
         self._reply_bytes = protocol.REPLY_BYTES
-        self._waiting: dict[int | str, asyncio.Future[Any]] = {}
+        #: None for a call that is over before its reply has come.
+        self._waiting: dict[int | str, asyncio.Future[Any] | None] = {}
         self._ids = itertools.count(1)
         self._end: Callable[[], Error] | None = None
         self._closing = False
@@ -198,12 +199,15 @@ class AsyncClient(AsyncOperations):
 
     def _abandon(self, identity: int | str, frame: bytes) -> None:
         """Drops the reply that may still come, and saves the daemon the work for it."""
-        if self._waiting.pop(identity, None) is None:
+        if identity not in self._waiting:
             return
         for place, unsent in enumerate(self._unsent):
             if unsent is frame:
                 del self._unsent[place]
+                del self._waiting[identity]
                 return
+        # Until the reply is there nobody else may have the id, and with it that reply.
+        self._waiting[identity] = None
         arguments = {"request": identity}
         number = next(self._ids)
         self._send(protocol.request("cancel", number, arguments, None, self._request_bytes))
@@ -283,7 +287,7 @@ class AsyncClient(AsyncOperations):
         self._end = end
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
-            if not future.done():
+            if future is not None and not future.done():
                 future.set_exception(end())
         self._backlog.close()
 

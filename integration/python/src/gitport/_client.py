@@ -61,7 +61,8 @@ class Client(Operations):
         self._request_bytes = protocol.REQUEST_BYTES
         self._reply_bytes = protocol.REPLY_BYTES
         self._lock = threading.Lock()
-        self._waiting: dict[int | str, Future[Any]] = {}
+        #: None for a call that is over before its reply has come.
+        self._waiting: dict[int | str, Future[Any] | None] = {}
         self._ids = itertools.count(1)
         self._end: Callable[[], Error] | None = None
         self._closing = False
@@ -190,9 +191,13 @@ class Client(Operations):
     def _abandon(self, identity: int | str, frame: bytes) -> None:
         """Drops the reply that may still come, and saves the daemon the work for it."""
         with self._lock:
-            is_waiting = self._waiting.pop(identity, None) is not None
-        if not is_waiting or self._writer.forget(frame):
-            return
+            if identity not in self._waiting:
+                return
+            if self._writer.forget(frame):
+                del self._waiting[identity]
+                return
+            # Until the reply is there nobody else may have the id, and with it that reply.
+            self._waiting[identity] = None
         arguments = {"request": identity}
         number = next(self._ids)
         self._writer.send(protocol.request("cancel", number, arguments, None, self._request_bytes))
@@ -261,7 +266,7 @@ class Client(Operations):
         with self._lock:
             self._end = end
             waiting, self._waiting = self._waiting, {}
-        for future in waiting.values():
+        for future in filter(None, waiting.values()):
             future.set_exception(end())
         self._backlog.close()
         self._writer.close()

@@ -1,0 +1,66 @@
+# Finds out what is missing and installs it. Read by integration/demo and integration/test.
+# shellcheck shell=sh
+
+say() { printf '%s\n' "$*" >&2; }
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# need PACKAGE COMMAND...: the package is missing unless the command succeeds.
+need() {
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+links_programs() {
+    output=$(mktemp) || return
+    echo 'int main(void) { return 0; }' | cc -x c -o "$output" -
+    status=$?
+    rm -f "$output"
+    return $status
+}
+
+need_for_build() {
+    # A compiler alone is not enough: without the C library's headers it links nothing.
+    need 'gcc libc6-dev' links_programs
+    need make has make
+    need cmake has cmake
+    need pkg-config has pkg-config
+    need libssl-dev pkg-config --exists openssl
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif has sudo; then
+        sudo "$@"
+    else
+        say "Somebody with the right to do it has to run: $*"
+        return 1
+    fi
+}
+
+# Fails where there is no apt, or where it fails.
+install_missing() {
+    if [ -z "$missing" ]; then
+        return
+    fi
+    has apt-get || return
+    say "Installing:$missing"
+    as_root apt-get update -q || return
+    # shellcheck disable=SC2086  # one word for each package
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $missing
+}
+
+find_cargo() {
+    PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+    if ! has cargo; then
+        say 'There is no cargo. Install a Rust toolchain, 1.88 or later: https://rustup.rs'
+        return 1
+    fi
+}
+
+# The packages' names are Debian's.
+missing=
+export PATH

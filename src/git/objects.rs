@@ -1,0 +1,162 @@
+//! Content of objects, from the fastest place that has it.
+//!
+//! Shared by all handles of one repository. Objects never change, so what was read once is right
+//! for ever; only memory limits how much is kept.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    ops::Range,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use git2::Oid;
+
+use super::pack::{Kind, Packs, Pieces, SMALL_BYTES_MAX};
+
+/// How much content, and how many places of files, are kept.
+const BLOBS_BYTES_MAX: usize = 48 * 1024 * 1024;
+const PLACES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A larger file is read again rather than kept.
+const BLOB_BYTES_MAX: usize = 128 * 1024;
+/// How many large objects are read in pieces at the same time.
+const READERS_MAX: usize = 4;
+/// What a reader inflates at once to get to where it is wanted.
+const SKIP_BYTES: usize = 256 * 1024;
+
+pub struct Objects {
+    packs: Packs,
+    blobs: Mutex<Cache<Oid, Arc<Vec<u8>>>>,
+    places: Mutex<Cache<(Oid, Vec<u8>), Place>>,
+    readers: Mutex<Vec<(Oid, Pieces)>>,
+}
+
+/// What a name stands for in a tree.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub id: Oid,
+    pub mode: u32,
+}
+
+impl Objects {
+    pub fn new(common_folder: &Path) -> Objects {
+        Objects {
+            packs: Packs::new(common_folder),
+            blobs: Mutex::new(Cache::new(BLOBS_BYTES_MAX)),
+            places: Mutex::new(Cache::new(PLACES_BYTES_MAX)),
+            readers: Mutex::default(),
+        }
+    }
+
+    /// Where a name leads from a tree, if it was asked before; else `find` tells.
+    pub fn place<E>(
+        &self,
+        tree: Oid,
+        name: &[u8],
+        find: impl FnOnce() -> Result<Place, E>,
+    ) -> Result<Place, E> {
+        let key = (tree, name.to_vec());
+        if let Some(place) = lock(&self.places).get(&key) {
+            return Ok(place);
+        }
+        let place = find()?;
+        lock(&self.places).insert(key, place, 2 * name.len() + 128);
+        Ok(place)
+    }
+
+    /// The content of a small blob; `None` where libgit2 has to be asked.
+    pub fn blob(&self, id: Oid) -> Option<Arc<Vec<u8>>> {
+        if let Some(content) = lock(&self.blobs).get(&id) {
+            return Some(content);
+        }
+        let located = self.packs.find(id.as_bytes())?;
+        let (Kind::Blob, content) = self.packs.read(&located)? else { return None };
+        let content = Arc::new(content);
+        self.keep(id, &content);
+        Some(content)
+    }
+
+    pub fn keep(&self, id: Oid, content: &Arc<Vec<u8>>) {
+        if content.len() <= BLOB_BYTES_MAX {
+            lock(&self.blobs).insert(id, content.clone(), content.len() + 128);
+        }
+    }
+
+    /// The size of a large blob that can be read in pieces.
+    pub fn large(&self, id: Oid) -> Option<u64> {
+        let (kind, size, _) = self.packs.find(id.as_bytes())?.whole()?;
+        (kind == Kind::Blob && SMALL_BYTES_MAX < size).then_some(size)
+    }
+
+    /// A range of a large blob. Reading goes on from where an earlier range ended.
+    pub fn range(&self, id: Oid, range: Range<u64>) -> Option<Vec<u8>> {
+        let mut reader = self.reader(id, range.start)?;
+        while reader.position() < range.start {
+            let left = usize::try_from(range.start - reader.position()).ok()?;
+            if reader.next(left.min(SKIP_BYTES)).is_empty() {
+                return None;
+            }
+        }
+        let wanted = usize::try_from(range.end - range.start).ok()?;
+        let content = reader.next(wanted);
+        let is_whole = content.len() == wanted;
+        let mut readers = lock(&self.readers);
+        if READERS_MAX <= readers.len() {
+            readers.remove(0);
+        }
+        readers.push((id, reader));
+        is_whole.then_some(content)
+    }
+
+    fn reader(&self, id: Oid, start: u64) -> Option<Pieces> {
+        let mut readers = lock(&self.readers);
+        let before = readers
+            .iter()
+            .enumerate()
+            .filter(|(_, (it, reader))| *it == id && reader.position() <= start)
+            .max_by_key(|(_, (_, reader))| reader.position());
+        match before.map(|(index, _)| index) {
+            Some(index) => Some(readers.remove(index).1),
+            None => Some(self.packs.find(id.as_bytes())?.whole()?.2),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nobody panics with the lock")
+}
+
+/// Keeps what was used lately: in two halves, of which the older is dropped when the younger is
+/// full.
+pub struct Cache<K, V> {
+    young: HashMap<K, (V, usize)>,
+    old: HashMap<K, (V, usize)>,
+    young_bytes: usize,
+    half_bytes_max: usize,
+}
+
+impl<K: Hash + Eq, V: Clone> Cache<K, V> {
+    pub fn new(bytes_max: usize) -> Cache<K, V> {
+        let half_bytes_max = bytes_max / 2;
+        Cache { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, half_bytes_max }
+    }
+
+    pub fn get(&mut self, key: &K) -> Option<V> {
+        if let Some((value, _)) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (key, (value, bytes)) = self.old.remove_entry(key)?;
+        self.insert(key, value.clone(), bytes);
+        Some(value)
+    }
+
+    pub fn insert(&mut self, key: K, value: V, bytes: usize) {
+        if self.half_bytes_max < self.young_bytes + bytes {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += bytes;
+        self.young.insert(key, (value, bytes));
+    }
+}

@@ -1,0 +1,399 @@
+//! Reading packs without libgit2: faster for small objects, and in pieces for large ones.
+//!
+//! Only what is common is done here: index version 2, objects whose deltas lead to a base in the
+//! same pack. Everything else is `None`, and libgit2 is asked. Format: gitformat-pack(5).
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, RwLock},
+    time::SystemTime,
+};
+
+use byteorder::{BigEndian, ByteOrder};
+use flate2::{Decompress, FlushDecompress, Status};
+use memmap2::Mmap;
+
+use super::objects::Cache;
+
+/// A larger object is read in pieces or by libgit2.
+pub const SMALL_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// How much of bases is kept: neighbours in a pack are often deltas of the same one.
+const BASES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A chain this long does not occur in sound packs.
+const CHAIN_MAX: usize = 10_000;
+
+const HASH_BYTES: usize = 20;
+const FANOUT_AT: usize = 8;
+const NAMES_AT: usize = FANOUT_AT + 256 * 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Commit,
+    Tree,
+    Blob,
+    Tag,
+}
+
+/// The packs of one repository.
+pub struct Packs {
+    folder: PathBuf,
+    listed: RwLock<Listed>,
+    bases: Mutex<Cache<(usize, usize), Base>>,
+}
+
+/// An object that others are deltas of.
+type Base = (Kind, Arc<Vec<u8>>);
+
+#[derive(Default)]
+struct Listed {
+    modified: Option<SystemTime>,
+    packs: Vec<Arc<Pack>>,
+}
+
+struct Pack {
+    /// Distinguishes packs in the cache of bases.
+    number: usize,
+    index: Mmap,
+    data: Mmap,
+    count: usize,
+}
+
+/// Where an object is, and what its header says.
+pub struct Located {
+    pack: Arc<Pack>,
+    offset: usize,
+}
+
+enum Header {
+    Whole { kind: Kind, size: u64, at: usize },
+    /// A delta of the object at another offset.
+    Delta { base: usize, size: u64, at: usize },
+    /// A delta of an object that is named and may be anywhere.
+    Elsewhere,
+}
+
+impl Packs {
+    pub fn new(common_folder: &Path) -> Packs {
+        Packs {
+            folder: common_folder.join("objects/pack"),
+            listed: RwLock::default(),
+            bases: Mutex::new(Cache::new(BASES_BYTES_MAX)),
+        }
+    }
+
+    pub fn find(&self, id: &[u8]) -> Option<Located> {
+        let find = |listed: &Listed| {
+            listed.packs.iter().find_map(|pack| {
+                let offset = pack.find(id)?;
+                Some(Located { pack: pack.clone(), offset })
+            })
+        };
+        if let Some(located) = find(&self.listed.read().expect("nobody panics with the lock")) {
+            return Some(located);
+        }
+        // New packs may have come, and old ones gone.
+        let modified = fs::metadata(&self.folder).and_then(|it| it.modified()).ok();
+        let mut listed = self.listed.write().expect("nobody panics with the lock");
+        if listed.modified == modified {
+            return None;
+        }
+        *listed = Listed { modified, packs: list(&self.folder) };
+        *self.bases.lock().expect("nobody panics with the lock") = Cache::new(BASES_BYTES_MAX);
+        find(&listed)
+    }
+
+    /// The whole object, if it is small and its bases are in the same pack.
+    pub fn read(&self, located: &Located) -> Option<(Kind, Vec<u8>)> {
+        let Located { pack, offset } = located;
+        let mut chain = Vec::new();
+        let mut here = *offset;
+        let (kind, mut content) = loop {
+            if !chain.is_empty()
+                && let Some((kind, base)) = self.base(pack, here)
+            {
+                break (kind, base);
+            }
+            match pack.header(here)? {
+                Header::Whole { kind, size, at } if size <= SMALL_BYTES_MAX => {
+                    let content = Arc::new(pack.inflate(at, size as usize)?);
+                    if !chain.is_empty() {
+                        self.keep_base(pack, here, kind, &content);
+                    }
+                    break (kind, content);
+                }
+                Header::Delta { base, size, at } if chain.len() < CHAIN_MAX => {
+                    chain.push((here, at, size));
+                    here = base;
+                }
+                _ => return None,
+            }
+        };
+        while let Some((here, at, size)) = chain.pop() {
+            let delta = pack.inflate(at, usize::try_from(size).ok()?)?;
+            content = Arc::new(apply(&content, &delta)?);
+            if !chain.is_empty() {
+                self.keep_base(pack, here, kind, &content);
+            }
+        }
+        Some((kind, Arc::unwrap_or_clone(content)))
+    }
+
+    fn base(&self, pack: &Pack, offset: usize) -> Option<Base> {
+        let mut bases = self.bases.lock().expect("nobody panics with the lock");
+        bases.get(&(pack.number, offset))
+    }
+
+    fn keep_base(&self, pack: &Pack, offset: usize, kind: Kind, content: &Arc<Vec<u8>>) {
+        let mut bases = self.bases.lock().expect("nobody panics with the lock");
+        bases.insert((pack.number, offset), (kind, content.clone()), content.len());
+    }
+}
+
+impl Located {
+    /// The kind and size of an object that is no delta, and a reader for it.
+    pub fn whole(&self) -> Option<(Kind, u64, Pieces)> {
+        match self.pack.header(self.offset)? {
+            Header::Whole { kind, size, at } => {
+                let pack = self.pack.clone();
+                let pieces = Pieces { pack, at, inflate: Decompress::new(true), position: 0 };
+                Some((kind, size, pieces))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An object read from its start on, as far as somebody wants it.
+pub struct Pieces {
+    pack: Arc<Pack>,
+    at: usize,
+    inflate: Decompress,
+    position: u64,
+}
+
+impl Pieces {
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next bytes; fewer than wanted only at the end or where the pack is damaged.
+    pub fn next(&mut self, wanted: usize) -> Vec<u8> {
+        let mut content = vec![0; wanted];
+        let mut filled = 0;
+        while filled < wanted {
+            let (read, made) = (self.inflate.total_in(), self.inflate.total_out());
+            let input = self.pack.data.get(self.at..).unwrap_or_default();
+            let output = &mut content[filled..];
+            let status = self.inflate.decompress(input, output, FlushDecompress::None);
+            self.at += (self.inflate.total_in() - read) as usize;
+            let made = (self.inflate.total_out() - made) as usize;
+            filled += made;
+            if !matches!(status, Ok(Status::Ok)) || (made == 0 && input.is_empty()) {
+                break;
+            }
+        }
+        content.truncate(filled);
+        self.position += filled as u64;
+        content
+    }
+}
+
+fn list(folder: &Path) -> Vec<Arc<Pack>> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut indexes: Vec<(SystemTime, PathBuf)> = entries
+        .filter(|it| it.path().extension().is_some_and(|it| it == "idx"))
+        .filter_map(|it| Some((it.metadata().ok()?.modified().ok()?, it.path())))
+        .collect();
+    // The newest first: what was written last is read most.
+    indexes.sort_unstable_by(|a, b| b.cmp(a));
+    let packs = indexes.iter().enumerate();
+    packs.filter_map(|(number, (_, path))| Pack::open(number, path).map(Arc::new)).collect()
+}
+
+impl Pack {
+    fn open(number: usize, index: &Path) -> Option<Pack> {
+        let data = map(&index.with_extension("pack"))?;
+        let index = map(index)?;
+        if index.get(..8)? != b"\xfftOc\0\0\0\x02" || data.get(..4)? != b"PACK" {
+            return None;
+        }
+        let count = BigEndian::read_u32(index.get(NAMES_AT - 4..NAMES_AT)?) as usize;
+        let is_sound = NAMES_AT + count * (HASH_BYTES + 4 + 4) + 2 * HASH_BYTES <= index.len();
+        is_sound.then_some(Pack { number, index, data, count })
+    }
+
+    fn find(&self, id: &[u8]) -> Option<usize> {
+        let fanout = |byte: usize| {
+            BigEndian::read_u32(&self.index[FANOUT_AT + 4 * byte..]) as usize
+        };
+        let first = usize::from(*id.first()?);
+        let mut low = if first == 0 { 0 } else { fanout(first - 1) };
+        let mut high = fanout(first).min(self.count);
+        while low < high {
+            let middle = low.midpoint(high);
+            let at = NAMES_AT + middle * HASH_BYTES;
+            match self.index[at..at + HASH_BYTES].cmp(id) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return self.offset(middle),
+            }
+        }
+        None
+    }
+
+    fn offset(&self, position: usize) -> Option<usize> {
+        let offsets = NAMES_AT + self.count * (HASH_BYTES + 4);
+        let offset = BigEndian::read_u32(&self.index[offsets + 4 * position..]) as usize;
+        if offset & 0x8000_0000 == 0 {
+            return Some(offset);
+        }
+        let large = offsets + 4 * self.count + 8 * (offset & 0x7fff_ffff);
+        usize::try_from(BigEndian::read_u64(self.index.get(large..large + 8)?)).ok()
+    }
+
+    fn header(&self, offset: usize) -> Option<Header> {
+        let mut at = offset;
+        let mut next = || {
+            let byte = *self.data.get(at)?;
+            at += 1;
+            Some(byte)
+        };
+        let first = next()?;
+        let (mut size, mut shift, mut byte) = (u64::from(first & 0x0f), 4, first);
+        while byte & 0x80 != 0 {
+            byte = next()?;
+            size |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            shift += 7;
+        }
+        let kind = match (first >> 4) & 7 {
+            1 => Kind::Commit,
+            2 => Kind::Tree,
+            3 => Kind::Blob,
+            4 => Kind::Tag,
+            6 => {
+                byte = next()?;
+                let mut back = usize::from(byte & 0x7f);
+                while byte & 0x80 != 0 {
+                    byte = next()?;
+                    back = (back.checked_add(1)? << 7) | usize::from(byte & 0x7f);
+                }
+                let base = offset.checked_sub(back).filter(|_| 0 < back)?;
+                return Some(Header::Delta { base, size, at });
+            }
+            7 => {
+                let id = self.data.get(at..at + HASH_BYTES)?;
+                return Some(match self.find(id) {
+                    Some(base) => Header::Delta { base, size, at: at + HASH_BYTES },
+                    None => Header::Elsewhere,
+                });
+            }
+            _ => return None,
+        };
+        Some(Header::Whole { kind, size, at })
+    }
+
+    /// Inflates exactly `size` bytes, or nothing where the data is not of this size.
+    fn inflate(&self, at: usize, size: usize) -> Option<Vec<u8>> {
+        thread_local! {
+            static INFLATE: std::cell::RefCell<Decompress> =
+                std::cell::RefCell::new(Decompress::new(true));
+        }
+        INFLATE.with_borrow_mut(|inflate| {
+            inflate.reset(true);
+            // One byte more, so that content that is too long shows.
+            let mut content = Vec::with_capacity(size + 1);
+            let input = self.data.get(at..)?;
+            let status = inflate.decompress_vec(input, &mut content, FlushDecompress::Finish);
+            let is_whole = matches!(status, Ok(Status::StreamEnd)) && content.len() == size;
+            is_whole.then_some(content)
+        })
+    }
+}
+
+/// Builds an object from its base and what is different.
+fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = delta;
+    let mut next = || {
+        let (first, after) = rest.split_first()?;
+        rest = after;
+        Some(*first)
+    };
+    let mut length = || {
+        let (mut length, mut shift) = (0u64, 0);
+        loop {
+            let byte = next()?;
+            length |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                return usize::try_from(length).ok();
+            }
+        }
+    };
+    if length()? != base.len() {
+        return None;
+    }
+    let size = length()?;
+    let mut content = Vec::with_capacity(size.min(SMALL_BYTES_MAX as usize));
+    while let Some((&command, after)) = rest.split_first() {
+        rest = after;
+        if command & 0x80 == 0 {
+            let literal = rest.get(..usize::from(command)).filter(|it| !it.is_empty())?;
+            content.extend_from_slice(literal);
+            rest = &rest[literal.len()..];
+            continue;
+        }
+        let mut number = |bits: std::ops::Range<u32>| {
+            let mut number = 0;
+            for bit in bits.clone().filter(|bit| command & (1 << bit) != 0) {
+                let (first, after) = rest.split_first()?;
+                rest = after;
+                number |= usize::from(*first) << (8 * (bit - bits.start));
+            }
+            Some(number)
+        };
+        let start = number(0..4)?;
+        let length = match number(4..7)? {
+            0 => 0x10000,
+            length => length,
+        };
+        content.extend_from_slice(base.get(start..start.checked_add(length)?)?);
+    }
+    (content.len() == size).then_some(content)
+}
+
+fn map(path: &Path) -> Option<Mmap> {
+    let file = File::open(path).ok()?;
+    #[allow(unsafe_code, reason = "packs and their indexes are mapped, as Git does")]
+    // SAFETY: Git never changes a pack or an index once it has its name.
+    unsafe {
+        Mmap::map(&file).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delta_copies_and_inserts() {
+        let delta = [6, 8, 0x90, 3, 2, b'x', b'y', 0x91, 3, 3];
+        assert_eq!(apply(b"abcdef", &delta).as_deref(), Some(&b"abcxydef"[..]));
+    }
+
+    #[test]
+    fn a_damaged_delta_gives_nothing() {
+        for delta in [
+            &[][..],
+            &[6],
+            &[5, 8, 0x90, 3],
+            &[6, 8, 0x90, 3],
+            &[6, 8, 0x91, 5, 9],
+            &[6, 8, 0],
+            &[6, 8, 9, b'x'],
+            &[0xff; 12],
+        ] {
+            assert_eq!(apply(b"abcdef", delta), None, "{delta:?}");
+        }
+    }
+}
