@@ -61,6 +61,6 @@ find_cargo() {
     fi
 }
 
-# The packages' names are Debian's.
+# The packages' names are Debian's. Servers are often out of a user's PATH.
 missing=
-export PATH
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"

@@ -27,7 +27,12 @@ pub enum Command {
     /// Carry out one request and print its reply as JSON.
     ///
     /// Values are taken as JSON where they are JSON (`depth=0`, `files=["a","b"]`, `rev=null`),
-    /// as text where they are not (`path=/srv/app`). The exit status is 0 for `ok`, 1 for `err`.
+    /// as text where they are not (`path=/srv/app`); quotes make text of what looks like a number
+    /// (`sha='"1234567"'`). A dot leads into a map (`auth.user=ada`), and `key@file` takes the
+    /// text of a file, so that no secret shows in a list of processes (`auth.token@/run/token`).
+    ///
+    /// The exit status is 0 for `ok`, 1 for `err`, and 2 where there was no reply. Bytes that are
+    /// no text are printed as base64.
     Call {
         /// The operation, such as `head` or `sync`; `hello` lists them.
         op: String,
@@ -38,6 +43,10 @@ pub enum Command {
     /// Carry out requests written as JSON, one a line, and print the replies, one a line.
     ///
     /// For example: {"op": "head", "path": "/srv/app"}
+    ///
+    /// Requests with an `id` run side by side and are answered as they finish; events come
+    /// between the replies to who subscribed. After the last line the replies still missing are
+    /// waited for. Bytes that are no text are printed as base64.
     Shell,
     /// Play a supervisor: make a repository, drive a daemon, and show every frame in words.
     Demo,

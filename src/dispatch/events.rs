@@ -52,7 +52,11 @@ impl Events {
     }
 
     /// What tells the client how a request gets on; none where the client does not want to know.
-    pub fn listener(self: &Arc<Self>, id: Option<&RequestId>, op: &'static str) -> Option<Listener> {
+    pub fn listener(
+        self: &Arc<Self>,
+        id: Option<&RequestId>,
+        op: &'static str,
+    ) -> Option<Listener> {
         if !self.wants(Event::Progress) {
             return None;
         }
@@ -61,7 +65,8 @@ impl Events {
         Some(Box::new(move |progress| {
             let mut last = last.lock().expect("nobody panics with the lock");
             let now = Instant::now();
-            let is_news = last.is_none_or(|(stage, at)| stage != progress.stage || PAUSE <= now - at);
+            let is_news =
+                last.is_none_or(|(stage, at)| stage != progress.stage || PAUSE <= now - at);
             if is_news {
                 *last = Some((progress.stage, now));
                 events.send(id.as_ref(), op, progress);

@@ -118,12 +118,8 @@ impl Dispatch {
 
     /// Runs a job where it is, so that a panic costs one request.
     fn run(&self, run: crate::ops::Run, watch: &Watch) -> Result<Vec<u8>> {
-        let context = Context {
-            settings: &self.settings,
-            store: &self.store,
-            stats: &self.stats,
-            watch,
-        };
+        let context =
+            Context { settings: &self.settings, store: &self.store, stats: &self.stats, watch };
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&context)));
         caught.unwrap_or_else(|_| Err(Error::internal("a bug ended this request")))
     }

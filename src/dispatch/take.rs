@@ -7,7 +7,11 @@ use std::{
 
 use rmp::encode;
 
-use super::{Dispatch, From, Progressing, Then, Ticket, board::{Key, Waiting}, pool::Task};
+use super::{
+    Dispatch, From, Progressing, Then, Ticket,
+    board::{Key, Waiting},
+    pool::Task,
+};
 use crate::{
     error::{Error, Result},
     id::RequestId,
@@ -91,6 +95,7 @@ impl Dispatch {
             }
             next = self.board().unnamed.next();
         }
+        self.board().tell_if_quiet();
     }
 
     fn start(self: &Arc<Self>, key: Key, request: &Request, bytes: usize, from: From) -> Taken {

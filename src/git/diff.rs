@@ -60,6 +60,21 @@ impl Change {
     }
 }
 
+impl Change {
+    /// A file that was deleted, and something of another type in its place.
+    fn replaced_by(self, added: Change) -> Change {
+        Change {
+            status: "type_changed",
+            old_mode: self.old_mode,
+            old_sha: self.old_sha,
+            insertions: self.insertions + added.insertions,
+            deletions: self.deletions + added.deletions,
+            binary: self.binary || added.binary,
+            ..added
+        }
+    }
+}
+
 impl Repository {
     pub fn diff(&self, query: &DiffQuery, watch: &Watch) -> Result<Changes> {
         let mut diff = self.compare(query)?;
@@ -77,20 +92,25 @@ impl Repository {
         let mut changes =
             Changes { entries: Vec::new(), insertions: 0, deletions: 0, patch: None, next: None };
         let mut patch_text = Vec::new();
-        for (_, index) in &order[start..] {
+        for same_name in order[start..].chunk_by(|(one, _), (other, _)| one == other) {
             watch.check()?;
             if changes.entries.len() == query.limit {
                 changes.next = changes.entries.last().map(|it| it.file.clone());
                 break;
             }
-            let mut patch = git2::Patch::from_diff(&diff, *index)?;
-            let change = describe(&diff, *index, patch.as_mut())?;
-            if change.is_nothing() {
-                continue;
+            let mut whole: Option<Change> = None;
+            for (_, index) in same_name {
+                let mut patch = git2::Patch::from_diff(&diff, *index)?;
+                let change = describe(&diff, *index, patch.as_mut())?;
+                if let (true, Some(patch)) = (query.patch, &mut patch) {
+                    patch_text.extend_from_slice(&patch.to_buf()?);
+                }
+                whole = Some(match whole {
+                    Some(deleted) => deleted.replaced_by(change),
+                    None => change,
+                });
             }
-            if let (true, Some(patch)) = (query.patch, &mut patch) {
-                patch_text.extend_from_slice(&patch.to_buf()?);
-            }
+            let Some(change) = whole.filter(|it| !it.is_nothing()) else { continue };
             changes.insertions += change.insertions;
             changes.deletions += change.deletions;
             changes.entries.push(change);
@@ -101,7 +121,7 @@ impl Repository {
 
     fn compare(&self, query: &DiffQuery) -> Result<git2::Diff<'_>> {
         let mut options = git2::DiffOptions::new();
-        options.context_lines(query.context).include_typechange(true).indent_heuristic(true).disable_pathspec_match(true);
+        options.context_lines(query.context).indent_heuristic(true).disable_pathspec_match(true);
         for path in &query.paths {
             options.pathspec(path.as_path());
         }

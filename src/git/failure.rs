@@ -27,8 +27,10 @@ fn code(error: &git2::Error) -> Code {
     if is_disk_full(message) {
         return Code::DiskFull;
     }
-    if feature(message) != "format" || message.contains("unsupported extension")
-        || message.contains("repository version") {
+    if feature(message) != "format"
+        || message.contains("unsupported extension")
+        || message.contains("repository version")
+    {
         return Code::Unsupported;
     }
     match error.code() {

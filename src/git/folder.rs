@@ -15,7 +15,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::{FileName, Text, tree::{Entry, Kind, Listing, Range}};
+use super::{
+    FileName, Text,
+    tree::{Entry, Kind, Listing, Range},
+};
 use crate::{
     error::{Error, Result},
     watch::Watch,
@@ -93,14 +96,19 @@ impl Folder {
     }
 
     /// The files in a folder, sorted by the bytes of their names.
-    pub fn list(&self, below: Option<&FileName>, listing: &Listing, watch: &Watch) -> Result<Vec<Entry>> {
+    pub fn list(
+        &self,
+        below: Option<&FileName>,
+        listing: &Listing,
+        watch: &Watch,
+    ) -> Result<Vec<Entry>> {
         let folder = match below {
-            Some(name) => open_beneath(
-                &self.descriptor,
-                name.as_path(),
-                OFlags::RDONLY | OFlags::DIRECTORY,
-            )?,
-            None => self.descriptor.try_clone().map_err(|error| Error::from_io("folder", &error))?,
+            Some(name) => {
+                open_beneath(&self.descriptor, name.as_path(), OFlags::RDONLY | OFlags::DIRECTORY)?
+            }
+            None => {
+                self.descriptor.try_clone().map_err(|error| Error::from_io("folder", &error))?
+            }
         };
         let mut entries = Vec::new();
         collect(&folder, &mut Vec::new(), listing, watch, &mut entries)?;

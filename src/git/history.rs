@@ -4,7 +4,10 @@ use std::collections::{BinaryHeap, HashSet};
 
 use serde::Serialize;
 
-use super::{FileName, Repository, Text, repository::{Sha, text}};
+use super::{
+    FileName, Repository, Text,
+    repository::{Sha, text},
+};
 use crate::{
     error::{Error, Result},
     watch::Watch,
@@ -77,8 +80,9 @@ impl Repository {
             false => Box::new(PathWalk::new(self, walk, &query.paths)?),
         };
         if let Some(after) = &query.after {
-            let after = git2::Oid::from_str(after)
-                .map_err(|_| Error::bad_request("`after` is no commit id").with("field", "after"))?;
+            let after = git2::Oid::from_str(after).map_err(|_| {
+                Error::bad_request("`after` is no commit id").with("field", "after")
+            })?;
             loop {
                 watch.check()?;
                 match ids.next().transpose()? {
@@ -211,17 +215,24 @@ impl<'a> PathWalk<'a> {
     fn step(&mut self, id: git2::Oid) -> Result<Option<git2::Oid>> {
         let commit = self.repository.inner.find_commit(id)?;
         let tree = commit.tree()?;
+        let (mut has_parent_within, mut differs_from_outside) = (false, false);
         for parent in commit.parents() {
-            if self.is_same(&tree, &parent.tree()?) {
+            let is_within = self.within.contains(&parent.id());
+            let is_same = self.is_same(&tree, &parent.tree()?);
+            if is_within && is_same {
                 self.find(parent.id())?;
                 return Ok(None);
             }
+            has_parent_within |= is_within;
+            differs_from_outside |= !is_same;
         }
         for parent in commit.parent_ids() {
             self.find(parent)?;
         }
         let has_some = self.paths.iter().any(|it| tree.get_path(it.as_path()).is_ok());
-        Ok((0 < commit.parent_count() || has_some).then_some(id))
+        let is_root = commit.parent_count() == 0;
+        let is_change = has_parent_within || differs_from_outside || (is_root && has_some);
+        Ok(is_change.then_some(id))
     }
 
     fn is_same(&self, one: &git2::Tree, other: &git2::Tree) -> bool {

@@ -3,6 +3,8 @@
 //! Only what is common is done here: index version 2, objects whose deltas lead to a base in the
 //! same pack. Everything else is `None`, and libgit2 is asked. Format: gitformat-pack(5).
 
+mod delta;
+
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -66,9 +68,17 @@ pub struct Located {
 }
 
 enum Header {
-    Whole { kind: Kind, size: u64, at: usize },
+    Whole {
+        kind: Kind,
+        size: u64,
+        at: usize,
+    },
     /// A delta of the object at another offset.
-    Delta { base: usize, size: u64, at: usize },
+    Delta {
+        base: usize,
+        size: u64,
+        at: usize,
+    },
     /// A delta of an object that is named and may be anywhere.
     Elsewhere,
 }
@@ -131,7 +141,7 @@ impl Packs {
         };
         while let Some((here, at, size)) = chain.pop() {
             let delta = pack.inflate(at, usize::try_from(size).ok()?)?;
-            content = Arc::new(apply(&content, &delta)?);
+            content = Arc::new(delta::apply(&content, &delta)?);
             if !chain.is_empty() {
                 self.keep_base(pack, here, kind, &content);
             }
@@ -224,9 +234,8 @@ impl Pack {
     }
 
     fn find(&self, id: &[u8]) -> Option<usize> {
-        let fanout = |byte: usize| {
-            BigEndian::read_u32(&self.index[FANOUT_AT + 4 * byte..]) as usize
-        };
+        let fanout =
+            |byte: usize| BigEndian::read_u32(&self.index[FANOUT_AT + 4 * byte..]) as usize;
         let first = usize::from(*id.first()?);
         let mut low = if first == 0 { 0 } else { fanout(first - 1) };
         let mut high = fanout(first).min(self.count);
@@ -311,89 +320,11 @@ impl Pack {
     }
 }
 
-/// Builds an object from its base and what is different.
-fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = delta;
-    let mut next = || {
-        let (first, after) = rest.split_first()?;
-        rest = after;
-        Some(*first)
-    };
-    let mut length = || {
-        let (mut length, mut shift) = (0u64, 0);
-        loop {
-            let byte = next()?;
-            length |= u64::from(byte & 0x7f).checked_shl(shift)?;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return usize::try_from(length).ok();
-            }
-        }
-    };
-    if length()? != base.len() {
-        return None;
-    }
-    let size = length()?;
-    let mut content = Vec::with_capacity(size.min(SMALL_BYTES_MAX as usize));
-    while let Some((&command, after)) = rest.split_first() {
-        rest = after;
-        if command & 0x80 == 0 {
-            let literal = rest.get(..usize::from(command)).filter(|it| !it.is_empty())?;
-            content.extend_from_slice(literal);
-            rest = &rest[literal.len()..];
-            continue;
-        }
-        let mut number = |bits: std::ops::Range<u32>| {
-            let mut number = 0;
-            for bit in bits.clone().filter(|bit| command & (1 << bit) != 0) {
-                let (first, after) = rest.split_first()?;
-                rest = after;
-                number |= usize::from(*first) << (8 * (bit - bits.start));
-            }
-            Some(number)
-        };
-        let start = number(0..4)?;
-        let length = match number(4..7)? {
-            0 => 0x10000,
-            length => length,
-        };
-        content.extend_from_slice(base.get(start..start.checked_add(length)?)?);
-    }
-    (content.len() == size).then_some(content)
-}
-
 fn map(path: &Path) -> Option<Mmap> {
     let file = File::open(path).ok()?;
     #[allow(unsafe_code, reason = "packs and their indexes are mapped, as Git does")]
     // SAFETY: Git never changes a pack or an index once it has its name.
     unsafe {
         Mmap::map(&file).ok()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delta_copies_and_inserts() {
-        let delta = [6, 8, 0x90, 3, 2, b'x', b'y', 0x91, 3, 3];
-        assert_eq!(apply(b"abcdef", &delta).as_deref(), Some(&b"abcxydef"[..]));
-    }
-
-    #[test]
-    fn a_damaged_delta_gives_nothing() {
-        for delta in [
-            &[][..],
-            &[6],
-            &[5, 8, 0x90, 3],
-            &[6, 8, 0x90, 3],
-            &[6, 8, 0x91, 5, 9],
-            &[6, 8, 0],
-            &[6, 8, 9, b'x'],
-            &[0xff; 12],
-        ] {
-            assert_eq!(apply(b"abcdef", delta), None, "{delta:?}");
-        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 
 pub const BRANCHES: &str = "refs/heads/";
+pub const REPLACEMENTS: &str = "refs/replace/";
 const TRACKING: &str = "refs/remotes/origin/";
 
 /// A branch, by the name people use.

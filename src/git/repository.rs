@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use serde::Serialize;
 
-use super::{RepositoryPath, Text, history::Commit, objects::Objects, set_up};
+use super::{RepositoryPath, Text, history::Commit, objects::Objects, refs::REPLACEMENTS, set_up};
 use crate::error::{Error, Result};
 
 /// A repository on disk. A handle is for one thread at a time.
@@ -32,7 +32,18 @@ impl Repository {
                 _ => failure.while_doing(format!("opening {}", path.display())),
             }
         })?;
-        Ok(Repository::from(inner))
+        let repository = Repository::from(inner);
+        repository.expect_no_replacements()?;
+        Ok(repository)
+    }
+
+    /// libgit2 knows nothing of `git replace`, and what it would read is what was replaced.
+    fn expect_no_replacements(&self) -> Result<()> {
+        match self.inner.references_glob(&format!("{REPLACEMENTS}*"))?.next() {
+            None => Ok(()),
+            Some(_) => Err(Error::unsupported("objects are replaced by `git replace`")
+                .with("feature", "replace refs")),
+        }
     }
 
     /// The same repository, with what another handle of it read already.
@@ -101,8 +112,10 @@ impl Repository {
     /// What it means that an object is not here: in a partial clone it may only not have come yet.
     pub(super) fn missing(&self, message: String) -> Error {
         match self.is_partial() {
-            true => Error::unsupported(format!("{message}; this is a partial clone, which may lack it"))
-                .with("feature", "partial clone"),
+            true => {
+                Error::unsupported(format!("{message}; this is a partial clone, which may lack it"))
+                    .with("feature", "partial clone")
+            }
             false => Error::not_found(message),
         }
     }

@@ -99,5 +99,9 @@ fn entry(found: &git2::StatusEntry) -> Option<Entry> {
     let delta = found.head_to_index().or_else(|| found.index_to_workdir());
     let new = delta.and_then(|it| it.new_file().path_bytes());
     let file = new.unwrap_or(found.path_bytes());
-    (index.is_some() || worktree.is_some()).then(|| Entry { file: Text::from(file), index, worktree })
+    (index.is_some() || worktree.is_some()).then(|| Entry {
+        file: Text::from(file),
+        index,
+        worktree,
+    })
 }

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use super::{Folder, Remote, Repository, RepositoryPath, objects::Objects};
+use super::{Folder, Remote, Repository, RepositoryPath, objects::Objects, refs::REPLACEMENTS};
 use crate::error::{Error, Result};
 
 /// How many handles may wait for their next use, over all repositories.
@@ -32,7 +32,7 @@ struct Slot {
 
 /// Changes when something else is at a path than was opened there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity([u64; 5]);
+struct Identity([u64; 7]);
 
 /// A repository in use. It goes back to the store afterwards.
 pub struct Opened<'a> {
@@ -129,8 +129,8 @@ impl Store {
 
     fn confine_resolved(&self, path: &Path) -> Result<()> {
         let Some(root) = &self.root else { return Ok(()) };
-        let path = fs::canonicalize(path)
-            .map_err(|error| Error::from_io(path.display(), &error))?;
+        let path =
+            fs::canonicalize(path).map_err(|error| Error::from_io(path.display(), &error))?;
         if path.starts_with(root) { Ok(()) } else { Err(outside(&path)) }
     }
 
@@ -149,10 +149,15 @@ impl Identity {
     fn of(git_folder: &Path) -> Option<Identity> {
         let folder = fs::metadata(git_folder).ok()?;
         let config = fs::metadata(git_folder.join("config")).ok();
-        let config = config.map_or([0; 3], |it| {
-            [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64]
-        });
-        Some(Identity([folder.dev(), folder.ino(), config[0], config[1], config[2]]))
+        let config =
+            config.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64]);
+        // Replacements that came since would make what is open give wrong answers.
+        let replacements = fs::metadata(git_folder.join(REPLACEMENTS)).ok();
+        let replacements =
+            replacements.map_or([0; 2], |it| [it.mtime() as u64, it.mtime_nsec() as u64]);
+        let [ino, seconds, nanos] = config;
+        let [since, since_nanos] = replacements;
+        Some(Identity([folder.dev(), folder.ino(), ino, seconds, nanos, since, since_nanos]))
     }
 }
 

@@ -5,9 +5,7 @@ use std::io::Read;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Serialize, Serializer};
 
-use super::{
-    FileName, Repository, Text, objects::Place, pack::SMALL_BYTES_MAX, repository::Sha,
-};
+use super::{FileName, Repository, Text, objects::Place, pack::SMALL_BYTES_MAX, repository::Sha};
 use crate::{
     error::{Error, Result},
     watch::Watch,

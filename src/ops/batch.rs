@@ -47,7 +47,9 @@ impl Batch {
     /// Whether a request with this operation and envelope may be in a batch.
     pub fn admits(op: &str, has_id: bool, has_timeout: bool) -> Result<()> {
         if FORBIDDEN.contains(&op) {
-            return Err(Error::bad_request(format!("`{op}` cannot be in a batch")).with("field", "op"));
+            return Err(
+                Error::bad_request(format!("`{op}` cannot be in a batch")).with("field", "op")
+            );
         }
         for (field, is_there) in [("id", has_id), ("timeout_ms", has_timeout)] {
             if is_there {

@@ -1,6 +1,9 @@
 //! `fault`: things going wrong on request, for the suites. Not in a release.
 
-use std::{thread, time::{Duration, Instant}};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde::Deserialize;
 

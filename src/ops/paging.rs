@@ -14,8 +14,10 @@ pub fn limit_max() -> usize {
 pub fn limit(limit: usize) -> Result<usize> {
     match limit {
         1..=LIMIT_MAX => Ok(limit),
-        _ => Err(Error::bad_request(format!("`limit` is from 1 to {LIMIT_MAX}"))
-            .with("field", "limit")),
+        _ => {
+            Err(Error::bad_request(format!("`limit` is from 1 to {LIMIT_MAX}"))
+                .with("field", "limit"))
+        }
     }
 }
 

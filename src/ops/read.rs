@@ -73,8 +73,15 @@ impl Serialize for Content {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Outcome {
-    Read { file: Text, content: Content },
-    Failed { file: Text, #[serde(flatten)] error: Error },
+    Read {
+        file: Text,
+        content: Content,
+    },
+    Failed {
+        file: Text,
+        #[serde(flatten)]
+        error: Error,
+    },
 }
 
 impl Operation for Read {

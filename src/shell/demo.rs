@@ -19,7 +19,6 @@ use super::{
     interrupt::Interrupt,
     supervisor::{self, Supervisor},
 };
-use crate::error::Error;
 
 pub fn demo() -> ExitCode {
     match perform() {
@@ -144,10 +143,4 @@ impl Player {
 
 fn unexpected(reply: &Json) -> io::Error {
     io::Error::other(format!("this is not the reply that was expected: {reply}"))
-}
-
-impl From<Error> for io::Error {
-    fn from(error: Error) -> io::Error {
-        io::Error::other(error)
-    }
 }

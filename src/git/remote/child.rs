@@ -63,11 +63,7 @@ impl Parent {
 }
 
 /// Hears the parent's consent, and ends the whole group when the parent or the time is gone.
-fn listen(
-    mut input: BufReader<File>, 
-    limit_ms: u64,
-    output: &'static Mutex<File>,
-) -> Receiver<()> {
+fn listen(mut input: BufReader<File>, limit_ms: u64, output: &'static Mutex<File>) -> Receiver<()> {
     let (consents, consent) = bounded(1);
     let (ends, end) = bounded::<()>(0);
     let hear = move || {
@@ -88,7 +84,9 @@ fn listen(
         }
         let _ = kill_current_process_group(Signal::KILL);
     };
-    for (name, body) in [("parent", Box::new(hear) as Box<dyn FnOnce() + Send>), ("limit", Box::new(watch))] {
+    for (name, body) in
+        [("parent", Box::new(hear) as Box<dyn FnOnce() + Send>), ("limit", Box::new(watch))]
+    {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
         thread.expect("a child needs two threads");
     }

@@ -80,8 +80,8 @@ pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<Strin
 
 fn prepare(remote: &Remote) -> Result<()> {
     set_up();
-    if remote.url.is_local() && !Path::new(remote.url.as_str()).exists() {
-        return Err(Error::not_found(format!("nothing is at {}", remote.url.as_str())));
+    if remote.url.is_local() {
+        expect_repository(Path::new(remote.url.as_str()))?;
     }
     #[allow(unsafe_code, reason = "libgit2's process-wide options have no safe interface")]
     // SAFETY: this child uses libgit2 on one thread, and not before.
@@ -94,6 +94,17 @@ fn prepare(remote: &Remote) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn expect_repository(path: &Path) -> Result<()> {
+    if path.is_file() {
+        let message = format!("{} is a file; a bundle cannot be a remote", path.display());
+        return Err(Error::unsupported(message).with("feature", "bundle"));
+    }
+    match path.join(".git").exists() || path.join("HEAD").exists() {
+        true => Ok(()),
+        false => Err(Error::not_found(format!("no repository is at {}", path.display()))),
+    }
 }
 
 enum There {
@@ -366,7 +377,9 @@ impl Repository {
                 return depth;
             }
             let Ok(commit) = self.inner.find_commit(id) else { continue };
-            queue.extend(commit.parent_ids().filter(|it| seen.insert(*it)).map(|it| (it, depth + 1)));
+            queue.extend(
+                commit.parent_ids().filter(|it| seen.insert(*it)).map(|it| (it, depth + 1)),
+            );
         }
         // No end was found: all of its history is here.
         u32::MAX

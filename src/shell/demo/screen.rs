@@ -41,7 +41,8 @@ impl Screen {
         self.say(&format!(
             "{title}\n\n\
              It starts a daemon, writes requests to its stdin and reads replies from its stdout.\n\
-             Each is a length of four bytes and that many bytes of msgpack, shown here as JSON.\n\n  \
+             Each is a length of four bytes and that many bytes of msgpack, shown here as JSON.\n\
+             \n  \
              daemon      gitport serve --root={folder}\n  \
              repository  {url}\n              {remark}\n"
         ))

@@ -31,7 +31,7 @@ pub struct Folder(PathBuf);
 impl Stage<'_> {
     pub fn build(folder: &Folder) -> io::Result<Stage<'_>> {
         let repository = folder.0.join(REPOSITORY);
-        example::create(&repository)?;
+        example::create(&repository).map_err(io::Error::other)?;
         let port = serve(&folder.0);
         let url = match port {
             Some(port) => format!("git://127.0.0.1:{port}/{REPOSITORY}"),

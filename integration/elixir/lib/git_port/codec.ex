@@ -85,17 +85,17 @@ defmodule GitPort.Codec do
   def encode_arguments!(op, arguments), do: encode_arguments!(op, Enum.to_list(arguments))
 
   @doc false
-  # The start of a request with so many pairs, with its id and its timeout if it has one.
+  # The start of a request with so many pairs, with its id and its timeout if it has one. Not the
+  # shortest form, but one that is put together at once.
   @spec request_head(non_neg_integer(), non_neg_integer()) :: binary()
-  def request_head(id, pairs), do: <<>> |> map_header(pairs + 1) |> id(id)
+  def request_head(id, pairs) when pairs < 15, do: <<0x81 + pairs, 0xA2, "id", 0xCF, id::64>>
+  def request_head(id, pairs), do: <<0xDE, pairs + 1::16, 0xA2, "id", 0xCF, id::64>>
 
   @spec request_head(non_neg_integer(), pos_integer(), non_neg_integer()) :: binary()
   def request_head(id, timeout_ms, pairs) do
-    head = <<>> |> map_header(pairs + 2) |> id(id)
-    int(<<head::binary, 0xAA, "timeout_ms">>, timeout_ms)
+    timeout = <<0xAA, "timeout_ms", 0xCE, timeout_ms::32>>
+    <<request_head(id, pairs + 1)::binary, timeout::binary>>
   end
-
-  defp id(head, id), do: int(<<head::binary, 0xA2, "id">>, id)
 
   @envelope [:op, :id, :timeout_ms, "op", "id", "timeout_ms"]
 

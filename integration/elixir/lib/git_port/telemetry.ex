@@ -108,6 +108,7 @@ defmodule GitPort.Telemetry do
   @impl true
   def init(nil) do
     :ets.new(__MODULE__, [:named_table, :bag, :protected, read_concurrency: true])
+    note_whether_attached()
     {:ok, nil}
   end
 
@@ -115,6 +116,7 @@ defmodule GitPort.Telemetry do
   def handle_call({:attach, id, events, fun, config}, _from, state) do
     if :ets.match(__MODULE__, {:_, id, :_, :_}) == [] do
       :ets.insert(__MODULE__, for(event <- events, do: {event, id, fun, config}))
+      note_whether_attached()
       {:reply, :ok, state}
     else
       {:reply, {:error, :already_exists}, state}
@@ -124,10 +126,16 @@ defmodule GitPort.Telemetry do
   def handle_call({:detach, id}, _from, state) do
     found = :ets.match(__MODULE__, {:_, id, :_, :_}) != []
     :ets.match_delete(__MODULE__, {:_, id, :_, :_})
+    note_whether_attached()
     {:reply, if(found, do: :ok, else: {:error, :not_found}), state}
   end
 
-  defp listening?, do: outside?() or :ets.first(__MODULE__) != :"$end_of_table"
+  defp listening?, do: :persistent_term.get(__MODULE__, false) or outside?()
+
+  # Every request looks at this, so it has to be cheaper than a table.
+  defp note_whether_attached do
+    :persistent_term.put(__MODULE__, :ets.info(__MODULE__, :size) > 0)
+  end
 
   defp outside?, do: :erlang.function_exported(:telemetry, :execute, 3)
 
