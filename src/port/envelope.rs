@@ -147,6 +147,10 @@ fn explain<T: DeserializeOwned>(map: &[u8]) -> Error {
         return Error::bad_request(format!("`{first}` is missing")).with("field", first);
     }
     let field = if path == "." { "" } else { &path };
+    if field.starts_with("auth") && message.starts_with("invalid") {
+        // The message would show what was given.
+        return wrong(field, "it has the wrong type");
+    }
     match field.is_empty() {
         true => Error::bad_request(message),
         false => wrong(field, message),

@@ -1,11 +1,11 @@
 //! The way in: credentials, host keys, certificates, proxies. For one request only.
 
-use std::{cell::Cell, fmt, os::fd::IntoRawFd, path::PathBuf};
+use std::{cell::Cell, fmt, fs, os::fd::IntoRawFd, path::PathBuf};
 
 use git2::{Cred, CredentialType, ErrorCode, ProxyOptions, RemoteCallbacks};
 use serde::{Deserialize, Serialize, de};
 
-use super::{Remote, stock::memory_file, url::Url};
+use super::{Remote, Transport, stock::memory_file, url::Url};
 use crate::error::{Error, Result};
 
 /// A server that refuses everything is asked so many times.
@@ -132,7 +132,14 @@ impl Remote {
             let message = "either `ca` or `ca_file` gives the certificates";
             return Err(Error::bad_request(message).with("field", "ca"));
         }
+        access.expect_certificates()?;
+        access.expect_proxy()?;
         Ok(Remote { url, access })
+    }
+
+    /// The url to connect to, which libgit2 takes the user of an ssh connection from.
+    pub(super) fn connect_url(&self) -> String {
+        self.url.for_user(self.access.auth.as_ref().and_then(Auth::user))
     }
 
     pub(super) fn proxy(&self) -> ProxyOptions<'_> {
@@ -166,9 +173,9 @@ impl Remote {
             refusal.reason.set(Some(why));
             Err(git2::Error::from_str(why))
         };
-        let asks = asked_by.parse::<Url>().map(|it| it.host).unwrap_or_default();
-        if asks != self.url.host {
-            return refuse("another host asks for credentials");
+        let asks = asked_by.parse::<Url>().map(|it| it.authority).unwrap_or_default();
+        if asks != self.url.authority {
+            return refuse("another server asks for credentials");
         }
         let Some(auth) = &self.access.auth else {
             return refuse("the remote wants credentials, and none were given");
@@ -207,6 +214,31 @@ impl Remote {
     }
 }
 
+impl Access {
+    fn expect_certificates(&self) -> Result<()> {
+        let (field, text) = match (&self.ca, &self.ca_file) {
+            (None, None) => return Ok(()),
+            (Some(text), _) => ("ca", Ok(text.clone())),
+            (None, Some(file)) => ("ca_file", fs::read_to_string(file)),
+        };
+        let why = match text {
+            Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return Ok(()),
+            Ok(_) => "no certificate in PEM is in it".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(Error::bad_request(format!("`{field}`: {why}")).with("field", field))
+    }
+
+    fn expect_proxy(&self) -> Result<()> {
+        let Some(proxy) = self.proxy.as_deref().filter(|it| *it != "none") else { return Ok(()) };
+        match proxy.parse::<Url>().map(|it| it.transport) {
+            Ok(Transport::Http | Transport::Https) => Ok(()),
+            _ => Err(Error::bad_request("`proxy` is `none` or the url of an http proxy")
+                .with("field", "proxy")),
+        }
+    }
+}
+
 impl Auth {
     pub fn user(&self) -> Option<&str> {
         match self {
@@ -227,15 +259,21 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// The remote took what it was shown: the next connection may be shown it again.
+    pub fn accepted(&self) {
+        self.was_shown.set(false);
+        self.attempts.set(0);
+    }
+
     /// What a failed conversation with a remote means.
     pub fn explain(&self, url: &Url, error: git2::Error) -> Error {
         if let Some(reason) = self.reason.get() {
             return Error::unauthorized(format!("{}: {reason}", url.as_str()));
         }
-        let is_ssh = url.transport == super::Transport::Ssh;
+        let is_ssh = url.transport == Transport::Ssh;
         let failure = match (error.code(), error.class()) {
             (ErrorCode::Certificate, _) if is_ssh => {
-                Error::denied(format!("the host key of {} is not trusted", url.host))
+                Error::denied(format!("the host key of {} is not trusted", url.authority))
                     .with("rule", "host key")
             }
             (ErrorCode::Certificate, _) => Error::from(error),
@@ -245,7 +283,20 @@ impl Refusal {
             }
             _ => Error::from(error),
         };
+        let message = &failure.message;
+        let says = |words: &[&str]| words.iter().any(|it| message.contains(it));
         match failure.code {
+            _ if says(&[
+                "status code: 404",
+                "does not appear to be a git",
+                "epository not found",
+            ]) =>
+            {
+                Error::not_found(failure.message)
+            }
+            _ if says(&["status code: 401", "status code: 403"]) => {
+                Error::unauthorized(failure.message)
+            }
             // Whatever a remote does wrong is no bug of ours, and nothing here is damaged.
             crate::error::Code::Internal | crate::error::Code::Corrupt => {
                 Error::unavailable(failure.message)

@@ -5,7 +5,10 @@ use std::{
     io::{BufReader, Read, Write},
     os::fd::OwnedFd,
     process::ExitCode,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
@@ -16,7 +19,7 @@ use rustix::process::{Signal, kill_current_process_group};
 use super::{Message, Order, Outcome, Task, fetch};
 use crate::{
     error::{Error, Result},
-    watch::Watch,
+    watch::{Progress, Watch},
 };
 
 /// Carries out the order on stdin, as the daemon's child.
@@ -25,8 +28,12 @@ pub fn run(input: OwnedFd, output: OwnedFd) -> ExitCode {
     let output: &'static Mutex<File> = Box::leak(Box::new(Mutex::new(File::from(output))));
     let Ok(order) = rmp_serde::from_read::<_, Order>(&mut input) else { return ExitCode::FAILURE };
     let consent = listen(input, order.limit_ms, output);
-    let watch = Watch::new(Some(Box::new(|progress| {
-        say(output, &Message::Progress(progress.clone()));
+    let received = AtomicU64::new(0);
+    let watch = Watch::new(Some(Box::new(move |progress| {
+        // What came over the network does not become less in a later stage.
+        let before = received.fetch_max(progress.bytes, Relaxed);
+        let bytes = progress.bytes.max(before);
+        say(output, &Message::Progress(Progress { bytes, ..progress.clone() }));
     })));
     let parent = Parent { output, consent };
     let outcome = carry_out(order.task, &parent, &watch);

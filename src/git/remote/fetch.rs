@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) fn lsremote(remote: &Remote, branch: Option<&str>) -> Result<Vec<(String, String)>> {
     prepare(remote)?;
     let refusal = Refusal::default();
-    let mut detached = git2::Remote::create_detached(remote.url.as_str())?;
+    let mut detached = git2::Remote::create_detached(remote.connect_url())?;
     let connection = connect(remote, &mut detached, &refusal)?;
     let heads = connection.list().map_err(|error| refusal.explain(&remote.url, error))?;
     let wanted = branch.map(refs::candidates);
@@ -249,17 +249,14 @@ fn transfer(
 ) -> Result<git2::Oid> {
     let (remote, refusal) = (&order.remote, Refusal::default());
     let explain = |error| refusal.explain(&remote.url, error);
-    let mut origin = repository.inner.find_remote("origin")?;
-    let tip = {
-        let connection = connect(remote, &mut origin, &refusal)?;
-        let heads = connection.list().map_err(explain)?;
-        let reference = branch.reference();
-        let head = heads.iter().find(|it| name_of(it).as_deref() == Some(&*reference));
-        let missing = || {
-            let name = branch.name();
-            Error::not_found(format!("{} has no branch `{name}`", remote.url.as_str()))
-        };
-        head.map(|it| it.oid()).ok_or_else(missing)?
+    let mut origin = repository.inner.remote_anonymous(&remote.connect_url())?;
+    let mut connection = connect(remote, &mut origin, &refusal)?;
+    let reference = branch.reference();
+    let heads = connection.list().map_err(explain)?;
+    let head = heads.iter().find(|it| name_of(it).as_deref() == Some(&*reference));
+    let Some(tip) = head.map(|it| it.oid()) else {
+        let message = format!("{} has no branch `{}`", remote.url.as_str(), branch.name());
+        return Err(Error::not_found(message));
     };
     let Some(depth) = wanted(tip) else { return Ok(tip) };
     if let Some(git) = &order.git
@@ -267,15 +264,16 @@ fn transfer(
     {
         return repository.tip(branch);
     }
+    refusal.accepted();
     let mut options = fetch_options(remote, &refusal, watch);
     match depth {
         None => (),
         Some(0) => drop(options.depth(DEPTH_ALL)),
         Some(depth) => drop(options.depth(i32::try_from(depth).unwrap_or(DEPTH_ALL))),
     }
-    let mut origin = repository.inner.find_remote("origin")?;
-    origin.fetch(&[branch.refspec()], Some(&mut options), None).map_err(explain)?;
-    drop(options);
+    // On the connection that is there.
+    let fetched = connection.remote().fetch(&[branch.refspec()], Some(&mut options), None);
+    fetched.map_err(explain)?;
     repository.tip(branch)
 }
 
@@ -323,7 +321,9 @@ fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Resul
         submodule.init(false)?;
         let name = String::from_utf8_lossy(submodule.name_bytes()).into_owned();
         let config = repository.inner.config()?;
-        let url = config.get_string(&format!("submodule.{name}.url"))?;
+        let url = config.get_string(&format!("submodule.{name}.url")).map_err(|_| {
+            Error::invalid(format!("the submodule {name:?} has no sound name or url"))
+        })?;
         let remote = Remote::new(&url, order.remote.access.clone())?;
         if !order.transports.contains(&remote.url.transport) || is_local_trick(order, &remote) {
             return Err(super::url::not_allowed(remote.url.transport.name()));

@@ -38,7 +38,7 @@ pub(super) fn fetch(
     depth: Option<u32>,
     watch: &Watch,
 ) -> Result<bool> {
-    if order.remote.url.transport == Transport::Ssh {
+    if order.remote.url.transport == Transport::Ssh || !is_plain(repository)? {
         return Ok(false);
     }
     let configuration = configuration(&order.remote)?;
@@ -51,7 +51,40 @@ pub(super) fn fetch(
         Some(depth) => drop(command.arg(format!("--depth={depth}"))),
     }
     command.arg("--").arg(order.remote.url.as_str()).arg(branch.refspec());
-    run(command, watch)
+    match run(command, watch) {
+        // A redirect that it must not follow with credentials; libgit2 follows it on one host.
+        Err(error) if error.message.contains("error: 30") => Ok(false),
+        outcome => outcome,
+    }
+}
+
+/// Whether the repository's own configuration has nothing by which git runs a program, goes
+/// elsewhere or trusts somebody else. Only a repository that others made has such things.
+fn is_plain(repository: &Repository) -> Result<bool> {
+    const PLAIN: &[&str] = &[
+        "branch.",
+        "core.bare",
+        "core.filemode",
+        "core.ignorecase",
+        "core.logallrefupdates",
+        "core.precomposeunicode",
+        "core.repositoryformatversion",
+        "core.symlinks",
+        "gc.",
+        "remote.origin.fetch",
+        "remote.origin.url",
+        "submodule.",
+        "user.",
+    ];
+    let config = repository.inner.config()?.open_level(git2::ConfigLevel::Local)?;
+    let mut entries = config.entries(None)?;
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        if !entry.name().is_ok_and(|name| PLAIN.iter().any(|it| name.starts_with(it))) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Fills a fresh clone's worktree; false where git is not there.

@@ -44,7 +44,8 @@ pub struct Url {
     pub transport: Transport,
     /// As it is stored and shown. For ssh it keeps the user's name, which is no secret.
     text: String,
-    pub host: String,
+    /// Host and port: whom credentials are for.
+    pub authority: String,
     pub user: Option<String>,
     pub password: Option<String>,
 }
@@ -59,17 +60,29 @@ impl Url {
         self.transport == Transport::File
     }
 
-    fn local(path: &str) -> Result<Url, String> {
-        if path.contains('\0') {
-            return Err("a path cannot have a NUL byte".to_owned());
+    /// The url to connect to: for ssh with the user who logs in.
+    pub fn for_user(&self, user: Option<&str>) -> String {
+        let (Transport::Ssh, Some(user)) = (self.transport, user) else { return self.text.clone() };
+        if let Ok(mut url) = url::Url::parse(&self.text)
+            && url.has_host()
+        {
+            return match url.set_username(user) {
+                Ok(()) => url.to_string(),
+                Err(()) => self.text.clone(),
+            };
         }
-        Ok(Url {
+        let place = self.text.split_once('@').map_or(&*self.text, |(_, place)| place);
+        format!("{user}@{place}")
+    }
+
+    fn local(path: &str) -> Url {
+        Url {
             transport: Transport::File,
             text: path.to_owned(),
-            host: String::new(),
+            authority: String::new(),
             user: None,
             password: None,
-        })
+        }
     }
 }
 
@@ -80,8 +93,11 @@ impl FromStr for Url {
         let bad = |why: &str| {
             Error::bad_request(format!("`url`: {why}: {}", redact(text))).with("field", "url")
         };
+        if text.chars().any(char::is_control) {
+            return Err(bad("it has a control character"));
+        }
         if Path::new(text).is_absolute() {
-            return Url::local(text).map_err(|why| bad(&why));
+            return Ok(Url::local(text));
         }
         let Some((scheme, _)) = text.split_once("://") else {
             return scp_like(text).ok_or_else(|| not_allowed(text.split(':').next().unwrap_or("")));
@@ -92,7 +108,7 @@ impl FromStr for Url {
         if transport == Transport::File {
             let path = url.to_file_path().map_err(|()| bad("it is no local path"))?;
             let path = path.to_str().ok_or_else(|| bad("it is no text"))?;
-            return Url::local(path).map_err(|why| bad(&why));
+            return Ok(Url::local(path));
         }
         let host = url.host_str().ok_or_else(|| bad("it has no host"))?.to_owned();
         let decode = |it: &str| percent_decode(it).ok_or_else(|| bad("it is no text"));
@@ -106,7 +122,11 @@ impl FromStr for Url {
         if !cleared {
             return Err(bad("its credentials cannot be taken out"));
         }
-        Ok(Url { transport, text: url.to_string(), host, user, password })
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        };
+        Ok(Url { transport, text: url.to_string(), authority, user, password })
     }
 }
 
@@ -124,7 +144,7 @@ fn scp_like(text: &str) -> Option<Url> {
     Some(Url {
         transport: Transport::Ssh,
         text: text.to_owned(),
-        host: host.to_owned(),
+        authority: host.to_owned(),
         user: user.map(str::to_owned),
         password: None,
     })
