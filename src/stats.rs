@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -40,6 +40,7 @@ struct Operation {
 #[derive(Default)]
 pub struct Queue {
     pub waiting: AtomicU64,
+    pub waiting_bytes: AtomicUsize,
     pub running: AtomicU64,
     pub limit: u64,
 }

@@ -2,17 +2,15 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crossbeam_channel::Sender;
 
-use super::{Ticket, pool::Task};
-use crate::{error::Error, id::RequestId, ops::Lane};
+use super::{Ticket, WAITING_BYTES_MAX, pool::Task};
+use crate::{error::Error, id::RequestId};
 
-/// How many bytes of requests may wait before others are `busy`.
-pub const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many requests without an id may wait for the one before them.
 const UNNAMED_MAX: usize = 1024;
 
@@ -37,7 +35,6 @@ pub struct Board {
     live: HashMap<Key, Arc<Ticket>>,
     /// Repositories that are being written, with what waits to write them next.
     lanes: HashMap<PathBuf, VecDeque<Task>>,
-    pub waiting_bytes: usize,
     pub unnamed: Unnamed,
     stage: Stage,
 }
@@ -99,7 +96,7 @@ impl Board {
 
     /// Gives the task back if it may run now; else it waits for its turn in its lane.
     pub fn enter(&mut self, task: Task) -> Option<Task> {
-        let Some(path) = written(&task.job.lane) else { return Some(task) };
+        let Some(path) = task.job.lane.written() else { return Some(task) };
         match self.lanes.get_mut(path) {
             Some(waiting) => {
                 waiting.push_back(task);
@@ -112,21 +109,13 @@ impl Board {
         }
     }
 
-    /// The task whose turn it is when one of `lane` is done.
-    pub fn leave(&mut self, lane: &Lane) -> Option<Task> {
-        let path = written(lane)?;
+    /// The task whose turn it is to write this repository when another one is done.
+    pub fn leave(&mut self, path: &Path) -> Option<Task> {
         let next = self.lanes.get_mut(path)?.pop_front();
         if next.is_none() {
             self.lanes.remove(path);
         }
         next
-    }
-}
-
-fn written(lane: &Lane) -> Option<&PathBuf> {
-    match lane {
-        Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
-        Lane::Quick | Lane::Read(_) | Lane::Network(None) => None,
     }
 }
 

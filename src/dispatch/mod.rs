@@ -36,9 +36,12 @@ use crate::{
     id::RequestId,
     ops::{Batch, Context, Lane, OPERATIONS},
     port::{Output, envelope},
-    stats::Stats,
+    stats::{Queue, Stats},
     watch::Watch,
 };
+
+/// How many bytes of requests may wait before others are `busy`.
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub struct Dispatch {
     settings: Settings,
@@ -104,8 +107,8 @@ impl Dispatch {
             output,
             board: Mutex::default(),
             alarm: Alarm::default(),
-            workers: Pool::new("worker", usize::from(settings.workers)),
-            network: Pool::new("network", usize::from(settings.network)),
+            workers: Pool::new("worker", settings.workers, 100),
+            network: Pool::new("network", settings.network, 1000),
             ends,
             quiet: bounded(1),
             settings,
@@ -126,23 +129,20 @@ impl Dispatch {
 
     /// Hands a task to its threads, or to the queue of its lane; gives it back when that is full.
     fn submit(self: &Arc<Self>, task: Task) -> Option<(Task, Error)> {
-        let (pool, queue, retry_after_ms): (_, _, u64) = match task.job.lane {
-            Lane::Network(_) => (&self.network, &self.stats.network, 1000),
-            _ => (&self.workers, &self.stats.workers, 100),
-        };
-        // The board's lock makes looking and counting one step.
-        let mut board = self.board();
-        if queue.limit <= queue.waiting.load(Relaxed)
-            || board::WAITING_BYTES_MAX < board.waiting_bytes + task.bytes
-        {
-            let message = format!("{} requests are waiting", queue.waiting.load(Relaxed));
-            let error = Error::busy(message).with("retry_after_ms", retry_after_ms);
-            return Some((task, error));
+        let (pool, queue) = self.place_of(&task.job.lane);
+        let waiting = queue.waiting.fetch_add(1, Relaxed);
+        let bytes = queue.waiting_bytes.fetch_add(task.bytes, Relaxed);
+        if queue.limit <= waiting || WAITING_BYTES_MAX < bytes + task.bytes {
+            queue.waiting.fetch_sub(1, Relaxed);
+            queue.waiting_bytes.fetch_sub(task.bytes, Relaxed);
+            let error = Error::busy(format!("{waiting} requests are waiting"));
+            return Some((task, error.with("retry_after_ms", pool.retry_after_ms)));
         }
-        queue.waiting.fetch_add(1, Relaxed);
-        board.waiting_bytes += task.bytes;
-        if let Some(task) = board.enter(task) {
-            drop(board);
+        let turn = match task.job.lane.written() {
+            Some(_) => self.board().enter(task),
+            None => Some(task),
+        };
+        if let Some(task) = turn {
             pool.send(self, task);
         }
         None
@@ -151,25 +151,20 @@ impl Dispatch {
     /// What a thread of a pool does with a task.
     fn perform(self: &Arc<Self>, task: Task) {
         let Task { ticket, job, then, bytes } = task;
-        let queue = match job.lane {
-            Lane::Network(_) => &self.stats.network,
-            _ => &self.stats.workers,
-        };
+        let (_, queue) = self.place_of(&job.lane);
         queue.waiting.fetch_sub(1, Relaxed);
-        self.board().waiting_bytes -= bytes;
+        queue.waiting_bytes.fetch_sub(bytes, Relaxed);
         queue.running.fetch_add(1, Relaxed);
-        let lane = job.lane;
         let result = match ticket.watch.check() {
             Ok(()) => self.run(job.run, &ticket.watch),
             Err(error) => Err(error),
         };
         queue.running.fetch_sub(1, Relaxed);
-        if let Some(next) = self.board().leave(&lane) {
-            let pool = match next.job.lane {
-                Lane::Network(_) => &self.network,
-                _ => &self.workers,
-            };
-            pool.send(self, next);
+        if let Some(path) = job.lane.written() {
+            let next = self.board().leave(path);
+            if let Some(next) = next {
+                self.place_of(&next.job.lane).0.send(self, next);
+            }
         }
         match then {
             Then::Answer => self.answer(&ticket, result, From::Worker),
@@ -177,18 +172,31 @@ impl Dispatch {
         }
     }
 
+    fn place_of(&self, lane: &Lane) -> (&Pool, &Queue) {
+        match lane {
+            Lane::Network(_) => (&self.network, &self.stats.network),
+            _ => (&self.workers, &self.stats.workers),
+        }
+    }
+
     /// Answers a request, unless somebody did.
     fn answer(self: &Arc<Self>, ticket: &Ticket, result: Result<Vec<u8>>, from: From) {
-        if !self.board().remove(ticket) {
-            return;
-        }
+        let is_closing = {
+            let mut board = self.board();
+            if !board.remove(ticket) {
+                return;
+            }
+            board.is_closing()
+        };
         let took = ticket.started.elapsed();
         self.stats.count(ticket.op, ticket.path.as_deref(), took, result.is_err());
         self.reply(ticket.key.id(), result, from);
         if let Key::Unnamed(_) = ticket.key {
             self.take_next_unnamed(from);
         }
-        self.board().tell_if_quiet();
+        if is_closing {
+            self.board().tell_if_quiet();
+        }
     }
 
     /// Ends a request that nobody waits for any more: answers it and stops what runs for it.

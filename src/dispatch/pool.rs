@@ -26,6 +26,8 @@ pub struct Task {
 pub struct Pool {
     name: &'static str,
     threads_max: usize,
+    /// What a request that found the queue full is told.
+    pub retry_after_ms: u64,
     threads: AtomicUsize,
     /// Tasks queued or being carried out.
     load: Arc<AtomicUsize>,
@@ -34,10 +36,11 @@ pub struct Pool {
 }
 
 impl Pool {
-    pub fn new(name: &'static str, threads_max: usize) -> Pool {
+    pub fn new(name: &'static str, threads_max: u16, retry_after_ms: u64) -> Pool {
         let (sender, receiver) = unbounded();
         let threads = AtomicUsize::new(0);
-        Pool { name, threads_max, threads, load: Arc::default(), sender, receiver }
+        let threads_max = usize::from(threads_max);
+        Pool { name, threads_max, retry_after_ms, threads, load: Arc::default(), sender, receiver }
     }
 
     pub fn send(&self, dispatch: &Arc<Dispatch>, task: Task) {

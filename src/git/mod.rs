@@ -18,6 +18,7 @@ pub mod remote;
 mod repository;
 mod status;
 mod store;
+mod tip;
 mod tree;
 
 use std::sync::Once;

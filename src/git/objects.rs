@@ -13,11 +13,15 @@ use std::{
 
 use git2::Oid;
 
-use super::pack::{Kind, Packs, Pieces, SMALL_BYTES_MAX};
+use super::{
+    pack::{Kind, Packs, Pieces, SMALL_BYTES_MAX},
+    tip::Tip,
+};
 
 /// How much content, and how many places of files, are kept.
 const BLOBS_BYTES_MAX: usize = 48 * 1024 * 1024;
 const PLACES_BYTES_MAX: usize = 4 * 1024 * 1024;
+const TREES_BYTES_MAX: usize = 256 * 1024;
 /// A larger file is read again rather than kept.
 const BLOB_BYTES_MAX: usize = 128 * 1024;
 /// How many large objects are read in pieces at the same time.
@@ -26,7 +30,9 @@ const READERS_MAX: usize = 4;
 const SKIP_BYTES: usize = 256 * 1024;
 
 pub struct Objects {
+    pub tip: Tip,
     packs: Packs,
+    trees: Mutex<Cache<Oid, Oid>>,
     blobs: Mutex<Cache<Oid, Arc<Vec<u8>>>>,
     places: Mutex<Cache<(Oid, Vec<u8>), Place>>,
     readers: Mutex<Vec<(Oid, Pieces)>>,
@@ -42,11 +48,23 @@ pub struct Place {
 impl Objects {
     pub fn new(common_folder: &Path) -> Objects {
         Objects {
+            tip: Tip::default(),
             packs: Packs::new(common_folder),
+            trees: Mutex::new(Cache::new(TREES_BYTES_MAX)),
             blobs: Mutex::new(Cache::new(BLOBS_BYTES_MAX)),
             places: Mutex::new(Cache::new(PLACES_BYTES_MAX)),
             readers: Mutex::default(),
         }
+    }
+
+    /// The tree of a commit, if it was asked before; else `find` tells.
+    pub fn tree_of<E>(&self, id: Oid, find: impl FnOnce() -> Result<Oid, E>) -> Result<Oid, E> {
+        if let Some(tree) = lock(&self.trees).get(&id) {
+            return Ok(tree);
+        }
+        let tree = find()?;
+        lock(&self.trees).insert(id, tree, 128);
+        Ok(tree)
     }
 
     /// Where a name leads from a tree, if it was asked before; else `find` tells.

@@ -3,6 +3,8 @@
 use crate::error::{Error, Result};
 
 pub const BRANCHES: &str = "refs/heads/";
+/// The file with the refs that have none of their own.
+pub const PACKED: &str = "packed-refs";
 pub const REPLACEMENTS: &str = "refs/replace/";
 const TRACKING: &str = "refs/remotes/origin/";
 

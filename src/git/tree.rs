@@ -11,6 +11,9 @@ use crate::{
     watch::Watch,
 };
 
+/// How long a full object id is.
+const ID_DIGITS: usize = 40;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -159,9 +162,9 @@ impl Repository {
 
     /// The bytes of a file in a revision, or a range of them.
     pub fn read(&self, rev: &str, name: &FileName, range: Range, limit: u64) -> Result<Vec<u8>> {
-        let tree = self.resolve_tree(rev)?;
-        let found = self.objects.place(tree.id(), name.as_bytes(), || {
-            let found = tree.get_path(name.as_path());
+        let tree = self.tree_id(rev)?;
+        let found = self.objects.place(tree, name.as_bytes(), || {
+            let found = self.inner.find_tree(tree)?.get_path(name.as_path());
             let found = found.map_err(|error| self.no_file(rev, name, &error))?;
             Ok::<_, Error>(Place { id: found.id(), mode: found.filemode() as u32 })
         })?;
@@ -180,6 +183,19 @@ impl Repository {
         }
         self.content(found.id, range, limit)
             .map_err(|error| error.while_doing(format!("the content of {shown}")))
+    }
+
+    /// The tree of a revision. A full commit id and `HEAD`, the usual ones, are known fast.
+    fn tree_id(&self, rev: &str) -> Result<git2::Oid> {
+        if rev == "HEAD" {
+            return self.objects.tip.tree(self);
+        }
+        match git2::Oid::from_str(rev) {
+            Ok(id) if rev.len() == ID_DIGITS => {
+                self.objects.tree_of(id, || Ok(self.resolve_tree(rev)?.id()))
+            }
+            _ => Ok(self.resolve_tree(rev)?.id()),
+        }
     }
 
     fn content(&self, id: git2::Oid, range: Range, limit: u64) -> Result<Vec<u8>> {

@@ -94,6 +94,16 @@ pub enum Lane {
     Network(Option<PathBuf>),
 }
 
+impl Lane {
+    /// The repository that nobody else may write meanwhile.
+    pub fn written(&self) -> Option<&PathBuf> {
+        match self {
+            Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
+            Lane::Quick | Lane::Read(_) | Lane::Network(None) => None,
+        }
+    }
+}
+
 /// What operations share, and the request they run for.
 pub struct Context<'a> {
     pub settings: &'a Settings,
