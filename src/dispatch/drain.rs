@@ -67,28 +67,30 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     let (grace, frame_bytes_max) = (settings.grace_ms, settings.request_bytes_max as usize);
     let dispatch = Dispatch::new(settings, store, output.clone(), ends.clone());
 
-    let (it, sender) = (dispatch.clone(), ends.clone());
+    let it = output.clone();
+    start("port-writer", move || it.write_for_others());
+    let (it, sender) = (output, ends.clone());
+    start("port-watch", move || {
+        it.wait_until_gone();
+        drop(sender.send(End::ClientGone));
+    });
+    let it = dispatch.clone();
+    start("clock", move || it.keep_time());
+    let sender = ends.clone();
+    match Signals::new([SIGTERM, SIGINT]) {
+        Ok(mut signals) => start("signals", move || {
+            signals.forever().for_each(|_| drop(sender.send(End::Signal)));
+        }),
+        Err(error) => log::warn!("signals will not be heard: {error}"),
+    }
+    // The last, so that whoever has a reply knows that all of this is there.
+    let (it, sender) = (dispatch.clone(), ends);
     start("port-reader", move || {
         let take = |body: &[u8]| it.take(body);
         let end = port::read_requests(stdio.input, frame_bytes_max, &it.output, take);
         it.output.flush();
         drop(sender.send(End::Input(end)));
     });
-    let it = output.clone();
-    start("port-writer", move || it.write_for_others());
-    let sender = ends.clone();
-    start("port-watch", move || {
-        output.wait_until_gone();
-        drop(sender.send(End::ClientGone));
-    });
-    let it = dispatch.clone();
-    start("clock", move || it.keep_time());
-    match Signals::new([SIGTERM, SIGINT]) {
-        Ok(mut signals) => start("signals", move || {
-            signals.forever().for_each(|_| drop(ends.send(End::Signal)));
-        }),
-        Err(error) => log::warn!("signals will not be heard: {error}"),
-    }
     let code = dispatch.live_until(&ended, Duration::from_millis(grace));
     dispatch.stop_everything();
     code

@@ -137,8 +137,9 @@ impl Dispatch {
         }
         let ticket = self.new_ticket(key, entry.name, request, started, Some(&job.lane));
         let task = Task { ticket: ticket.clone(), job, then: Then::Answer, bytes };
-        if let Some((_, error)) = self.submit(task) {
-            self.board().remove(&ticket);
+        if let Some((_, error)) = self.submit(task)
+            && self.board().remove(&ticket)
+        {
             self.reply(ticket.key.id(), Err(error), from);
             return Taken::Answered;
         }
