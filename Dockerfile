@@ -18,9 +18,9 @@ RUN cargo build --release --locked
 
 FROM debian:bookworm-slim
 
-# libssl3 is linked; the certificates are what https remotes are checked against.
+# libssl3 and libgcc-s1 are linked; the certificates are what https remotes are checked against.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libssl3 ca-certificates \
+    && apt-get install -y --no-install-recommends libssl3 libgcc-s1 ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 
 # The number is fixed so that the owner of a volume can be given before there is an image. The

@@ -1,1 +1,27 @@
+//! What a stranger can prove about the built program: nothing here knows a line of its source.
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+#![allow(clippy::disallowed_methods, reason = "these rules are about the program's own processes")]
 
+mod daemon;
+mod msgpack;
+mod processes;
+mod repository;
+
+mod bad_input;
+mod bad_luck;
+mod contract;
+mod locks;
+mod odd;
+mod oldest;
+mod paths;
+mod reading;
+mod shell;
+mod syncing;
+mod vectors;
+
+/// Says on the terminal what this machine cannot prove, past the capture of output.
+fn skipped(what: &str, why: &str) {
+    use std::io::Write;
+    let mut terminal = std::io::stderr();
+    writeln!(terminal, "skipped: {what}: {}", why.trim()).unwrap();
+}

@@ -7,7 +7,6 @@ defmodule GitPort.MixProject do
       version: "0.1.0",
       elixir: "~> 1.14",
       elixirc_paths: elixirc_paths(Mix.env()),
-      elixirc_options: [warnings_as_errors: true],
       start_permanent: Mix.env() == :prod,
       description: "Client of gitport, the Git daemon that a supervisor spawns",
       deps: []

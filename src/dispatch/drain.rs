@@ -2,7 +2,7 @@
 
 use std::{
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -24,6 +24,8 @@ use crate::{
 
 /// How long the last replies may take to leave.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long cleaning up after killed children may take; the parent may be gone for as long.
+const CLEAN_UP: Duration = Duration::from_millis(500);
 
 /// What can end the daemon. Nothing else does.
 pub enum End {
@@ -93,6 +95,7 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     });
     let code = dispatch.live_until(&ended, Duration::from_millis(grace));
     dispatch.stop_everything();
+    dispatch.wait_for_network();
     code
 }
 
@@ -105,13 +108,13 @@ impl Dispatch {
     /// Takes a `shutdown` off the board: it is answered when all others are.
     pub(super) fn ask_to_leave(self: &Arc<Self>, key: Key, shutdown: &Shutdown, from: From) {
         let grace = shutdown.grace_ms.map(Duration::from_millis);
-        let left = {
-            let mut board = self.board();
-            board.close(self.quiet.0.clone());
-            board.live().count() as u64
-        };
         let is_unnamed = key.id().is_none();
+        let mut board = self.board();
+        let left = board.live().count() as u64;
+        // Heard before it is quiet, or nobody would be answered.
         drop(self.ends.send(End::Asked(Asked { key, grace, left, cancelled: 0 })));
+        board.close(self.quiet.0.clone());
+        drop(board);
         if is_unnamed {
             let error = Error::unavailable("a shutdown came before this");
             self.board().unnamed.condemn(error);
@@ -197,6 +200,14 @@ impl Dispatch {
             self.give_up(ticket, error.clone(), From::Clock);
         }
         live.len() as u64
+    }
+
+    /// Lets those whose children were killed clean up after them.
+    fn wait_for_network(&self) {
+        let until = Instant::now() + CLEAN_UP;
+        while 0 < self.stats.network.running.load(Relaxed) && Instant::now() < until {
+            thread::park_timeout(Duration::from_millis(2));
+        }
     }
 
     fn stop_everything(&self) {

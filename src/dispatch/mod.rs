@@ -201,8 +201,9 @@ impl Dispatch {
 
     /// Ends a request that nobody waits for any more: answers it and stops what runs for it.
     fn give_up(self: &Arc<Self>, ticket: &Ticket, error: Error, from: From) {
-        ticket.watch.stop();
+        // Answered first: the work that is stopped would answer with less to say.
         self.answer(ticket, Err(error), from);
+        ticket.watch.stop();
     }
 
     fn reply(&self, id: Option<&RequestId>, result: Result<Vec<u8>>, from: From) {

@@ -50,7 +50,6 @@ impl Repository {
         let added = self.added_in_index(&tree)?;
         self.expect_content(&tree)?;
         let is_stopped = Cell::new(false);
-        let updated = Cell::new(0u64);
         let mut options = CheckoutBuilder::new();
         options
             .force()
@@ -62,7 +61,6 @@ impl Repository {
             .notify_on(git2::CheckoutNotificationType::UPDATED)
             .notify(|_, _, _, _, _| {
                 is_stopped.set(watch.is_stopped());
-                updated.set(updated.get() + 1);
                 !is_stopped.get()
             });
         let checked_out = self.inner.checkout_tree(tree.as_object(), Some(&mut options));
@@ -71,7 +69,7 @@ impl Repository {
             true => Error::cancelled("the checkout was stopped"),
             false => Error::from(error).while_doing("checking out"),
         })?;
-        if 0 < updated.get() && self.lacks_files()? {
+        if self.lacks_files()? {
             // libgit2 does not write a file in the place of a folder that it removed in one go.
             self.inner.checkout_tree(tree.as_object(), Some(CheckoutBuilder::new().force()))?;
         }

@@ -56,7 +56,8 @@ impl Change {
     /// Whether something was staged and then taken back in the worktree.
     fn is_nothing(&self) -> bool {
         let is_same = self.old_mode == self.mode && self.insertions + self.deletions == 0;
-        self.status == "modified" && is_same && !self.binary && self.sha.is_none()
+        let is_same = is_same && (self.sha.is_none() || self.sha == self.old_sha);
+        self.status == "modified" && is_same && !self.binary
     }
 }
 
@@ -106,6 +107,7 @@ impl Repository {
                     patch_text.extend_from_slice(&patch.to_buf()?);
                 }
                 whole = Some(match whole {
+                    Some(added) if added.status == "added" => change.replaced_by(added),
                     Some(deleted) => deleted.replaced_by(change),
                     None => change,
                 });

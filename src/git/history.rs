@@ -74,10 +74,10 @@ pub struct LogPage {
 
 impl Repository {
     pub fn log(&self, query: &LogQuery, watch: &Watch) -> Result<LogPage> {
-        let walk = self.walk(&query.range)?;
+        let (walk, bottoms) = self.walk(&query.range)?;
         let mut ids: Box<dyn Iterator<Item = Result<git2::Oid>>> = match query.paths.is_empty() {
-            true => Box::new(walk.map(|it| it.map_err(Error::from))),
-            false => Box::new(PathWalk::new(self, walk, &query.paths)?),
+            true => Box::new(walk.map(|it| it.map_err(|error| self.lost(error)))),
+            false => Box::new(PathWalk::new(self, walk, bottoms, &query.paths)?),
         };
         if let Some(after) = &query.after {
             let after = git2::Oid::from_str(after).map_err(|_| {
@@ -100,31 +100,43 @@ impl Repository {
                 page.next = page.commits.last().map(|it| Sha(it.sha.clone()));
                 break;
             }
-            page.commits.push(Commit::from(&self.inner.find_commit(id)?));
+            let commit = self.inner.find_commit(id).map_err(|error| self.lost(error))?;
+            page.commits.push(Commit::from(&commit));
         }
         Ok(page)
     }
 
-    /// The commits of `A..B`, `A...B` or of everything a revision reaches, newest first.
-    fn walk(&self, range: &str) -> Result<git2::Revwalk<'_>> {
+    /// What it means that history leads to a commit that cannot be read.
+    fn lost(&self, error: git2::Error) -> Error {
+        match error.code() {
+            git2::ErrorCode::NotFound if !self.is_partial() => Error::corrupt(error.message()),
+            git2::ErrorCode::NotFound => self.missing(error.message().to_owned()),
+            _ => Error::from(error),
+        }
+    }
+
+    /// The commits of `A..B`, `A...B` or of everything a revision reaches, newest first, and those
+    /// at which the range ends.
+    fn walk(&self, range: &str) -> Result<(git2::Revwalk<'_>, Vec<git2::Oid>)> {
         let mut walk = self.inner.revwalk()?;
+        let mut bottoms = Vec::new();
         match self.ends(range)? {
             Ends::One(commit) => walk.push(commit)?,
             Ends::Two { from, to } => {
                 walk.push(to)?;
                 walk.hide(from)?;
+                bottoms.push(from);
             }
             Ends::Parted { from, to } => {
                 // The walk starts with the tip that was pushed last, whichever is the newer.
                 let time = |id| Ok::<_, Error>(self.inner.find_commit(id)?.time().seconds());
                 let tips = if time(from)? < time(to)? { [from, to] } else { [to, from] };
                 tips.into_iter().try_for_each(|it| walk.push(it))?;
-                for base in self.bases(from, to)? {
-                    walk.hide(base)?;
-                }
+                bottoms = self.bases(from, to)?;
+                bottoms.iter().try_for_each(|it| walk.hide(*it))?;
             }
         }
-        Ok(walk)
+        Ok((walk, bottoms))
     }
 
     /// The commits a range speaks of.
@@ -166,6 +178,8 @@ struct PathWalk<'a> {
     paths: &'a [FileName],
     /// What the range contains at all.
     within: HashSet<git2::Oid>,
+    /// Where it ends: not in it, but what its commits are compared with like others in it.
+    bottoms: Vec<git2::Oid>,
     seen: HashSet<git2::Oid>,
     /// By time, then by the order in which they were found.
     queue: BinaryHeap<(i64, std::cmp::Reverse<usize>, git2::Oid)>,
@@ -176,12 +190,14 @@ impl<'a> PathWalk<'a> {
     fn new(
         repository: &'a Repository,
         walk: git2::Revwalk,
+        bottoms: Vec<git2::Oid>,
         paths: &'a [FileName],
     ) -> Result<PathWalk<'a>> {
         let mut this = PathWalk {
             repository,
             paths,
             within: HashSet::new(),
+            bottoms,
             seen: HashSet::new(),
             queue: BinaryHeap::new(),
             found: 0,
@@ -189,7 +205,7 @@ impl<'a> PathWalk<'a> {
         let mut has_child = HashSet::new();
         let mut ids = Vec::new();
         for id in walk {
-            let id = id?;
+            let id = id.map_err(|error| repository.lost(error))?;
             has_child.extend(repository.inner.find_commit(id)?.parent_ids());
             this.within.insert(id);
             ids.push(id);
@@ -217,7 +233,8 @@ impl<'a> PathWalk<'a> {
         let tree = commit.tree()?;
         let (mut has_parent_within, mut differs_from_outside) = (false, false);
         for parent in commit.parents() {
-            let is_within = self.within.contains(&parent.id());
+            let id = parent.id();
+            let is_within = self.within.contains(&id) || self.bottoms.contains(&id);
             let is_same = self.is_same(&tree, &parent.tree()?);
             if is_within && is_same {
                 self.find(parent.id())?;

@@ -75,6 +75,9 @@ impl Repository {
             let is_unborn = rev == "HEAD" && self.is_unborn();
             match (is_unborn, error.code()) {
                 (true, _) => Error::not_found("HEAD names a branch without a commit"),
+                (_, git2::ErrorCode::InvalidSpec) if rev == "HEAD" => {
+                    Error::corrupt(format!("HEAD: {}", error.message()))
+                }
                 (_, git2::ErrorCode::NotFound) => self.missing(format!("no revision is `{rev}`")),
                 _ => Error::from(error).while_doing(format!("resolving `{rev}`")),
             }

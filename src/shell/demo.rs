@@ -103,7 +103,7 @@ impl Player {
         let start = Instant::now();
         for request in [&slow, &quick] {
             self.screen.request(request)?;
-            self.daemon.requests.send(request)?;
+            self.daemon.requests.send(request).map_err(io::Error::other)?;
         }
         for _ in 0..2 {
             let reply = self.daemon.replies.next()?.ok_or(io::ErrorKind::UnexpectedEof)?;

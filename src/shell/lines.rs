@@ -31,22 +31,22 @@ pub fn lines(settings: &Settings) -> ExitCode {
 }
 
 fn carry_out(settings: &Settings) -> io::Result<ExitStatus> {
-    let daemon = Supervisor::start(&supervisor::flags(settings))?;
-    let interrupt = Interrupt::watch(&daemon.process)?;
-    let Supervisor { requests, replies, mut process } = daemon;
-    let line = Arc::new(Line::new(requests));
+    let supervisor = Supervisor::start(&supervisor::flags(settings))?;
+    let interrupt = Interrupt::watch(&supervisor.process)?;
+    let Supervisor { requests, replies, mut process } = supervisor;
+    let daemon = Arc::new(Daemon::new(requests));
     let prompt = Prompt::new();
     prompt.greet();
     let reader = thread::Builder::new().name("lines".to_owned());
-    let to_daemon = Arc::clone(&line);
+    let requested = Arc::clone(&daemon);
     // Not joined: it may wait for a line nobody types any more, and ends with the process.
     reader.spawn(move || {
         // What cannot be sent, or told, ends the requests as the end of stdin does.
-        let _ = read_lines(&to_daemon, prompt);
+        let _ = read_lines(&requested, prompt);
         prompt.leave();
-        to_daemon.settle();
+        requested.settle();
     })?;
-    write_replies(replies, &line, prompt)?;
+    write_replies(replies, &daemon, prompt)?;
     let status = process.wait()?;
     interrupt.obey();
     Ok(status)
@@ -54,15 +54,15 @@ fn carry_out(settings: &Settings) -> io::Result<ExitStatus> {
 
 /// The way to the daemon. It is closed when nothing more is to come from either side: the end of
 /// its input would limit the time that requests still running have.
-struct Line {
+struct Daemon {
     requests: Mutex<Option<Requests>>,
     /// Requests without a reply, and one more while stdin is open.
     open: AtomicU64,
 }
 
-impl Line {
-    fn new(requests: Requests) -> Line {
-        Line { requests: Mutex::new(Some(requests)), open: AtomicU64::new(1) }
+impl Daemon {
+    fn new(requests: Requests) -> Daemon {
+        Daemon { requests: Mutex::new(Some(requests)), open: AtomicU64::new(1) }
     }
 
     fn send(&self, request: &Json) -> io::Result<()> {
@@ -82,7 +82,7 @@ impl Line {
     }
 }
 
-fn read_lines(daemon: &Line, prompt: Prompt) -> io::Result<()> {
+fn read_lines(daemon: &Daemon, prompt: Prompt) -> io::Result<()> {
     let mut input = io::stdin().lock();
     let mut line = Vec::new();
     for number in 1.. {
@@ -105,7 +105,7 @@ fn read_lines(daemon: &Line, prompt: Prompt) -> io::Result<()> {
     Ok(())
 }
 
-fn write_replies(mut replies: Replies, daemon: &Line, prompt: Prompt) -> io::Result<()> {
+fn write_replies(mut replies: Replies, daemon: &Daemon, prompt: Prompt) -> io::Result<()> {
     while let Some(reply) = replies.next()? {
         print(&reply)?;
         prompt.show();

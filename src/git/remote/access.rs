@@ -290,6 +290,7 @@ impl Refusal {
                 "status code: 404",
                 "does not appear to be a git",
                 "epository not found",
+                "repository not exported",
             ]) =>
             {
                 Error::not_found(failure.message)

@@ -9,18 +9,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use git2::{AutotagOption, Direction, FetchOptions, RemoteConnection};
+use git2::{AutotagOption, FetchOptions};
 
-use super::{Remote, Sync, Transport, access::Refusal, child::Parent, stock};
+use super::{
+    Remote, Sync, Transport,
+    access::Refusal,
+    ask::{connect, list_by_stock, name_of},
+    child::Parent,
+    stock,
+};
 use crate::{
     error::{Error, Result},
-    git::{
-        Repository,
-        checkout::Head,
-        failure::redact,
-        refs::{self, Branch},
-        set_up,
-    },
+    git::{Repository, checkout::Head, failure::redact, refs::Branch, set_up},
     watch::{Progress, Stage, Watch},
 };
 
@@ -33,34 +33,6 @@ const SILENCE_MS: i32 = 600_000;
 const SUBMODULE_DEPTH_MAX: u32 = 8;
 /// Progress is told at most so often.
 const PAUSE: Duration = Duration::from_millis(50);
-
-pub(super) fn lsremote(remote: &Remote, branch: Option<&str>) -> Result<Vec<(String, String)>> {
-    prepare(remote)?;
-    let refusal = Refusal::default();
-    let mut detached = git2::Remote::create_detached(remote.connect_url())?;
-    let connection = connect(remote, &mut detached, &refusal)?;
-    let heads = connection.list().map_err(|error| refusal.explain(&remote.url, error))?;
-    let wanted = branch.map(refs::candidates);
-    let mut found = Vec::new();
-    for head in heads {
-        let Some(name) = name_of(head) else {
-            if wanted.is_some() {
-                continue;
-            }
-            let message = "the remote has a ref whose name is no UTF-8; ask for one branch";
-            return Err(Error::unsupported(message).with("feature", "ref name"));
-        };
-        if wanted.as_ref().is_none_or(|it| it.contains(&name)) {
-            found.push((name, head.oid().to_string()));
-        }
-    }
-    Ok(found)
-}
-
-/// The name of a remote's ref; none where git2 cannot give it, because it is no UTF-8.
-fn name_of(head: &git2::RemoteHead) -> Option<String> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| head.name().to_owned())).ok()
-}
 
 pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<String> {
     prepare(&order.remote)?;
@@ -78,7 +50,8 @@ pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<Strin
     }
 }
 
-fn prepare(remote: &Remote) -> Result<()> {
+/// Sets libgit2 up for one remote, before anything is asked of it.
+pub(super) fn prepare(remote: &Remote) -> Result<()> {
     set_up();
     if remote.url.is_local() {
         expect_repository(Path::new(remote.url.as_str()))?;
@@ -204,7 +177,8 @@ fn update(
     let tip = transfer(order, repository, branch, watch, |tip| {
         let depth = if order.remote.url.is_local() { 0 } else { order.depth };
         let is_shallow = repository.inner.is_shallow();
-        let has_tip = repository.inner.find_commit(tip).is_ok();
+        // A commit that is here may have come without all it needs; one that was fetched has not.
+        let has_tip = repository.tip(branch).is_ok_and(|it| it == tip);
         if !is_shallow {
             // A whole clone stays whole: a depth would cut it.
             return (!has_tip).then_some(None);
@@ -249,15 +223,29 @@ fn transfer(
 ) -> Result<git2::Oid> {
     let (remote, refusal) = (&order.remote, Refusal::default());
     let explain = |error| refusal.explain(&remote.url, error);
+    let reference = branch.reference();
+    let missing = || {
+        let message = format!("{} has no branch `{}`", remote.url.as_str(), branch.name());
+        Error::not_found(message)
+    };
+    if remote.needs_stock() {
+        let refs = list_by_stock(remote, order.git.as_deref())?;
+        let (_, tip) = refs.iter().find(|(name, _)| *name == reference).ok_or_else(missing)?;
+        let Some(depth) = wanted(git2::Oid::from_str(tip)?) else {
+            return repository.tip(branch);
+        };
+        let git = order.git.as_deref().unwrap_or_default();
+        return match stock::fetch(git, order, repository, branch, depth, watch)? {
+            true => repository.tip(branch),
+            false => Err(Error::unsupported("this repository's configuration needs libgit2")
+                .with("feature", "proxy for http")),
+        };
+    }
     let mut origin = repository.inner.remote_anonymous(&remote.connect_url())?;
     let mut connection = connect(remote, &mut origin, &refusal)?;
-    let reference = branch.reference();
     let heads = connection.list().map_err(explain)?;
     let head = heads.iter().find(|it| name_of(it).as_deref() == Some(&*reference));
-    let Some(tip) = head.map(|it| it.oid()) else {
-        let message = format!("{} has no branch `{}`", remote.url.as_str(), branch.name());
-        return Err(Error::not_found(message));
-    };
+    let tip = head.map(|it| it.oid()).ok_or_else(missing)?;
     let Some(depth) = wanted(tip) else { return Ok(tip) };
     if let Some(git) = &order.git
         && stock::fetch(git, order, repository, branch, depth, watch)?
@@ -275,16 +263,6 @@ fn transfer(
     let fetched = connection.remote().fetch(&[branch.refspec()], Some(&mut options), None);
     fetched.map_err(explain)?;
     repository.tip(branch)
-}
-
-fn connect<'repo, 'connection>(
-    remote: &'connection Remote,
-    origin: &'connection mut git2::Remote<'repo>,
-    refusal: &'connection Refusal,
-) -> Result<RemoteConnection<'repo, 'connection, 'connection>> {
-    let callbacks = Some(remote.callbacks(refusal));
-    let connected = origin.connect_auth(Direction::Fetch, callbacks, Some(remote.proxy()));
-    connected.map_err(|error| refusal.explain(&remote.url, error))
 }
 
 fn fetch_options<'a>(

@@ -4,6 +4,7 @@
 //! descendants when its time is up, and which ends when its parent does.
 
 mod access;
+mod ask;
 mod child;
 #[cfg(feature = "faults")]
 mod fault;
@@ -50,6 +51,8 @@ pub(crate) enum Task {
     Lsremote {
         remote: Remote,
         branch: Option<String>,
+        /// The stock git program, unless it is not to be used.
+        git: Option<String>,
     },
     #[cfg(feature = "faults")]
     Fault {

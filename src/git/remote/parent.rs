@@ -44,7 +44,7 @@ impl Network<'_> {
         self.admit(&remote)?;
         Branch::new(branch)?;
         let staging = Staging::new(path)?;
-        let git = Some(self.git.to_owned()).filter(|it| it != "none");
+        let git = self.stock();
         let began = SystemTime::now();
         let task = Task::Sync(Sync {
             remote,
@@ -73,10 +73,14 @@ impl Network<'_> {
         branch: Option<String>,
     ) -> Result<Vec<(String, String)>> {
         self.admit(&remote)?;
-        match self.order(Task::Lsremote { remote, branch })? {
+        match self.order(Task::Lsremote { remote, branch, git: self.stock() })? {
             Outcome::Refs(refs) => Ok(refs),
             Outcome::Commit(_) => Err(Error::internal("the child answered something else")),
         }
+    }
+
+    fn stock(&self) -> Option<String> {
+        Some(self.git.to_owned()).filter(|it| it != "none")
     }
 
     #[cfg(feature = "faults")]

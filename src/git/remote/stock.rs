@@ -101,15 +101,39 @@ pub(super) fn checkout(
     run(command, &Watch::default())
 }
 
+/// The refs of a remote; none where git is not there.
+pub(super) fn list(git: &str, remote: &Remote) -> Result<Option<Vec<(String, String)>>> {
+    let configuration = configuration(remote)?;
+    let mut command = bare_command(git, &configuration);
+    command.args(["ls-remote", "--quiet", "--", remote.url.as_str()]).stdout(Stdio::piped());
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::from_io("starting git", &error)),
+    };
+    if !output.status.success() {
+        return Err(explain(&String::from_utf8_lossy(&output.stderr)));
+    }
+    let listed = String::from_utf8_lossy(&output.stdout);
+    let refs = listed.lines().filter_map(|it| it.split_once('\t'));
+    Ok(Some(refs.map(|(id, name)| (name.to_owned(), id.to_owned())).collect()))
+}
+
 fn command(git: &str, repository: &Repository, configuration: &File) -> Command {
+    let mut command = bare_command(git, configuration);
+    command.arg("--git-dir").arg(repository.git_folder());
+    if let Some(worktree) = repository.inner.workdir() {
+        command.arg("--work-tree").arg(worktree).current_dir(worktree);
+    }
+    command
+}
+
+fn bare_command(git: &str, configuration: &File) -> Command {
     #[expect(clippy::disallowed_methods, reason = "this is where stock git starts")]
     let mut command = Command::new(git);
     // Children of git read it too, through the descriptor they inherit.
     let include = format!("include.path=/proc/self/fd/{}", configuration.as_raw_fd());
-    command.args(["-c", &include]).arg("--git-dir").arg(repository.git_folder());
-    if let Some(worktree) = repository.inner.workdir() {
-        command.arg("--work-tree").arg(worktree).current_dir(worktree);
-    }
+    command.args(["-c", &include]);
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"] {
         command.env_remove(name);
     }
@@ -129,7 +153,7 @@ fn configuration(remote: &Remote) -> Result<File> {
     let transport = remote.url.transport.name();
     let mut text = format!(
         "[core]\n hooksPath = /dev/null\n fsmonitor = false\n\
-         [gc]\n auto = 0\n[credential]\n helper =\n\
+         [gc]\n auto = 0\n[fetch]\n unpackLimit = 1\n[credential]\n helper =\n\
          [protocol]\n allow = never\n[protocol \"{transport}\"]\n allow = always\n\
          [http]\n followRedirects = {}\n",
         if remote.access.auth.is_some() { "false" } else { "initial" },
@@ -235,8 +259,14 @@ fn explain(words: &str) -> Error {
     if is_disk_full(&message) {
         return Error::disk_full(message);
     }
-    if message.contains("Authentication failed") || message.contains("could not read Username") {
+    if message.contains("Authentication failed")
+        || message.contains("error: 403")
+        || message.contains("could not read Username")
+    {
         return Error::unauthorized(message);
+    }
+    if message.contains("error: 404") || message.contains("not found") {
+        return Error::not_found(message);
     }
     if message.contains(".lock': File exists") {
         return Error::locked(message).with("retry_after_ms", 1000);

@@ -62,15 +62,19 @@ impl Url {
 
     /// The url to connect to: for ssh with the user who logs in.
     pub fn for_user(&self, user: Option<&str>) -> String {
-        let (Transport::Ssh, Some(user)) = (self.transport, user) else { return self.text.clone() };
-        if let Ok(mut url) = url::Url::parse(&self.text)
+        if self.transport != Transport::Ssh {
+            return self.text.clone();
+        }
+        // libgit2 asks the server for the path as it is written.
+        if let Ok(url) = url::Url::parse(&self.text)
             && url.has_host()
         {
-            return match url.set_username(user) {
-                Ok(()) => url.to_string(),
-                Err(()) => self.text.clone(),
-            };
+            let path = percent_decode(url.path()).unwrap_or_else(|| url.path().to_owned());
+            let user = user.unwrap_or(url.username()).to_owned();
+            let user = if user.is_empty() { user } else { format!("{user}@") };
+            return format!("ssh://{user}{}{path}", self.authority);
         }
+        let Some(user) = user else { return self.text.clone() };
         let place = self.text.split_once('@').map_or(&*self.text, |(_, place)| place);
         format!("{user}@{place}")
     }

@@ -80,7 +80,7 @@ defmodule GitPort.Client do
       head = head(id, remaining(deadline), pairs)
       bytes = byte_size(head) + byte_size(body)
       limit = link.request_bytes_max
-      sent = if bytes > limit, do: :too_large, else: Link.command(link, [head | body])
+      sent = if bytes > limit, do: :too_large, else: Link.command(link, [head, body])
 
       cond do
         sent == :ok -> {:ok, id}

@@ -16,6 +16,9 @@ defmodule GitPort.Links do
   def put(link) do
     :ets.insert(__MODULE__, {link.owner, link})
     link
+  rescue
+    # This process has died, and the owner is about to hear of it.
+    ArgumentError -> link
   end
 
   @spec get(pid()) :: Link.t() | nil
@@ -24,6 +27,8 @@ defmodule GitPort.Links do
       [{_owner, link}] -> link
       [] -> nil
     end
+  rescue
+    ArgumentError -> nil
   end
 
   @impl true
@@ -33,15 +38,15 @@ defmodule GitPort.Links do
   end
 
   @impl true
-  def handle_info({:"ETS-TRANSFER", _table, owner, _data}, state) do
+  def handle_info({:"ETS-TRANSFER", table, owner, _data}, state) do
     link = get(owner)
     :ets.delete(__MODULE__, owner)
-    Link.answer_all(link, Link.ended(true))
+    if link, do: Link.answer_all(link, Link.ended(true))
 
-    if link.port do
+    if link && link.port do
       {:noreply, Map.put(state, :erlang.monitor(:port, link.port), link)}
     else
-      :ets.delete(link.requests)
+      :ets.delete(table)
       {:noreply, state}
     end
   end

@@ -22,6 +22,9 @@ defmodule GitPort.Server do
 
   @retry_ms 20
 
+  # How long the daemon may take to exit after its last reply.
+  @exit_ms 5_000
+
   @enforce_keys [:options, :link, :links]
   defstruct [
     :options,
@@ -139,6 +142,11 @@ defmodule GitPort.Server do
     end
   end
 
+  def handle_info(:overdue, state) do
+    if state.link.port, do: Daemon.kill(state.link.port, state.os_pid)
+    {:noreply, state}
+  end
+
   def handle_info(:send_unsent, state) do
     {:noreply, Enum.reduce(Enum.reverse(state.unsent), %{state | unsent: []}, &command(&2, &1))}
   end
@@ -253,6 +261,7 @@ defmodule GitPort.Server do
   end
 
   defp answered(:shutdown, result, %{closing: {from, _result}} = state) do
+    Process.send_after(self(), :overdue, @exit_ms)
     %{state | closing: {from, result}}
   end
 
@@ -337,7 +346,7 @@ defmodule GitPort.Server do
   defp control(state, op, arguments, purpose) do
     {:ok, id} = Link.enter(state.link, {:owner, purpose}, nil, :infinity)
     {pairs, body} = Codec.encode_arguments!(op, arguments)
-    command(state, [Codec.request_head(id, pairs) | body])
+    command(state, [Codec.request_head(id, pairs), body])
   end
 
   defp command(%{unsent: unsent} = state, frame) do

@@ -1,0 +1,206 @@
+//! A wrong argument is named by the error.
+
+use serde_json::{Value, json};
+
+use crate::{daemon::Daemon, repository::Repository};
+
+/// Values of every kind; each argument refuses those that are not its own.
+fn values() -> Vec<(&'static str, Value)> {
+    vec![
+        ("bool", json!(true)),
+        ("number", json!(3)),
+        ("fraction", json!(1.5)),
+        ("negative", json!(-3)),
+        ("text", json!("text")),
+        ("bytes", crate::msgpack::bin(b"bytes")),
+        ("list", json!(["text"])),
+        ("numbers", json!([1])),
+        ("map", json!({"token": "x", "wrong": 1})),
+    ]
+}
+
+/// `argument: kinds it takes`, for each operation.
+const ARGUMENTS: &[(&str, &[(&str, &str)])] = &[
+    ("sync", &[("url", TEXT), ("branch", TEXT), ("path", TEXT), ("depth", NUMBER)]),
+    ("sync", &[("submodules", "bool"), ("known_hosts", TEXT), ("ca", TEXT), ("ca_file", TEXT)]),
+    ("sync", &[("proxy", TEXT), ("auth", "")]),
+    ("lsremote", &[("url", TEXT), ("branch", TEXT), ("auth", ""), ("proxy", TEXT)]),
+    ("files", &[("path", TEXT), ("subpath", TEXT), ("rev", TEXT), ("pattern", TEXT)]),
+    ("files", &[("recursive", "bool"), ("details", "bool")]),
+    ("read", &[("path", TEXT), ("file", TEXT), ("files", "list"), ("rev", TEXT)]),
+    ("read", &[("encoding", ""), ("offset", NUMBER), ("length", NUMBER)]),
+    ("head", &[("path", TEXT)]),
+    ("checkout", &[("path", TEXT), ("sha", TEXT)]),
+    ("log", &[("path", TEXT), ("range", TEXT), ("paths", "list"), ("limit", NUMBER)]),
+    ("log", &[("after", TEXT)]),
+    ("diff", &[("path", TEXT), ("range", TEXT), ("paths", "list"), ("patch", "bool")]),
+    ("diff", &[("context", NUMBER), ("limit", NUMBER), ("after", TEXT)]),
+    ("status", &[("path", TEXT), ("paths", "list"), ("untracked", "bool"), ("ignored", "bool")]),
+    ("status", &[("limit", NUMBER), ("after", TEXT)]),
+    ("hello", &[("protocol", NUMBER), ("client", TEXT)]),
+    ("subscribe", &[("events", "")]),
+    ("cancel", &[("request", "number negative text bytes")]),
+    ("batch", &[("requests", "list numbers"), ("stop_on_error", "bool")]),
+    ("shutdown", &[("grace_ms", NUMBER)]),
+];
+
+const TEXT: &str = "text bytes";
+const NUMBER: &str = "number";
+
+/// A request that is right but for what a test puts into it.
+fn sound(operation: &str, path: &str) -> Value {
+    match operation {
+        "sync" => json!({"op": "sync", "url": path, "branch": "main", "path": "/none/at/all"}),
+        "lsremote" => json!({"op": "lsremote", "url": path}),
+        "read" => json!({"op": "read", "path": path, "file": "a"}),
+        "checkout" => json!({"op": "checkout", "path": path, "sha": "HEAD"}),
+        "hello" | "subscribe" | "cancel" | "batch" | "shutdown" => json!({"op": operation}),
+        _ => json!({"op": operation, "path": path}),
+    }
+}
+
+/// The field is this argument, or a place within it.
+fn field_is(reply: &Value, argument: &str) -> bool {
+    let field = reply["field"].as_str().unwrap_or_default();
+    field.split(['.', '[']).any(|part| part == argument)
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_a_bad_request_that_names_its_argument() {
+    let repository = Repository::of(&[("a", "1")]);
+    let mut daemon = Daemon::start();
+    let mut wrong = Vec::new();
+    for (operation, arguments) in ARGUMENTS {
+        for (argument, kinds) in *arguments {
+            for (kind, value) in values() {
+                if kinds.split(' ').any(|taken| taken == kind) {
+                    continue;
+                }
+                let mut request = sound(operation, repository.path());
+                if *argument == "files" {
+                    request.as_object_mut().unwrap().remove("file");
+                }
+                request[*argument] = value;
+                let reply = daemon.call(request.clone());
+                let inner = field_is(&reply, "wrong") && *argument == "auth";
+                let named = field_is(&reply, argument) || inner;
+                if reply["code"] != "bad_request" || !named {
+                    wrong.push(format!("{request} got {reply}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_number_outside_its_bounds_is_a_bad_request_that_names_its_argument() {
+    let repository = Repository::of(&[("a", "1")]);
+    let mut daemon = Daemon::start();
+    let bounds = [
+        ("sync", "depth", json!(-1)),
+        ("sync", "depth", json!(u64::MAX)),
+        ("read", "offset", json!(-1)),
+        ("read", "length", json!(-1)),
+        ("log", "limit", json!(0)),
+        ("log", "limit", json!(10_001)),
+        ("diff", "context", json!(-1)),
+        ("diff", "limit", json!(-1)),
+        ("diff", "limit", json!(u64::MAX)),
+        ("status", "limit", json!(-1)),
+        ("hello", "protocol", json!(-1)),
+        ("shutdown", "grace_ms", json!(-1)),
+    ];
+    for (operation, argument, value) in bounds {
+        let mut request = sound(operation, repository.path());
+        request[argument] = value;
+        assert_eq!(daemon.refused("bad_request", request)["field"], argument);
+    }
+}
+
+#[test]
+fn an_argument_nobody_knows_is_named_with_the_one_that_was_meant() {
+    let repository = Repository::of(&[("a", "1")]);
+    let misspelt = [
+        ("sync", "brnach", json!("branch")),
+        ("sync", "submodule", json!("submodules")),
+        ("files", "sub_path", json!("subpath")),
+        ("read", "encodin", json!("encoding")),
+        ("head", "paths", json!("path")),
+        ("log", "rang", json!("range")),
+        ("diff", "contexts", json!("context")),
+        ("status", "untrackd", json!("untracked")),
+        ("lsremote", "know_hosts", json!("known_hosts")),
+        ("ping", "nothing_like_it", json!(null)),
+    ];
+    let mut daemon = Daemon::start();
+    for (operation, argument, nearest) in misspelt {
+        let mut request = sound(operation, repository.path());
+        if operation == "ping" {
+            request.as_object_mut().unwrap().remove("path");
+        }
+        request[argument] = json!("x");
+        let reply = daemon.refused("bad_request", request);
+        assert_eq!(reply["field"], argument, "{reply}");
+        assert_eq!(reply.get("nearest").cloned().unwrap_or_default(), nearest, "{reply}");
+    }
+}
+
+#[test]
+fn an_argument_that_must_be_there_is_named() {
+    let needed = [
+        (json!({"op": "sync", "branch": "b", "path": "/none"}), "url"),
+        (json!({"op": "sync", "url": "/none", "path": "/none"}), "branch"),
+        (json!({"op": "sync", "url": "/none", "branch": "b"}), "path"),
+        (json!({"op": "files"}), "path"),
+        (json!({"op": "read", "file": "a"}), "path"),
+        (json!({"op": "head"}), "path"),
+        (json!({"op": "checkout", "path": "/none"}), "sha"),
+        (json!({"op": "checkout", "sha": "HEAD"}), "path"),
+        (json!({"op": "lsremote"}), "url"),
+        (json!({"op": "log"}), "path"),
+        (json!({"op": "diff"}), "path"),
+        (json!({"op": "status"}), "path"),
+        (json!({"op": "subscribe"}), "events"),
+        (json!({"op": "cancel"}), "request"),
+        (json!({"op": "batch"}), "requests"),
+    ];
+    let mut daemon = Daemon::start();
+    for (request, argument) in needed {
+        assert_eq!(daemon.refused("bad_request", request)["field"], argument);
+    }
+}
+
+#[test]
+fn read_takes_one_file_or_many() {
+    let repository = Repository::of(&[("a", "1")]);
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    daemon.refused("bad_request", json!({"op": "read", "path": path}));
+    daemon.refused("bad_request", json!({"op": "read", "path": path, "file": "a", "files": ["a"]}));
+    let many = vec!["a"; 10_001];
+    let reply = daemon.refused("bad_request", json!({"op": "read", "path": path, "files": many}));
+    assert_eq!(reply["field"], "files");
+    let most = vec!["a"; 10_000];
+    let list = daemon.ok(json!({"op": "read", "path": path, "files": most}));
+    assert_eq!(list.as_array().unwrap().len(), 10_000);
+}
+
+#[test]
+fn a_wrong_argument_within_credentials_is_named_and_never_shown() {
+    let mut daemon = Daemon::start();
+    for auth in [
+        json!({"token": "s3cret", "wrong": 1}),
+        json!({"user": "s3cret"}),
+        json!({"password": "s3cret"}),
+        json!({"token": ["s3cret"]}),
+        json!({"agent": "s3cret"}),
+        json!({}),
+    ] {
+        let request = json!({"op": "lsremote", "url": "https://localhost/x", "auth": auth});
+        let reply = daemon.refused("bad_request", request);
+        assert!(["auth", "wrong"].iter().any(|name| field_is(&reply, name)), "{reply}");
+        assert!(!reply.to_string().contains("s3cret"), "{reply}");
+    }
+    assert!(!daemon.stderr().contains("s3cret"));
+}

@@ -1,0 +1,118 @@
+//! A bug costs the request that met it; a stray print costs nothing.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::{
+    daemon::Daemon,
+    processes::{PATIENCE, until},
+    repository::Repository,
+};
+
+fn fault(kind: &str, id: u32) -> Value {
+    json!({"op": "fault", "kind": kind, "id": id})
+}
+
+#[test]
+fn a_panic_is_internal_and_costs_only_its_request() {
+    let repository = Repository::of(&[("a", "1")]);
+    let mut daemon = Daemon::start_with(&["--workers", "2"]);
+    for id in 0..40 {
+        daemon.send(fault("panic", 2 * id));
+        daemon.send(json!({"op": "head", "path": repository.path(), "id": 2 * id + 1}));
+    }
+    for reply in daemon.receive_many(80) {
+        match reply["id"].as_u64().unwrap() % 2 {
+            0 => assert_eq!(reply["code"], "internal", "{reply}"),
+            _ => assert_eq!(reply["ok"]["sha"], repository.head(), "{reply}"),
+        }
+    }
+    daemon.refused("internal", json!({"op": "fault", "kind": "panic"}));
+    daemon.ok(json!({"op": "ping"}));
+    assert!(daemon.end().status.success());
+}
+
+#[test]
+fn a_panic_in_a_write_does_not_block_its_repository() {
+    let repository = Repository::of(&[("a", "1")]);
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    daemon.send(json!({"op": "fault", "kind": "stall", "ms": 100, "path": path, "id": 1}));
+    daemon.send(json!({"op": "fault", "kind": "panic", "path": path, "id": 2}));
+    daemon.send(json!({"op": "checkout", "path": path, "sha": "HEAD", "id": 3}));
+    let codes: Vec<Value> =
+        daemon.receive_many(3).iter().map(|reply| reply["id"].clone()).collect();
+    assert!(codes.contains(&json!(3)), "{codes:?}");
+}
+
+#[test]
+fn stray_prints_reach_stderr_and_no_frame() {
+    let mut daemon = Daemon::start();
+    for id in 0..20 {
+        daemon.send(fault("print", id));
+        daemon.send(json!({"op": "ping", "id": 100 + id}));
+        daemon.send(fault("child_print", 200 + id));
+    }
+    for reply in daemon.receive_many(60) {
+        assert!(reply["ok"] == true || reply["ok"] == "pong", "{reply}");
+    }
+    let printed = daemon.stderr();
+    assert!(!printed.is_empty());
+    let end = daemon.end();
+    assert!(end.frames.is_empty() && end.status.success(), "{:?}", end.frames);
+}
+
+#[test]
+fn a_child_that_crashes_is_internal_and_costs_only_its_request() {
+    let repository = Repository::of(&[("a", "1")]);
+    let remote = json!({"op": "lsremote", "url": repository.path(), "branch": "main"});
+    let mut daemon = Daemon::start();
+    for _ in 0..5 {
+        daemon.refused("internal", fault("child_crash", 1));
+        assert_eq!(daemon.ok(remote.clone()), repository.head());
+    }
+}
+
+#[test]
+fn a_child_killed_by_another_is_answered_too() {
+    let mut daemon = Daemon::start();
+    daemon.send(json!({"op": "fault", "kind": "child_stall", "ms": 600_000, "id": 1}));
+    until("a child works", PATIENCE, || !daemon.children().is_empty());
+    for child in daemon.children() {
+        let id = Pid::from_raw(child.id.cast_signed()).unwrap();
+        kill_process(id, Signal::KILL).unwrap();
+    }
+    let reply = daemon.receive();
+    assert_eq!((&reply["id"], &reply["code"]), (&json!(1), &json!("internal")));
+    daemon.ok(json!({"op": "fault", "kind": "child_stall", "ms": 1}));
+}
+
+#[test]
+fn children_do_not_outlive_their_work() {
+    let mut daemon = Daemon::start();
+    for id in 0..10 {
+        daemon.send(json!({"op": "fault", "kind": "child_stall", "ms": 1, "id": id}));
+    }
+    daemon.receive_many(10);
+    // A child may be kept for the next request, but not one for each.
+    let few = Duration::from_secs(5);
+    until("few children are left", few, || daemon.children().len() <= 4);
+    let family = daemon.family();
+    assert!(daemon.end().status.success());
+    until("all are gone", few, || family.iter().all(|process| !process.is_alive()));
+}
+
+#[test]
+fn killing_the_daemon_ends_its_children() {
+    let mut daemon = Daemon::start();
+    for id in 0..3 {
+        daemon.send(json!({"op": "fault", "kind": "child_stall", "ms": 600_000, "id": id}));
+    }
+    until("a child works", PATIENCE, || !daemon.children().is_empty());
+    let family = daemon.family();
+    daemon.signal(Signal::KILL);
+    let gone = || family.iter().all(|process| !process.is_alive());
+    until("no process is left", Duration::from_secs(3), gone);
+}

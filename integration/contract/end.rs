@@ -1,0 +1,167 @@
+//! However it is told to end, the daemon answers all it has taken, and says with its status how
+//! that went.
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::replies_by_id;
+use crate::{
+    daemon::Daemon,
+    processes::{PATIENCE, until},
+};
+
+fn stall(id: u32, ms: u32) -> Value {
+    json!({"op": "fault", "kind": "stall", "ms": ms, "id": id})
+}
+
+fn child_stall(id: u32, ms: u32) -> Value {
+    json!({"op": "fault", "kind": "child_stall", "ms": ms, "id": id})
+}
+
+#[test]
+fn shutdown_finishes_what_runs_refuses_what_comes_and_is_answered_last() {
+    let mut daemon = Daemon::start();
+    daemon.send(stall(1, 700));
+    daemon.send(child_stall(2, 700));
+    daemon.send(json!({"op": "shutdown", "id": 3}));
+    daemon.send(json!({"op": "ping", "id": 4}));
+    daemon.send(json!({"op": "nothing", "id": 5}));
+    let end = daemon.rest();
+    let ids: Vec<&Value> = end.frames.iter().map(|frame| &frame["id"]).collect();
+    assert_eq!(end.frames.len(), 5, "{ids:?}");
+    assert_eq!(end.frames[0]["code"], "unavailable");
+    assert_eq!(end.frames[4], json!({"id": 3, "ok": {"finished": 2, "cancelled": 0}}));
+    let refused = end.frames.iter().find(|frame| frame["id"] == 4).unwrap();
+    assert_eq!(refused["code"], "unavailable");
+    for id in [1, 2] {
+        assert!(end.frames.contains(&json!({"id": id, "ok": true})), "{:?}", end.frames);
+    }
+    assert_eq!(end.status.code(), Some(0));
+}
+
+#[test]
+fn shutdown_cancels_what_is_left_after_its_grace() {
+    let mut daemon = Daemon::start_with(&["--workers", "1"]);
+    daemon.send(child_stall(1, 600_000));
+    daemon.send(stall(2, 600_000));
+    daemon.send(stall(3, 600_000));
+    daemon.send(json!({"op": "shutdown", "grace_ms": 300, "id": 4}));
+    let end = daemon.rest();
+    assert_eq!(end.frames.len(), 4, "{:?}", end.frames);
+    assert_eq!(end.frames[3], json!({"id": 4, "ok": {"finished": 0, "cancelled": 3}}));
+    assert!(end.frames[..3].iter().all(|frame| frame["code"] == "cancelled"), "{:?}", end.frames);
+    assert_eq!(end.status.code(), Some(0));
+}
+
+#[test]
+fn shutdown_of_an_idle_daemon_is_answered_at_once() {
+    let mut daemon = Daemon::start();
+    daemon.send(json!({"op": "shutdown"}));
+    let end = daemon.rest();
+    assert_eq!(end.frames, [json!({"ok": {"finished": 0, "cancelled": 0}})]);
+    assert_eq!(end.status.code(), Some(0));
+}
+
+#[test]
+fn shutdown_without_an_id_comes_after_the_requests_before_it() {
+    let mut daemon = Daemon::start();
+    daemon.send(json!({"op": "fault", "kind": "stall", "ms": 300}));
+    daemon.send(json!({"op": "ping"}));
+    daemon.send(json!({"op": "shutdown"}));
+    let end = daemon.rest();
+    assert_eq!(end.frames[..2], [json!({"ok": true}), json!({"ok": "pong"})]);
+    assert!(end.frames[2]["ok"]["finished"].is_u64(), "{:?}", end.frames);
+    assert_eq!(end.frames.len(), 3);
+    assert_eq!(end.status.code(), Some(0));
+}
+
+#[test]
+fn a_second_shutdown_is_refused_like_every_request() {
+    let mut daemon = Daemon::start();
+    daemon.send(stall(1, 500));
+    daemon.send(json!({"op": "shutdown", "id": 2}));
+    daemon.send(json!({"op": "shutdown", "id": 3}));
+    let end = daemon.rest();
+    assert_eq!(end.frames.len(), 3, "{:?}", end.frames);
+    assert_eq!((&end.frames[0]["id"], &end.frames[0]["code"]), (&json!(3), &json!("unavailable")));
+    assert_eq!(end.frames[2]["id"], 2);
+}
+
+#[test]
+fn at_the_end_of_the_input_what_was_taken_is_finished() {
+    let mut daemon = Daemon::start();
+    daemon.send(stall(1, 300));
+    daemon.send(child_stall(2, 300));
+    daemon.send(json!({"op": "fault", "kind": "stall", "ms": 300}));
+    daemon.send(json!({"op": "ping"}));
+    let end = daemon.end();
+    assert_eq!(end.frames.len(), 4, "{:?}", end.frames);
+    assert!(end.frames.iter().all(|frame| frame.get("ok").is_some()), "{:?}", end.frames);
+    assert_eq!(end.status.code(), Some(0));
+}
+
+#[test]
+fn after_the_grace_of_the_daemon_the_rest_is_cancelled_and_answered() {
+    let mut daemon = Daemon::start_with(&["--grace-ms", "300", "--workers", "1"]);
+    for request in [child_stall(1, 600_000), stall(2, 600_000), stall(3, 1)] {
+        daemon.send(request);
+    }
+    daemon.send(json!({"op": "ping", "id": 4}));
+    daemon.close_input();
+    let replies = replies_by_id(&mut daemon, 4);
+    assert_eq!(replies["4"]["ok"], "pong");
+    for id in ["1", "2", "3"] {
+        assert_eq!(replies[id]["code"], "cancelled", "{replies:?}");
+    }
+    let end = daemon.rest();
+    assert_eq!((end.frames.len(), end.status.code()), (0, Some(0)));
+}
+
+#[test]
+fn the_grace_without_ids_ends_the_queue_too() {
+    let mut daemon = Daemon::start_with(&["--grace-ms", "200"]);
+    daemon.send(json!({"op": "fault", "kind": "stall", "ms": 600_000}));
+    daemon.send(json!({"op": "fault", "kind": "stall", "ms": 600_000}));
+    let end = daemon.end();
+    assert_eq!(end.frames.len(), 2, "{:?}", end.frames);
+    assert!(end.frames.iter().all(|frame| frame["code"] == "cancelled"), "{:?}", end.frames);
+    assert_eq!(end.status.code(), Some(0));
+}
+
+#[test]
+fn sigterm_is_an_end_like_that_of_the_input() {
+    let mut daemon = Daemon::start_with(&["--grace-ms", "1500"]);
+    daemon.send(child_stall(1, 600_000));
+    daemon.send(stall(2, 300));
+    until("a child works", PATIENCE, || !daemon.children().is_empty());
+    daemon.ok(json!({"op": "ping", "id": 3}));
+    daemon.signal(Signal::TERM);
+    let end = daemon.rest();
+    assert_eq!(end.frames.len(), 2, "{:?}", end.frames);
+    assert!(end.frames.contains(&json!({"id": 2, "ok": true})), "{:?}", end.frames);
+    assert!(end.frames.iter().any(|frame| frame["code"] == "cancelled"), "{:?}", end.frames);
+    assert_eq!(end.status.code(), Some(0));
+}
+
+#[test]
+fn sigterm_ends_an_idle_daemon() {
+    let mut daemon = Daemon::start();
+    daemon.ok(json!({"op": "ping"}));
+    daemon.signal(Signal::TERM);
+    let end = daemon.rest();
+    assert_eq!((end.frames.len(), end.status.code()), (0, Some(0)));
+}
+
+#[test]
+fn a_bare_call_without_a_terminal_serves_too() {
+    use std::{io::Write, process::Stdio};
+    let home = tempfile::TempDir::new().unwrap();
+    let mut command = crate::daemon::program(home.path());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let request = crate::daemon::request_frame(&json!({"op": "ping"}));
+    process.stdin.take().unwrap().write_all(&request).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"\0\0\0\x09\x81\xa2ok\xa4pong");
+    assert_eq!(output.status.code(), Some(0));
+}

@@ -1,0 +1,120 @@
+//! A damaged repository is called that, and its answers are never made up.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::{
+    daemon::Daemon,
+    repository::{Repository, varied},
+};
+
+fn loose(repository: &Repository, rev: &str) -> String {
+    let id = repository.git(&["rev-parse", rev]);
+    let file = format!(".git/objects/{}/{}", &id[..2], &id[2..]);
+    repository.set_mode(&file, 0o644);
+    file
+}
+
+#[test]
+fn a_torn_object_is_corrupt() {
+    let mut daemon = Daemon::start();
+    for keep in [0, 1, 10] {
+        let repository = varied();
+        let file = loose(&repository, "HEAD:long.txt");
+        let bytes = fs::read(repository.file(&file)).unwrap();
+        repository.write(&file, &bytes[..keep]);
+        let request = json!({"op": "read", "path": repository.path(), "rev": "HEAD",
+                             "file": "long.txt"});
+        daemon.refused("corrupt", request);
+        let sound = json!({"op": "read", "path": repository.path(), "rev": "HEAD",
+                           "file": "config.yaml", "encoding": "utf8"});
+        assert_eq!(daemon.ok(sound), "a: 1\n");
+    }
+}
+
+#[test]
+fn an_object_that_is_gone_is_corrupt_for_who_needs_it() {
+    let repository = varied();
+    repository.remove(&loose(&repository, "HEAD:config.yaml"));
+    let mut daemon = Daemon::start();
+    let read = json!({"op": "read", "path": repository.path(), "rev": "HEAD",
+                      "file": "config.yaml"});
+    daemon.refused("corrupt", read);
+    let repository = varied();
+    repository.remove(&loose(&repository, "HEAD~1"));
+    let reply = daemon.call(json!({"op": "log", "path": repository.path()}));
+    assert_eq!(reply["code"], "corrupt", "{reply}");
+}
+
+#[test]
+fn a_damaged_pack_gives_no_wrong_bytes() {
+    let repository = varied();
+    repository.git(&["repack", "-adfq"]);
+    let pack = repository.git(&["rev-parse", "--git-path", "objects/pack"]);
+    let pack = fs::read_dir(repository.file(pack)).unwrap().map(|entry| entry.unwrap().path());
+    let pack = pack.into_iter().find(|path| path.extension().unwrap() == "pack").unwrap();
+    let sound = fs::read(&pack).unwrap();
+    let right = repository.read("long.txt");
+    fs::remove_file(&pack).unwrap();
+    for at in (100..sound.len() - 20).step_by(101) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0x55;
+        fs::write(&pack, bytes).unwrap();
+        let mut daemon = Daemon::start();
+        let read = json!({"op": "read", "path": repository.path(), "rev": "HEAD",
+                          "file": "long.txt", "encoding": "utf8"});
+        let reply = daemon.call(read);
+        let code = reply["code"].as_str();
+        let known = ["corrupt", "not_found", "invalid"].map(Some).contains(&code);
+        assert!(reply["ok"] == right || known, "byte {at}: {reply}");
+        daemon.ok(json!({"op": "ping"}));
+    }
+}
+
+#[test]
+fn a_head_that_is_none_is_corrupt_or_not_found() {
+    let mut daemon = Daemon::start();
+    for content in ["", "garbage\n", "ref: refs/heads/../../x\n", "0123\n", "\0\0\0"] {
+        let repository = varied();
+        repository.write(".git/HEAD", content);
+        for request in super::questions(repository.path(), "README.md") {
+            let reply = daemon.call(request.clone());
+            let code = reply["code"].as_str();
+            let known = ["corrupt", "not_found"].map(Some).contains(&code);
+            assert!(known, "{content:?} {request} got {reply}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_index_is_corrupt() {
+    let repository = varied();
+    let index = repository.file(".git/index");
+    let mut bytes = fs::read(&index).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(&index, &bytes).unwrap();
+    let mut daemon = Daemon::start();
+    daemon.refused("corrupt", json!({"op": "status", "path": repository.path()}));
+    fs::write(&index, &bytes[..50]).unwrap();
+    daemon.refused("corrupt", json!({"op": "status", "path": repository.path()}));
+}
+
+#[test]
+fn what_is_no_repository_is_not_found() {
+    let repository = varied();
+    let folder = repository.beside("folder");
+    fs::create_dir_all(folder.join(".git")).unwrap();
+    let file = repository.file("README.md");
+    let below = repository.file("source");
+    let nowhere = repository.beside("nowhere");
+    let mut daemon = Daemon::start();
+    for path in [&folder, &file, &nowhere, &below] {
+        for op in ["head", "log", "diff", "status"] {
+            daemon.refused("not_found", json!({"op": op, "path": path}));
+        }
+        daemon.refused("not_found", json!({"op": "checkout", "path": path, "sha": "HEAD"}));
+        daemon.refused("not_found", json!({"op": "files", "path": path, "rev": "HEAD"}));
+    }
+}

@@ -1,0 +1,122 @@
+//! `checkout` makes the worktree that of a commit and touches nothing else.
+
+use serde_json::json;
+
+use crate::{
+    daemon::Daemon,
+    repository::{Repository, varied},
+};
+
+fn checkout(daemon: &mut Daemon, repository: &Repository, sha: &str) {
+    let expected = repository.git(&["rev-parse", &format!("{sha}^{{commit}}")]);
+    let reply = daemon.ok(json!({"op": "checkout", "path": repository.path(), "sha": sha}));
+    assert_eq!(reply, expected);
+    assert_eq!(repository.head(), expected);
+    assert_eq!(repository.git(&["rev-parse", "--symbolic-full-name", "HEAD"]), "HEAD");
+}
+
+#[test]
+fn every_commit_of_a_history_can_be_checked_out_and_no_ref_moves() {
+    let repository = varied();
+    repository.git(&["tag", "-a", "v1", "-m", "tag", "HEAD~1"]);
+    let refs = repository.git(&["show-ref"]);
+    let last = repository.head();
+    let mut daemon = Daemon::start();
+    for sha in ["HEAD~2", "main", "v1", "refs/heads/main~1", &last, &last[..10], "HEAD"] {
+        checkout(&mut daemon, &repository, sha);
+        assert_eq!(repository.git(&["status", "--porcelain"]), "", "{sha}");
+        assert_eq!(repository.git(&["show-ref"]), refs);
+    }
+}
+
+#[test]
+fn changes_to_tracked_files_are_discarded_and_untracked_files_stay() {
+    let repository = varied();
+    repository.write("README.md", "changed\n");
+    repository.write("config.yaml", "staged\n");
+    repository.git(&["add", "config.yaml"]);
+    repository.write("added", "staged and new\n");
+    repository.git(&["add", "added"]);
+    repository.remove("long.txt");
+    repository.set_mode("script.sh", 0o644);
+    repository.write("untracked", "mine\n");
+    repository.write("source/untracked", "mine too\n");
+    checkout(&mut Daemon::start(), &repository, "HEAD");
+    let left = repository.git(&["status", "--porcelain", "--untracked-files=all"]);
+    let left: Vec<&str> = left.lines().filter(|line| *line != "?? added").collect();
+    assert_eq!(left, ["?? source/untracked", "?? untracked"]);
+    assert_eq!(repository.read("untracked"), "mine\n");
+}
+
+#[test]
+fn folders_turn_into_files_and_back() {
+    let repository = Repository::of(&[("thing/inside", "1"), ("other", "2"), ("a/b/c/d", "3")]);
+    let first = repository.head();
+    repository.git(&["rm", "-rq", "thing", "other", "a"]);
+    repository.write("thing", "a file now");
+    repository.write("other/inside", "a folder now");
+    let second = repository.commit("turned");
+    let mut daemon = Daemon::start();
+    for sha in [&first, &second, &first, &second] {
+        checkout(&mut daemon, &repository, sha);
+        assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    }
+    assert!(!repository.file("a").exists(), "empty folders go");
+}
+
+#[test]
+fn line_ends_are_written_as_the_attributes_say() {
+    let repository = Repository::of(&[
+        (".gitattributes", "*.dos text eol=crlf\n*.unix text eol=lf\n"),
+        ("a.dos", "one\ntwo\n"),
+        ("a.unix", "one\ntwo\n"),
+    ]);
+    repository.write("a.dos", "one\r\nthree\r\n");
+    repository.commit("second");
+    checkout(&mut Daemon::start(), &repository, "HEAD~1");
+    assert_eq!(repository.read("a.dos"), "one\r\ntwo\r\n");
+    assert_eq!(repository.read("a.unix"), "one\ntwo\n");
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn what_is_no_commit_is_not_checked_out() {
+    let repository = varied();
+    let before = repository.head();
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    for sha in ["none", "HEAD~50", "0123456789012345678901234567890123456789", ""] {
+        let reply = daemon.call(json!({"op": "checkout", "path": path, "sha": sha}));
+        let code = reply["code"].as_str().unwrap();
+        assert!(["not_found", "bad_request"].contains(&code), "{sha} got {reply}");
+    }
+    for sha in ["HEAD^{tree}", "HEAD:README.md"] {
+        let reply = daemon.call(json!({"op": "checkout", "path": path, "sha": sha}));
+        let code = reply["code"].as_str().unwrap();
+        assert!(["not_found", "bad_request", "invalid"].contains(&code), "{sha} got {reply}");
+    }
+    assert_eq!(repository.head(), before);
+    assert_eq!(repository.git(&["rev-parse", "--symbolic-full-name", "HEAD"]), "refs/heads/main");
+}
+
+#[test]
+fn a_bare_repository_has_nothing_to_check_out_into() {
+    let bare = varied().bare();
+    let reply = json!({"op": "checkout", "path": bare.path(), "sha": "HEAD"});
+    Daemon::start().refused("unsupported", reply);
+}
+
+#[test]
+fn hooks_are_not_run() {
+    let repository = varied();
+    let witness = repository.beside("witness");
+    for hook in ["post-checkout", "post-merge", "reference-transaction", "post-index-change"] {
+        let file = format!(".git/hooks/{hook}");
+        repository.write(&file, format!("#!/bin/sh\ntouch {}\n", witness.display()));
+        repository.set_mode(&file, 0o755);
+    }
+    let mut daemon = Daemon::start();
+    let request = json!({"op": "checkout", "path": repository.path(), "sha": "HEAD~1"});
+    daemon.ok(request);
+    assert!(!witness.exists());
+}

@@ -1,0 +1,222 @@
+//! At a shell the program explains itself, and every operation can be had as JSON.
+
+use std::{
+    fs::{self, File},
+    process::{Command, ExitStatus, Stdio},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    daemon::{PROGRAM, program},
+    processes::{PATIENCE, until},
+    repository::{Repository, varied},
+};
+
+struct Outcome {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs it to its end, which must come; `input` is all there is on stdin.
+fn run(arguments: &[&str], input: &str) -> Outcome {
+    let home = TempDir::new().unwrap();
+    let mut command = program(home.path());
+    command.args(arguments);
+    finish(command, &home, input)
+}
+
+fn finish(mut command: Command, home: &TempDir, input: &str) -> Outcome {
+    let file = |name: &str| home.path().join(name);
+    fs::write(file("stdin"), input).unwrap();
+    command.stdin(File::open(file("stdin")).unwrap());
+    command.stdout(File::create(file("stdout")).unwrap());
+    command.stderr(File::create(file("stderr")).unwrap());
+    let mut process = command.spawn().unwrap();
+    let mut status = None;
+    until("the program ends", PATIENCE, || {
+        status = process.try_wait().unwrap();
+        status.is_some()
+    });
+    let text = |name: &str| String::from_utf8(fs::read(file(name)).unwrap()).unwrap();
+    Outcome { status: status.unwrap(), stdout: text("stdout"), stderr: text("stderr") }
+}
+
+/// Runs it on a terminal of its own, as a person would.
+fn on_a_terminal(command_line: &str) -> Outcome {
+    let home = TempDir::new().unwrap();
+    let mut command = Command::new("script");
+    command.args(["-qec", command_line, "/dev/null"]).env_clear().env("HOME", home.path());
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("TERM", "xterm");
+    command.env("LANG", "C.UTF-8").current_dir(home.path());
+    finish(command, &home, "")
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
+}
+
+#[test]
+fn call_prints_the_reply_as_json() {
+    let repository = Repository::of(&[("a.yaml", "a: 1\n")]);
+    let path = format!("path={}", repository.path());
+    let head = run(&["call", "head", &path], "");
+    assert!(head.status.success(), "{}", head.stderr);
+    assert!(head.stdout.contains(&repository.head()), "{}", head.stdout);
+    json_of(&head.stdout);
+
+    let read = run(&["call", "read", &path, "files=[\"a.yaml\"]", "encoding=utf8"], "");
+    assert!(json_of(&read.stdout).to_string().contains("a: 1"), "{}", read.stdout);
+    let log = run(&["call", "log", &path, "limit=1", "paths=null"], "");
+    assert!(log.status.success(), "{}{}", log.stdout, log.stderr);
+    json_of(&log.stdout);
+}
+
+#[test]
+fn call_takes_text_that_looks_like_json_where_text_is_wanted() {
+    let repository = Repository::of(&[("1", "one\n"), ("true", "yes\n")]);
+    let path = format!("path={}", repository.path());
+    for (file, content) in [("1", "one\\n"), ("true", "yes\\n")] {
+        let quoted = format!("file=\"{file}\"");
+        let read = run(&["call", "read", &path, &quoted, "encoding=utf8"], "");
+        assert!(read.stdout.contains(content), "{}{}", read.stdout, read.stderr);
+    }
+}
+
+#[test]
+fn a_call_that_fails_says_so_with_its_status() {
+    let home = TempDir::new().unwrap();
+    let path = format!("path={}", home.path().display());
+    let failed = run(&["call", "head", &path], "");
+    assert_eq!(failed.status.code(), Some(1));
+    let printed = format!("{}{}", failed.stdout, failed.stderr);
+    assert!(printed.contains("not_found"), "{printed}");
+    let unknown = run(&["call", "heads", &path], "");
+    assert!(!unknown.status.success());
+    assert!(format!("{}{}", unknown.stdout, unknown.stderr).contains("head"));
+    assert!(!run(&["call", "head", "no equals sign"], "").status.success());
+    assert!(!run(&["call"], "").status.success());
+}
+
+#[test]
+fn call_syncs_too() {
+    let origin = varied();
+    let url = format!("url={}", origin.path());
+    let clone = origin.beside("clone");
+    let path = format!("path={}", clone.display());
+    let synced = run(&["call", "sync", &url, "branch=main", &path], "");
+    assert!(synced.status.success(), "{}{}", synced.stdout, synced.stderr);
+    assert!(synced.stdout.contains(&origin.head()));
+    assert!(clone.join("README.md").exists());
+}
+
+#[test]
+fn shell_answers_each_line_with_a_line() {
+    let repository = Repository::of(&[("a.yaml", "a: 1\n")]);
+    let path = repository.path();
+    let lines = [
+        json!({"op": "ping"}).to_string(),
+        json!({"op": "files", "path": path, "id": 7}).to_string(),
+        "no json".to_owned(),
+        json!({"op": "nothing"}).to_string(),
+        json!({"op": "ping", "id": "last"}).to_string(),
+    ];
+    let shell = run(&["shell"], &(lines.join("\n") + "\n"));
+    let replies: Vec<Value> = shell.stdout.lines().map(json_of).collect();
+    assert_eq!(replies.len(), lines.len(), "{}{}", shell.stdout, shell.stderr);
+    let find = |wanted: &dyn Fn(&Value) -> bool| replies.iter().any(wanted);
+    assert!(find(&|reply| *reply == json!({"ok": "pong"})), "{replies:?}");
+    assert!(find(&|reply| *reply == json!({"id": 7, "ok": ["a.yaml"]})), "{replies:?}");
+    assert!(find(&|reply| reply["code"] == "bad_request"), "{replies:?}");
+    assert!(find(&|reply| reply["code"] == "unknown_operation"), "{replies:?}");
+    assert!(find(&|reply| *reply == json!({"id": "last", "ok": "pong"})), "{replies:?}");
+    assert!(shell.status.success());
+}
+
+#[test]
+fn help_of_the_program_and_of_each_subcommand_tells_what_it_is_for() {
+    let help = run(&["--help"], "");
+    assert!(help.status.success());
+    for word in ["serve", "call", "shell", "demo", "completions", "--root", "GITPORT_ROOT"] {
+        assert!(help.stdout.contains(word), "{word} is not in\n{}", help.stdout);
+    }
+    for subcommand in ["serve", "call", "shell", "demo", "completions"] {
+        for flag in ["--help", "-h"] {
+            let help = run(&[subcommand, flag], "");
+            assert!(help.status.success(), "{subcommand}");
+            assert!(help.stdout.contains("Usage:"), "{subcommand}\n{}", help.stdout);
+        }
+    }
+    let version = run(&["--version"], "");
+    assert_eq!(version.stdout.trim(), format!("gitport {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_flag_nobody_knows_and_a_value_that_is_none_are_refused() {
+    for arguments in [
+        &["serve", "--rooot", "/tmp"][..],
+        &["serve", "--workers", "0"],
+        &["serve", "--workers", "many"],
+        &["serve", "--transports", "carrier-pigeon"],
+        &["serve", "--request-bytes-max", "99999999999"],
+        &["wrong"],
+    ] {
+        let refused = run(arguments, "");
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(refused.stdout.is_empty() && !refused.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_root_that_is_no_folder_is_refused_at_the_start() {
+    let refused = run(&["serve", "--root", "/nowhere/at/all"], "");
+    assert!(!refused.status.success());
+    assert!(refused.stderr.contains("/nowhere/at/all"), "{}", refused.stderr);
+    assert!(refused.stdout.is_empty());
+}
+
+#[test]
+fn completions_are_a_script_that_the_shell_takes() {
+    let script = run(&["completions", "bash"], "");
+    assert!(script.status.success());
+    assert!(script.stdout.contains("gitport"));
+    let mut bash = Command::new("bash");
+    let bash = bash.arg("-n").stdin(Stdio::piped()).spawn();
+    let mut bash = bash.unwrap();
+    std::io::Write::write_all(&mut bash.stdin.take().unwrap(), script.stdout.as_bytes()).unwrap();
+    assert!(bash.wait().unwrap().success());
+    for shell in ["zsh", "fish"] {
+        assert!(run(&["completions", shell], "").stdout.contains("gitport"), "{shell}");
+    }
+}
+
+#[test]
+fn on_a_terminal_without_a_subcommand_it_explains_itself_and_ends() {
+    let said = on_a_terminal(PROGRAM);
+    for word in ["serve", "demo", "--help"] {
+        assert!(said.stdout.contains(word), "{word} is not in\n{}", said.stdout);
+    }
+}
+
+#[test]
+fn the_demo_shows_requests_replies_and_times() {
+    let demo = run(&["demo"], "");
+    assert!(demo.status.success(), "{}{}", demo.stdout, demo.stderr);
+    for word in ["sync", "files", "read", "ok", "err", "ms"] {
+        assert!(demo.stdout.contains(word), "{word} is not in\n{}", demo.stdout);
+    }
+    assert!(!demo.stdout.contains('\u{1b}'), "no colours where nobody sees them");
+    let demo = on_a_terminal(&format!("{PROGRAM} demo"));
+    assert!(demo.status.success() && demo.stdout.contains("sync"), "{}", demo.stdout);
+}
+
+#[test]
+fn flags_may_come_from_the_environment() {
+    let home = TempDir::new().unwrap();
+    let mut command = program(home.path());
+    command.args(["call", "hello"]).env("GITPORT_WAITING", "77");
+    let hello = finish(command, &home, "");
+    assert!(hello.stdout.contains("77"), "{}{}", hello.stdout, hello.stderr);
+}
