@@ -1,4 +1,4 @@
-//! Starts the built program and speaks to it as a stranger would. Nothing here waits without a bound.
+//! Starts the built program and speaks to it as a stranger would, never waiting without a bound.
 //!
 //! Frames are only taken from the pipe while a function here waits for something: a client that
 //! stops reading is one that calls nothing.

@@ -6,6 +6,7 @@ mod daemon;
 mod msgpack;
 mod processes;
 mod repository;
+mod servers;
 
 mod bad_input;
 mod bad_luck;
@@ -15,6 +16,7 @@ mod odd;
 mod oldest;
 mod paths;
 mod reading;
+mod remotes;
 mod shell;
 mod syncing;
 mod vectors;

@@ -1,11 +1,6 @@
 //! No name leads out of a repository, and no path out of the root.
 
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 use serde_json::{Value, json};
@@ -14,6 +9,7 @@ use tempfile::TempDir;
 use crate::{
     daemon::Daemon,
     msgpack::{bin, bytes},
+    processes::meanwhile,
     repository::{Repository, text},
 };
 
@@ -193,19 +189,8 @@ fn what_is_neither_file_nor_folder_is_refused_at_once() {
 
 /// Exchanges two names as fast as it can while the test runs.
 fn while_swapping(one: &Path, other: &Path, test: impl FnOnce()) {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
-            }
-        });
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
-        done.store(true, Ordering::Relaxed);
-        if let Err(panic) = outcome {
-            std::panic::resume_unwind(panic);
-        }
-    });
+    let swap = || renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+    meanwhile(swap, test);
 }
 
 #[test]

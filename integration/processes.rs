@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -29,6 +30,27 @@ pub fn until(what: &str, within: Duration, mut condition: impl FnMut() -> bool) 
         assert!(Instant::now() < deadline, "not within {within:?}: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Does one thing again and again while the test runs.
+pub fn meanwhile(mut busy: impl FnMut() + Send, test: impl FnOnce()) {
+    /// Ends the other thread also when the test fails.
+    struct Bell<'a>(&'a AtomicBool);
+    impl Drop for Bell<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                busy();
+            }
+        });
+        let _bell = Bell(&done);
+        test();
+    });
 }
 
 /// The living processes that descend from `root`, and those that carry `mark` in their environment:

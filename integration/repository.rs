@@ -1,7 +1,6 @@
 //! Repositories made by stock git in folders of their own, the same on every machine.
 
 use std::{
-    cell::Cell,
     ffi::OsStr,
     fmt::Write as _,
     fs,
@@ -9,13 +8,14 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use tempfile::TempDir;
 
 pub struct Repository {
     path: PathBuf,
-    now: Cell<u64>,
+    now: AtomicU64,
     folder: TempDir,
 }
 
@@ -83,7 +83,7 @@ impl Repository {
     fn at(folder: TempDir) -> Repository {
         let path = folder.path().canonicalize().unwrap().join("repository");
         fs::create_dir(&path).unwrap();
-        Repository { path, now: Cell::new(1_700_000_000), folder }
+        Repository { path, now: AtomicU64::new(1_700_000_000), folder }
     }
 
     pub fn path(&self) -> &str {
@@ -109,7 +109,7 @@ impl Repository {
     }
 
     pub fn git_with_input(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-        let date = format!("{} +0200", self.now.get());
+        let date = format!("{} +0200", self.now.load(Ordering::Relaxed));
         let mut command = git_command(&self.path);
         command.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -157,7 +157,7 @@ impl Repository {
     }
 
     pub fn commit_staged(&self, message: &str) -> String {
-        self.now.set(self.now.get() + 60);
+        self.now.fetch_add(60, Ordering::Relaxed);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
         self.head()
     }

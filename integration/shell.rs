@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -20,6 +20,16 @@ struct Outcome {
     stderr: String,
 }
 
+/// A process that does not outlive the test that waits for it.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Runs it to its end, which must come; `input` is all there is on stdin.
 fn run(arguments: &[&str], input: &str) -> Outcome {
     let home = TempDir::new().unwrap();
@@ -34,10 +44,10 @@ fn finish(mut command: Command, home: &TempDir, input: &str) -> Outcome {
     command.stdin(File::open(file("stdin")).unwrap());
     command.stdout(File::create(file("stdout")).unwrap());
     command.stderr(File::create(file("stderr")).unwrap());
-    let mut process = command.spawn().unwrap();
+    let mut process = Ended(command.spawn().unwrap());
     let mut status = None;
     until("the program ends", PATIENCE, || {
-        status = process.try_wait().unwrap();
+        status = process.0.try_wait().unwrap();
         status.is_some()
     });
     let text = |name: &str| String::from_utf8(fs::read(file(name)).unwrap()).unwrap();

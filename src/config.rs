@@ -63,8 +63,8 @@ pub struct Settings {
     #[arg(long, env = "GITPORT_ROOT", value_name = "DIR", global = true)]
     pub root: Option<PathBuf>,
 
-    /// Threads for local work.
-    #[arg(long, env = "GITPORT_WORKERS", value_name = "N", default_value_t = 4, global = true)]
+    /// Threads for short local work; as many again for long one.
+    #[arg(long, env = "GITPORT_WORKERS", value_name = "N", default_value_t = 2, global = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
 

@@ -37,6 +37,7 @@ use crate::config::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    git::keep_certificates_for_https();
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("GITPORT_LOG", "warn")).init();
     // A backtrace is for whoever asks for one; the reply says `internal` either way.
     std::panic::set_hook(Box::new(|panic| log::error!("a bug: {panic}")));

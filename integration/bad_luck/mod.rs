@@ -1,4 +1,4 @@
-//! Whatever befalls the client, a worker, a child or the disk, the rest goes on and nothing is left.
+//! Whatever befalls client, worker, child or disk, the rest goes on and nothing is left behind.
 
 mod client;
 mod disk;

@@ -24,7 +24,7 @@ fn large_replies_nobody_reads_do_not_pile_up() {
     }
     until_still(daemon.id());
     let most = resident_bytes_max(daemon.id());
-    assert!(most < 256 << 20, "{most} bytes for {count} replies of 4 MiB");
+    assert!(most < 128 << 20, "{most} bytes for {count} replies of 4 MiB");
     let mut seen = vec![false; count];
     for _ in 0..count {
         let reply = daemon.receive();
@@ -60,7 +60,7 @@ fn small_replies_nobody_reads_do_not_pile_up() {
     }
     until_still(daemon.id());
     let most = resident_bytes_max(daemon.id());
-    assert!(most < 128 << 20, "{most} bytes for replies of 20 bytes");
+    assert!(most < 48 << 20, "{most} bytes for replies of 20 bytes");
     daemon.send_bytes(&stream[sent..]);
     for id in 0..150_000 {
         let reply = daemon.receive();
@@ -83,7 +83,7 @@ fn replies_in_order_that_nobody_reads_do_not_pile_up() {
     }
     until_still(daemon.id());
     let most = resident_bytes_max(daemon.id());
-    assert!(most < 256 << 20, "{most} bytes for {count} replies of 4 MiB");
+    assert!(most < 128 << 20, "{most} bytes for {count} replies of 4 MiB");
     for _ in 0..count {
         assert_eq!(daemon.receive()["ok"]["bin"].as_str().unwrap().len(), 4 << 20);
     }

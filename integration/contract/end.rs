@@ -165,3 +165,17 @@ fn a_bare_call_without_a_terminal_serves_too() {
     assert_eq!(output.stdout, b"\0\0\0\x09\x81\xa2ok\xa4pong");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn the_end_of_the_input_takes_no_shutdown_its_reply() {
+    for _ in 0..20 {
+        let mut daemon = Daemon::start();
+        daemon.send(stall(1, 1));
+        daemon.send(json!({"op": "shutdown", "id": 2}));
+        let end = daemon.end();
+        assert_eq!(end.frames.len(), 2, "{:?}", end.frames);
+        assert_eq!(end.frames[1]["id"], 2);
+        assert!(end.frames[1]["ok"].is_object(), "{:?}", end.frames);
+        assert_eq!(end.status.code(), Some(0));
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::Dice;
 use crate::{
     daemon::Daemon,
     repository::{Repository, varied},
@@ -62,6 +63,41 @@ fn folders_turn_into_files_and_back() {
         assert_eq!(repository.git(&["status", "--porcelain"]), "");
     }
     assert!(!repository.file("a").exists(), "empty folders go");
+}
+
+#[test]
+fn any_tree_can_follow_any_other() {
+    let repository = Repository::new();
+    let mut dice = Dice(91);
+    let commits: Vec<String> = (0..10).map(|_| random_tree(&repository, &mut dice)).collect();
+    let mut daemon = Daemon::start();
+    for _ in 0..40 {
+        let sha = &commits[dice.below(commits.len())];
+        checkout(&mut daemon, &repository, sha);
+        assert_eq!(repository.git(&["status", "--porcelain"]), "", "at {sha}");
+    }
+}
+
+/// Commits a tree in which each of a few names is now a file, now a folder, now a link.
+fn random_tree(repository: &Repository, dice: &mut Dice) -> String {
+    repository.git(&["rm", "-rqf", "--ignore-unmatch", "."]);
+    for name in ["a", "b", "c", "a-b", "folder/a", "folder/b", "folder/deep/c"] {
+        let content = format!("{}\n", dice.below(3));
+        match dice.below(6) {
+            0 => continue,
+            1 => repository.write(format!("{name}/inside"), content),
+            2 => repository.write(format!("{name}/more/inside"), content),
+            3 => {
+                repository.write(format!("{name}.file"), &content);
+                repository.link(name, "a");
+            }
+            kind => {
+                repository.write(name, content);
+                repository.set_mode(name, [0o644, 0o755][kind % 2]);
+            }
+        }
+    }
+    repository.commit("a tree")
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is read from a repository is what stock git reads from it.
 
+mod changing;
 mod checkout;
 mod diff;
 mod files;

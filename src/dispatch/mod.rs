@@ -34,7 +34,7 @@ use crate::{
     error::{Error, Result},
     git::Store,
     id::RequestId,
-    ops::{Batch, Context, Lane, OPERATIONS},
+    ops::{self, Batch, Context, Lane, OPERATIONS},
     port::{Output, envelope},
     stats::{Queue, Stats},
     watch::Watch,
@@ -52,6 +52,7 @@ pub struct Dispatch {
     board: Mutex<Board>,
     alarm: Alarm,
     workers: Pool,
+    searchers: Pool,
     network: Pool,
     ends: Sender<End>,
     /// Hears when nothing waits for a reply any more, after the board was closed.
@@ -108,6 +109,7 @@ impl Dispatch {
             board: Mutex::default(),
             alarm: Alarm::default(),
             workers: Pool::new("worker", settings.workers, 100),
+            searchers: Pool::new("searcher", settings.workers, 100),
             network: Pool::new("network", settings.network, 1000),
             ends,
             quiet: bounded(1),
@@ -120,9 +122,14 @@ impl Dispatch {
     }
 
     /// Runs a job where it is, so that a panic costs one request.
-    fn run(&self, run: crate::ops::Run, watch: &Watch) -> Result<Vec<u8>> {
-        let context =
-            Context { settings: &self.settings, store: &self.store, stats: &self.stats, watch };
+    fn run(&self, run: ops::Run, watch: &Watch, asked: Instant) -> Result<Vec<u8>> {
+        let context = Context {
+            settings: &self.settings,
+            store: &self.store,
+            stats: &self.stats,
+            watch,
+            asked,
+        };
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&context)));
         caught.unwrap_or_else(|_| Err(Error::internal("a bug ended this request")))
     }
@@ -156,7 +163,7 @@ impl Dispatch {
         queue.waiting_bytes.fetch_sub(bytes, Relaxed);
         queue.running.fetch_add(1, Relaxed);
         let result = match ticket.watch.check() {
-            Ok(()) => self.run(job.run, &ticket.watch),
+            Ok(()) => self.run(job.run, &ticket.watch, ticket.started),
             Err(error) => Err(error),
         };
         queue.running.fetch_sub(1, Relaxed);
@@ -175,7 +182,8 @@ impl Dispatch {
     fn place_of(&self, lane: &Lane) -> (&Pool, &Queue) {
         match lane {
             Lane::Network(_) => (&self.network, &self.stats.network),
-            _ => (&self.workers, &self.stats.workers),
+            Lane::Search(_) | Lane::Write(_) => (&self.searchers, &self.stats.workers),
+            Lane::Read(_) | Lane::Quick => (&self.workers, &self.stats.workers),
         }
     }
 
@@ -222,6 +230,7 @@ impl Dispatch {
             Err(error) => envelope::refusal(output, id, error),
         };
         match from {
+            From::Worker if self.workers.has_more() => self.output.leave(append),
             From::Worker => self.output.send(append),
             From::Reader => self.output.stage(append),
             From::Clock => self.output.post(append),

@@ -43,6 +43,11 @@ impl Pool {
         Pool { name, threads_max, retry_after_ms, threads, load: Arc::default(), sender, receiver }
     }
 
+    /// Whether tasks wait for a thread.
+    pub fn has_more(&self) -> bool {
+        !self.receiver.is_empty()
+    }
+
     pub fn send(&self, dispatch: &Arc<Dispatch>, task: Task) {
         let load = self.load.fetch_add(1, SeqCst) + 1;
         self.sender.send(task).expect("the pool keeps a receiver");

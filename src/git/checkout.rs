@@ -1,10 +1,20 @@
 //! Making the worktree what a commit says.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::Path,
+};
 
 use git2::build::CheckoutBuilder;
 
-use super::{Repository, lock::Writer, refs::Branch};
+use super::{
+    Repository,
+    lock::{self, Writer},
+    refs::Branch,
+};
 use crate::{
     error::{Error, Result},
     watch::{Progress, Stage, Watch},
@@ -28,6 +38,9 @@ impl Repository {
     /// Sets branch, index, worktree and `HEAD`, in this order, so that what was interrupted is
     /// done again by the next one.
     pub(super) fn reset(&self, commit: git2::Oid, head: &Head, watch: &Watch) -> Result<()> {
+        if self.is_there_already(commit, head)? {
+            return Ok(());
+        }
         let writer = Writer::acquire(self.git_folder(), watch)?;
         writer.clear(self.git_folder(), &["index.lock", "HEAD.lock"], watch)?;
         if let Head::On(branch) = head {
@@ -43,6 +56,36 @@ impl Repository {
             Head::On(branch) => self.inner.set_head(&branch.reference())?,
         }
         Ok(())
+    }
+
+    /// Whether `HEAD`, branch, index and every tracked file are as they should be, as far as their
+    /// times and sizes tell, as Git judges it too.
+    fn is_there_already(&self, commit: git2::Oid, head: &Head) -> Result<bool> {
+        let target = self.inner.find_reference("HEAD")?;
+        let is_right_branch = match (head, target.symbolic_target()) {
+            (Head::Detached, Ok(None)) => true,
+            (Head::On(branch), Ok(Some(target))) => target == branch.reference(),
+            _ => false,
+        };
+        if !is_right_branch || self.inner.refname_to_id("HEAD").ok() != Some(commit) {
+            return Ok(false);
+        }
+        let Some(worktree) = self.inner.workdir() else { return Ok(true) };
+        if lock::was_interrupted(self.git_folder()) {
+            return Ok(false);
+        }
+        let index_path = self.git_folder().join("index");
+        let Ok(written) = fs::metadata(index_path).map(|it| (it.mtime(), it.mtime_nsec())) else {
+            return Ok(false);
+        };
+        let mut index = self.inner.index()?;
+        index.read(false)?;
+        let is_same = |entry: &git2::IndexEntry| is_unchanged(worktree, entry, written);
+        if index.has_conflicts() || !index.iter().all(|entry| is_same(&entry)) {
+            return Ok(false);
+        }
+        // With nothing changed, this is the tree the index remembers, and nothing is written.
+        Ok(index.write_tree().ok() == Some(self.inner.find_commit(commit)?.tree_id()))
     }
 
     fn fill_worktree(&self, commit: git2::Oid, watch: &Watch) -> Result<()> {
@@ -118,4 +161,26 @@ impl Repository {
         let added = diff.deltas().filter(|it| it.status() == git2::Delta::Added);
         Ok(added.filter_map(|it| it.new_file().path_bytes().map(<[u8]>::to_vec)).collect())
     }
+}
+
+/// Whether a file has the times, size and mode that the index has of it. One that is not older
+/// than the index may have been changed unseen, and is read.
+fn is_unchanged(worktree: &Path, entry: &git2::IndexEntry, written: (i64, i64)) -> bool {
+    let path = worktree.join(OsStr::from_bytes(&entry.path));
+    let Ok(file) = fs::symlink_metadata(&path) else { return false };
+    let kind = match entry.mode & 0o170_000 {
+        0o100_000 => file.is_file() && (file.mode() & 0o100 != 0) == (entry.mode & 0o100 != 0),
+        0o120_000 => file.is_symlink(),
+        _ => false,
+    };
+    let modified = (file.mtime(), file.mtime_nsec());
+    let known = (i64::from(entry.mtime.seconds()), i64::from(entry.mtime.nanoseconds()));
+    let is_as_known = file.size() as u32 == entry.file_size
+        && file.ino() as u32 == entry.ino
+        && modified == known;
+    let is_same_content = || {
+        let hash = git2::Oid::hash_file(git2::ObjectType::Blob, &path);
+        file.is_file() && hash.is_ok_and(|it| it == entry.id)
+    };
+    kind && is_as_known && (modified < written || is_same_content())
 }

@@ -85,7 +85,10 @@ impl Repository {
             .enumerate()
             .map(|(index, delta)| (name_of(&delta).to_vec(), index))
             .collect();
-        order.sort_unstable();
+        // What was deleted comes before what took its place.
+        let is_added =
+            |index| diff.get_delta(index).is_some_and(|it| it.status() == git2::Delta::Added);
+        order.sort_by_cached_key(|(name, index)| (name.clone(), is_added(*index)));
         let start = match &query.after {
             Some(after) => order.partition_point(|(name, _)| name <= after),
             None => 0,
@@ -107,7 +110,6 @@ impl Repository {
                     patch_text.extend_from_slice(&patch.to_buf()?);
                 }
                 whole = Some(match whole {
-                    Some(added) if added.status == "added" => change.replaced_by(added),
                     Some(deleted) => deleted.replaced_by(change),
                     None => change,
                 });

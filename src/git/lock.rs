@@ -27,6 +27,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// A lock file this old that no process has to do with is a dead process's.
 const STALE: Duration = Duration::from_secs(600);
 
+/// Whether the last writer died while writing, or somebody writes now.
+pub fn was_interrupted(git_folder: &Path) -> bool {
+    fs::metadata(git_folder.join(FILE)).is_ok_and(|it| 0 < it.len())
+}
+
 /// The right to write one worktree.
 pub struct Writer {
     file: File,
@@ -114,7 +119,7 @@ fn locked(path: &Path, message: &str) -> Error {
 
 /// Whether some process has the lock open, or is a git at work in the repository: it closes its
 /// lock while it waits for an editor.
-fn is_in_use(lock: &Path, git_folder: &Path) -> bool {
+pub fn is_in_use(lock: &Path, git_folder: &Path) -> bool {
     let Ok(processes) = fs::read_dir("/proc") else { return true };
     let lock = fs::canonicalize(lock).unwrap_or_else(|_| lock.to_owned());
     let top = fs::canonicalize(git_folder).unwrap_or_else(|_| git_folder.to_owned());

@@ -21,7 +21,7 @@ mod store;
 mod tip;
 mod tree;
 
-use std::sync::Once;
+use std::{env, path::PathBuf, process::Command, sync::Once};
 
 pub use self::{
     diff::{Changes, DiffQuery},
@@ -31,7 +31,7 @@ pub use self::{
     remote::{Access, Auth, Network, Remote, Transport},
     repository::Repository,
     status::{Status, StatusQuery},
-    store::Store,
+    store::{Opened, Store},
     tree::{Entry, Listing, Range},
 };
 
@@ -46,6 +46,48 @@ const CACHE_BYTES_MAX: isize = 64 * 1024 * 1024;
 /// Packs are mapped in windows of this size; a window counts as memory while it is touched.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 const MAPPED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Where OpenSSL is told to look for certificates, and what the operator said about it.
+const CERTIFICATES: [(&str, &str, &str); 2] = [
+    ("SSL_CERT_FILE", "GITPORT_SSL_CERT_FILE", "/dev/null"),
+    ("SSL_CERT_DIR", "GITPORT_SSL_CERT_DIR", "/nonexistent"),
+];
+
+/// Keeps OpenSSL from reading all the system's certificates, some 40 ms, in processes that never
+/// need them. Whoever speaks https names them to libgit2.
+pub fn keep_certificates_for_https() {
+    for (name, kept, nowhere) in CERTIFICATES {
+        let own = env::var_os(name).filter(|_| env::var_os(kept).is_none());
+        #[allow(unsafe_code, reason = "OpenSSL takes this from the environment alone")]
+        // SAFETY: `main` calls this first, while there is one thread.
+        unsafe {
+            if let Some(own) = own {
+                env::set_var(kept, own);
+            }
+            env::set_var(name, nowhere);
+        }
+    }
+}
+
+/// The system's certificates as a file and a folder, or those the operator named.
+pub(crate) fn certificates() -> [Option<PathBuf>; 2] {
+    let [file, folder] = CERTIFICATES.map(|(_, kept, _)| env::var_os(kept).map(PathBuf::from));
+    if file.is_some() || folder.is_some() {
+        return [file, folder];
+    }
+    let found = openssl_probe::probe();
+    [found.cert_file, found.cert_dir]
+}
+
+/// Gives a child that is no part of this program the operator's own environment back.
+pub(crate) fn restore_certificates(command: &mut Command) {
+    for (name, kept, _) in CERTIFICATES {
+        match env::var_os(kept) {
+            Some(own) => command.env(name, own),
+            None => command.env_remove(name),
+        };
+    }
+}
 
 /// Sets the library up, once for the process, before its first use.
 pub(crate) fn set_up() {

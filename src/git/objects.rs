@@ -19,7 +19,7 @@ use super::{
 };
 
 /// How much content, and how many places of files, are kept.
-const BLOBS_BYTES_MAX: usize = 48 * 1024 * 1024;
+const BLOBS_BYTES_MAX: usize = 96 * 1024 * 1024;
 const PLACES_BYTES_MAX: usize = 4 * 1024 * 1024;
 const TREES_BYTES_MAX: usize = 256 * 1024;
 /// A larger file is read again rather than kept.

@@ -22,6 +22,9 @@ use super::objects::Cache;
 pub const SMALL_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How much of bases is kept: neighbours in a pack are often deltas of the same one.
 const BASES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// So much of a large object is read before its pages are given back.
+const GIVEN_BACK_BYTES: usize = 8 * 1024 * 1024;
+const PAGE_BYTES: usize = 64 * 1024;
 /// A chain this long does not occur in sound packs.
 const CHAIN_MAX: usize = 10_000;
 
@@ -166,7 +169,13 @@ impl Located {
         match self.pack.header(self.offset)? {
             Header::Whole { kind, size, at } => {
                 let pack = self.pack.clone();
-                let pieces = Pieces { pack, at, inflate: Decompress::new(true), position: 0 };
+                let pieces = Pieces {
+                    pack,
+                    at,
+                    inflate: Decompress::new(true),
+                    position: 0,
+                    given_back: at,
+                };
                 Some((kind, size, pieces))
             }
             _ => None,
@@ -180,6 +189,8 @@ pub struct Pieces {
     at: usize,
     inflate: Decompress,
     position: u64,
+    /// Up to where the mapped pack was given back to the system.
+    given_back: usize,
 }
 
 impl Pieces {
@@ -202,6 +213,10 @@ impl Pieces {
             if !matches!(status, Ok(Status::Ok)) || (made == 0 && input.is_empty()) {
                 break;
             }
+        }
+        if self.given_back + GIVEN_BACK_BYTES <= self.at {
+            self.pack.give_back(self.given_back..self.at);
+            self.given_back = self.at;
         }
         content.truncate(filled);
         self.position += filled as u64;
@@ -231,6 +246,19 @@ impl Pack {
         let count = BigEndian::read_u32(index.get(NAMES_AT - 4..NAMES_AT)?) as usize;
         let is_sound = NAMES_AT + count * (HASH_BYTES + 4 + 4) + 2 * HASH_BYTES <= index.len();
         is_sound.then_some(Pack { number, index, data, count })
+    }
+
+    /// Tells the system that these pages are not needed again soon; they count as our memory.
+    fn give_back(&self, range: std::ops::Range<usize>) {
+        let start = range.start.next_multiple_of(PAGE_BYTES);
+        let length = range.end.saturating_sub(start) / PAGE_BYTES * PAGE_BYTES;
+        #[allow(unsafe_code, reason = "pages of a file are read again when they are needed")]
+        // SAFETY: the mapping is of a file and is only read, so nothing can be lost.
+        unsafe {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            // What is not given back stays; that is no error.
+            let _ = self.data.unchecked_advise_range(advice, start, length);
+        }
     }
 
     fn find(&self, id: &[u8]) -> Option<usize> {

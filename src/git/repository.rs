@@ -1,6 +1,6 @@
 //! One open repository: what it is, and what its revisions name.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 pub struct Repository {
     pub(super) inner: git2::Repository,
     pub(super) objects: Arc<Objects>,
+    /// When what is asked of it now was asked.
+    pub(super) asked: Instant,
 }
 
 impl Repository {
@@ -162,7 +164,7 @@ impl Repository {
 impl From<git2::Repository> for Repository {
     fn from(inner: git2::Repository) -> Repository {
         let objects = Arc::new(Objects::new(inner.commondir()));
-        Repository { inner, objects }
+        Repository { inner, objects, asked: Instant::now() }
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
+    time::Instant,
 };
 
 use super::{Folder, Remote, Repository, RepositoryPath, objects::Objects, refs::REPLACEMENTS};
@@ -26,6 +27,8 @@ pub struct Store {
 /// The handles of one repository, and what they share.
 struct Slot {
     identity: Identity,
+    /// When it was last seen to be what was opened.
+    looked: Instant,
     objects: Arc<Objects>,
     handles: Vec<Repository>,
 }
@@ -53,28 +56,42 @@ impl Store {
         Ok(Store { root: root.map(resolve).transpose()?, kept: Mutex::default() })
     }
 
-    pub fn open(&self, path: &RepositoryPath) -> Result<Opened<'_>> {
+    /// Opens a repository for a request that came at `asked`: what was seen of it since then need
+    /// not be looked at again.
+    pub fn open(&self, path: &RepositoryPath, asked: Instant) -> Result<Opened<'_>> {
         self.confine(path)?;
-        let (repository, identity) = match self.kept(path) {
+        let (mut repository, identity) = match self.kept(path, asked) {
             Some(kept) => kept,
             None => self.open_anew(path)?,
         };
+        repository.asked = asked;
         let path = path.to_path_buf();
         Ok(Opened { store: self, path, identity, repository: Some(repository) })
     }
 
     /// A handle from before, if its repository is still the one at this path.
-    fn kept(&self, path: &Path) -> Option<(Repository, Identity)> {
+    fn kept(&self, path: &Path, asked: Instant) -> Option<(Repository, Identity)> {
         let mut kept = self.lock();
         let slot = kept.get_mut(path)?;
         let repository = slot.handles.pop()?;
         let identity = slot.identity;
-        drop(kept);
-        let is_same = Identity::of(repository.git_folder()) == Some(identity);
-        if !is_same {
-            self.lock().remove(path);
+        if asked <= slot.looked {
+            return Some((repository, identity));
         }
-        is_same.then_some((repository, identity))
+        drop(kept);
+        let looked = Instant::now();
+        let is_same = Identity::of(repository.git_folder()) == Some(identity);
+        let mut kept = self.lock();
+        if !is_same {
+            kept.remove(path);
+            return None;
+        }
+        if let Some(slot) = kept.get_mut(path)
+            && slot.identity == identity
+        {
+            slot.looked = slot.looked.max(looked);
+        }
+        Some((repository, identity))
     }
 
     fn open_anew(&self, path: &RepositoryPath) -> Result<(Repository, Identity)> {
@@ -183,7 +200,7 @@ impl Drop for Opened<'_> {
         }
         let slot = kept.entry(path).or_insert_with(|| {
             let objects = repository.objects().clone();
-            Slot { identity, objects, handles: Vec::new() }
+            Slot { identity, looked: repository.asked, objects, handles: Vec::new() }
         });
         if slot.identity == identity {
             slot.handles.push(repository);

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::Path,
     sync::Mutex,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use git2::Oid;
@@ -26,6 +26,8 @@ struct Known {
     /// The ref that `HEAD` stands for; `HEAD` itself when it is detached.
     reference: String,
     stamps: Stamps,
+    /// When the files were last seen to be so.
+    looked: Instant,
     tree: Oid,
 }
 
@@ -44,10 +46,15 @@ struct Stamp {
 impl Tip {
     pub fn tree(&self, repository: &Repository) -> Result<Oid> {
         let mut known = self.known.lock().expect("nobody panics with the lock");
-        if let Some(known) = &*known
-            && known.stamps == stamps(repository, &known.reference)
-        {
-            return Ok(known.tree);
+        let looked = Instant::now();
+        if let Some(known) = &mut *known {
+            if repository.asked <= known.looked {
+                return Ok(known.tree);
+            }
+            if known.stamps == stamps(repository, &known.reference) {
+                known.looked = looked;
+                return Ok(known.tree);
+            }
         }
         *known = None;
         let head = repository.inner.find_reference("HEAD")?;
@@ -63,7 +70,7 @@ impl Tip {
             .find_reference(&reference)
             .is_ok_and(|it| it.kind() == Some(git2::ReferenceType::Direct));
         if is_direct && stamps.iter().flatten().all(Stamp::is_settled) {
-            *known = Some(Known { reference, stamps, tree });
+            *known = Some(Known { reference, stamps, looked, tree });
         }
         Ok(tree)
     }

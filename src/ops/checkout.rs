@@ -22,6 +22,6 @@ impl Operation for Checkout {
     }
 
     fn run(self, context: &Context) -> Result<String> {
-        context.store.open(&self.path)?.checkout(&self.sha, context.watch)
+        context.open(&self.path)?.checkout(&self.sha, context.watch)
     }
 }

@@ -36,7 +36,7 @@ impl Operation for Diff {
     type Reply = Changes;
 
     fn lane(&self) -> Lane {
-        Lane::Read(self.path.to_path_buf())
+        Lane::Search(self.path.to_path_buf())
     }
 
     fn run(self, context: &Context) -> Result<Changes> {
@@ -52,6 +52,6 @@ impl Operation for Diff {
             limit: paging::limit(self.limit)?,
             after: self.after.map(|it| it.0),
         };
-        context.store.open(&self.path)?.diff(&query, context.watch)
+        context.open(&self.path)?.diff(&query, context.watch)
     }
 }

@@ -39,7 +39,10 @@ impl Operation for Files {
     type Reply = Reply;
 
     fn lane(&self) -> Lane {
-        Lane::Read(self.path.to_path_buf())
+        match self.recursive || self.details {
+            true => Lane::Search(self.path.to_path_buf()),
+            false => Lane::Read(self.path.to_path_buf()),
+        }
     }
 
     fn run(self, context: &Context) -> Result<Reply> {
@@ -53,7 +56,7 @@ impl Operation for Files {
             Some(folder) => folder.list(below.as_ref(), &listing, context.watch)?,
             None => {
                 let rev = self.rev.as_deref().unwrap_or("HEAD");
-                let repository = context.store.open(&self.path)?;
+                let repository = context.open(&self.path)?;
                 repository.list(rev, below.as_ref(), &listing, context.watch)?
             }
         };

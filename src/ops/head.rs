@@ -34,7 +34,7 @@ impl Operation for Head {
     }
 
     fn run(self, context: &Context) -> Result<Reply> {
-        let commit = context.store.open(&self.path)?.commit("HEAD")?;
+        let commit = context.open(&self.path)?.commit("HEAD")?;
         Ok(Reply {
             sha: commit.sha,
             author: commit.author.name,

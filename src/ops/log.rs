@@ -35,7 +35,7 @@ impl Operation for Log {
     type Reply = LogPage;
 
     fn lane(&self) -> Lane {
-        Lane::Read(self.path.to_path_buf())
+        Lane::Search(self.path.to_path_buf())
     }
 
     fn run(self, context: &Context) -> Result<LogPage> {
@@ -45,6 +45,6 @@ impl Operation for Log {
             limit: paging::limit(self.limit)?,
             after: self.after,
         };
-        context.store.open(&self.path)?.log(&query, context.watch)
+        context.open(&self.path)?.log(&query, context.watch)
     }
 }

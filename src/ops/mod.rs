@@ -24,7 +24,7 @@ mod status;
 mod subscribe;
 mod sync;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -37,7 +37,7 @@ pub use self::{
 use crate::{
     config::Settings,
     error::{Error, Result},
-    git::Store,
+    git::{Opened, RepositoryPath, Store},
     port::envelope::{Arguments, encoded, nearest},
     stats::Stats,
     watch::Watch,
@@ -88,6 +88,8 @@ pub enum Lane {
     Quick,
     /// Side by side with everything.
     Read(PathBuf),
+    /// The same, but it may take long: shorter ones do not wait behind it.
+    Search(PathBuf),
     /// One after the other for each repository, in the order they came.
     Write(PathBuf),
     /// In a child that can be killed; in the order of writes where it writes a repository.
@@ -99,7 +101,7 @@ impl Lane {
     pub fn written(&self) -> Option<&PathBuf> {
         match self {
             Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
-            Lane::Quick | Lane::Read(_) | Lane::Network(None) => None,
+            Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Network(None) => None,
         }
     }
 }
@@ -110,6 +112,14 @@ pub struct Context<'a> {
     pub store: &'a Store,
     pub stats: &'a Stats,
     pub watch: &'a Watch,
+    /// When the request was read. What was true at any moment since is a right answer.
+    pub asked: Instant,
+}
+
+impl Context<'_> {
+    fn open(&self, path: &RepositoryPath) -> Result<Opened<'_>> {
+        self.store.open(path, self.asked)
+    }
 }
 
 /// Computes the encoded reply.

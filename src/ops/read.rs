@@ -143,7 +143,7 @@ impl Read {
             }
         }
         let rev = self.rev.as_deref().unwrap_or("HEAD");
-        let repository = context.store.open(&self.path)?;
+        let repository = context.open(&self.path)?;
         Ok(Box::new(move |name, limit| {
             repository.read(rev, &FileName::try_from(name)?, range, limit)
         }))

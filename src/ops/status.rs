@@ -33,7 +33,7 @@ impl Operation for Status {
     type Reply = crate::git::Status;
 
     fn lane(&self) -> Lane {
-        Lane::Read(self.path.to_path_buf())
+        Lane::Search(self.path.to_path_buf())
     }
 
     fn run(self, context: &Context) -> Result<crate::git::Status> {
@@ -44,6 +44,6 @@ impl Operation for Status {
             limit: paging::limit(self.limit)?,
             after: self.after.map(|it| it.0),
         };
-        context.store.open(&self.path)?.status(&query)
+        context.open(&self.path)?.status(&query)
     }
 }

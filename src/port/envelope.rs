@@ -44,11 +44,11 @@ impl<'a> Request<'a> {
         if KEYS_MAX < count {
             return Err(Error::bad_request(format!("the request has more than {KEYS_MAX} keys")));
         }
-        let mut seen: Vec<&str> = Vec::with_capacity(count as usize);
+        let mut seen = [""; KEYS_MAX as usize];
         let (mut op, mut timeout_ms, mut arguments) = (None, None, Arguments::default());
         // The id is read even where an earlier key is wrong; the first mistake is reported.
         let mut mistake = None;
-        for _ in 0..count {
+        for index in 0..count as usize {
             let key_at = at;
             let key = msgpack::value(body, key_at).map_err(flaw)?;
             let value = msgpack::value(body, key.end).map_err(flaw)?;
@@ -57,12 +57,12 @@ impl<'a> Request<'a> {
                 mistake.get_or_insert(Error::bad_request("a key of the request is no string"));
                 continue;
             };
-            if seen.contains(&name) {
+            if seen[..index].contains(&name) {
                 let twice = Error::bad_request(format!("the request has `{name}` twice"));
                 mistake.get_or_insert(twice.with("field", name));
                 continue;
             }
-            seen.push(name);
+            seen[index] = name;
             let bytes = &body[value];
             match name {
                 _ if bytes == [0xc0] => (),
@@ -113,6 +113,10 @@ impl Arguments {
     fn push(&mut self, pair: &[u8]) {
         self.count += 1;
         self.pairs.extend_from_slice(pair);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Decodes the arguments; the error names the field that is wrong.

@@ -14,6 +14,14 @@ pub type Flaw = &'static str;
 
 /// The range of the value that starts at `at`, in a map that is not nested itself.
 pub fn value(bytes: &[u8], at: usize) -> Result<Range<usize>, Flaw> {
+    let first = head(bytes, at)?;
+    match first.children {
+        0 => Ok(at..first.end),
+        _ => nested(bytes, at),
+    }
+}
+
+fn nested(bytes: &[u8], at: usize) -> Result<Range<usize>, Flaw> {
     let mut here = at;
     // How many values are still to come in each open array or map.
     let mut open = [0u64; DEPTH_MAX - 1];

@@ -4,6 +4,7 @@
 //! for room when the client does not read; the reader and the clock never do.
 
 use std::{
+    io::IoSlice,
     mem,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{Condvar, Mutex, MutexGuard},
@@ -12,7 +13,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    io::{Errno, write},
+    io::{Errno, ReadWriteFlags, pwritev2, write},
 };
 
 /// How much may wait for a client that does not read before workers wait with it.
@@ -68,6 +69,17 @@ impl Output {
         }
     }
 
+    /// Appends frames after waiting for room, and leaves them to the writer thread. For threads
+    /// with more to do: what they all leave goes out together.
+    pub fn leave(&self, append: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.lock();
+        while WAITING_BYTES_MAX < state.waiting.len() && !state.is_gone {
+            state = self.moved.wait(state).expect("nobody panics with the lock");
+        }
+        append(&mut state.waiting);
+        self.handed.notify_one();
+    }
+
     /// Appends frames and leaves them to the writer thread. Never waits.
     pub fn post(&self, append: impl FnOnce(&mut Vec<u8>)) {
         append(&mut self.lock().waiting);
@@ -101,11 +113,11 @@ impl Output {
         let bytes = mem::replace(&mut state.waiting, spare);
         drop(state);
         let (mut written, mut is_gone) = (0, false);
-        while written < bytes.len() && self.has_room_for_a_piece() {
-            let end = bytes.len().min(written + PIPE_ROOM_BYTES);
-            match write(&self.descriptor, &bytes[written..end]) {
+        while written < bytes.len() {
+            match self.write_some(&bytes[written..]) {
                 Ok(count) => written += count,
-                Err(Errno::INTR | Errno::AGAIN) => (),
+                Err(Errno::INTR) => (),
+                Err(Errno::AGAIN) => break,
                 Err(_) => {
                     is_gone = true;
                     break;
@@ -224,10 +236,20 @@ impl Output {
         }
     }
 
-    fn has_room_for_a_piece(&self) -> bool {
+    /// Writes what can be written without blocking.
+    fn write_some(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        let wanted = [IoSlice::new(bytes)];
+        match pwritev2(&self.descriptor, &wanted, u64::MAX, ReadWriteFlags::NOWAIT) {
+            // Not every descriptor can do that; a pipe with room takes a piece, though.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::SPIPE | Errno::INVAL) => (),
+            written => return written,
+        }
         let mut descriptors = [PollFd::new(&self.descriptor, PollFlags::OUT)];
         let ready = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-        matches!(ready, Ok(1)) && descriptors[0].revents().contains(PollFlags::OUT)
+        match matches!(ready, Ok(1)) && descriptors[0].revents().contains(PollFlags::OUT) {
+            true => write(&self.descriptor, &bytes[..bytes.len().min(PIPE_ROOM_BYTES)]),
+            false => Err(Errno::AGAIN),
+        }
     }
 
     fn wait_writable(&self) {

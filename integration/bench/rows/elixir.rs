@@ -22,11 +22,12 @@ fn run(bench: &Bench) -> Result<f64, String> {
     if !project.join("bench.exs").exists() {
         return Err("integration/elixir/bench.exs is missing".to_owned());
     }
+    let path = bench.fixtures.small().path.as_str();
+    let seconds = if bench.quick { "2" } else { "10" };
     let output = Command::new("mix")
-        .args(["run", "bench.exs"])
+        .args(["run", "bench.exs", path, "HEAD", "--seconds", seconds])
         .current_dir(project)
         .env("GITPORT", daemon::PROGRAM)
-        .env("GITPORT_BENCH_REPOSITORY", &bench.fixtures.small().path)
         .output()
         .map_err(|_| "elixir is missing".to_owned())?;
     let text = String::from_utf8_lossy(&output.stdout);

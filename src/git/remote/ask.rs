@@ -4,8 +4,8 @@ use git2::{Direction, RemoteConnection};
 
 use super::{Remote, Transport, access::Refusal, stock};
 use crate::{
-    error::{Error, Result},
-    git::refs,
+    error::{Code, Error, Result},
+    git::{certificates, refs},
 };
 
 pub(super) fn lsremote(
@@ -21,7 +21,11 @@ pub(super) fn lsremote(
     }
     let refusal = Refusal::default();
     let mut detached = git2::Remote::create_detached(remote.connect_url())?;
-    let connection = connect(remote, &mut detached, &refusal)?;
+    let mut again = git2::Remote::create_detached(remote.connect_url())?;
+    let connection = match connect(remote, &mut detached, &refusal) {
+        Err(error) if remote.was_led_to_https(&error)? => connect(remote, &mut again, &refusal)?,
+        connected => connected?,
+    };
     let heads = connection.list().map_err(|error| refusal.explain(&remote.url, error))?;
     let mut found = Vec::new();
     for head in heads {
@@ -62,7 +66,41 @@ pub(super) fn connect<'repo, 'connection>(
     connected.map_err(|error| refusal.explain(&remote.url, error))
 }
 
+/// Names the system's certificates, which a process does not read by itself.
+///
+/// # Safety
+/// As for libgit2's process-wide options: no other thread uses libgit2.
+#[allow(unsafe_code, reason = "libgit2's process-wide options have no safe interface")]
+pub(super) unsafe fn trust_the_system() -> Result<()> {
+    let [file, folder] = certificates();
+    // SAFETY: the caller's promise.
+    unsafe {
+        if let Some(file) = file {
+            git2::opts::set_ssl_cert_file(file)?;
+        }
+        if let Some(folder) = folder {
+            git2::opts::set_ssl_cert_dir(folder)?;
+        }
+    }
+    Ok(())
+}
+
 impl Remote {
+    /// Whether an http:// remote redirected to https, for which certificates are needed after all.
+    /// They are there afterwards.
+    pub(super) fn was_led_to_https(&self, error: &Error) -> Result<bool> {
+        let is_led = self.url.transport == Transport::Http && error.code == Code::Denied;
+        if is_led && self.certificates()?.is_none() {
+            #[allow(unsafe_code, reason = "libgit2's process-wide options have no safe interface")]
+            // SAFETY: a child uses libgit2 on one thread, and this is it.
+            unsafe {
+                trust_the_system()?;
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Whether libgit2 would go another way than asked: it uses a proxy for https only, and
     /// would connect to http:// directly without a word.
     pub(super) fn needs_stock(&self) -> bool {

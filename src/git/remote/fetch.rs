@@ -14,7 +14,7 @@ use git2::{AutotagOption, FetchOptions};
 use super::{
     Remote, Sync, Transport,
     access::Refusal,
-    ask::{connect, list_by_stock, name_of},
+    ask::{connect, list_by_stock, name_of, trust_the_system},
     child::Parent,
     stock,
 };
@@ -62,8 +62,10 @@ pub(super) fn prepare(remote: &Remote) -> Result<()> {
         git2::opts::set_server_connect_timeout_in_milliseconds(CONNECT_MS)?;
         // libgit2 reads from a socket of git:// only with both set.
         git2::opts::set_server_timeout_in_milliseconds(SILENCE_MS)?;
-        if let Some(file) = remote.certificates()? {
-            git2::opts::set_ssl_cert_file(file)?;
+        match remote.certificates()? {
+            Some(file) => git2::opts::set_ssl_cert_file(file)?,
+            None if remote.url.transport == Transport::Https => trust_the_system()?,
+            None => (),
         }
     }
     Ok(())
@@ -235,24 +237,36 @@ fn transfer(
             return repository.tip(branch);
         };
         let git = order.git.as_deref().unwrap_or_default();
-        return match stock::fetch(git, order, repository, branch, depth, watch)? {
+        let is_for = stock::is_for(order, repository)?;
+        return match is_for && stock::fetch(git, order, repository, branch, depth, watch)? {
             true => repository.tip(branch),
             false => Err(Error::unsupported("this repository's configuration needs libgit2")
                 .with("feature", "proxy for http")),
         };
     }
     let mut origin = repository.inner.remote_anonymous(&remote.connect_url())?;
-    let mut connection = connect(remote, &mut origin, &refusal)?;
+    let mut once_more = repository.inner.remote_anonymous(&remote.connect_url())?;
+    let mut again = repository.inner.remote_anonymous(&remote.connect_url())?;
+    let mut connection = match connect(remote, &mut origin, &refusal) {
+        Err(error) if remote.was_led_to_https(&error)? => connect(remote, &mut again, &refusal)?,
+        connected => connected?,
+    };
     let heads = connection.list().map_err(explain)?;
     let head = heads.iter().find(|it| name_of(it).as_deref() == Some(&*reference));
     let tip = head.map(|it| it.oid()).ok_or_else(missing)?;
     let Some(depth) = wanted(tip) else { return Ok(tip) };
-    if let Some(git) = &order.git
-        && stock::fetch(git, order, repository, branch, depth, watch)?
-    {
-        return repository.tip(branch);
-    }
     refusal.accepted();
+    if let Some(git) = &order.git
+        && stock::is_for(order, repository)?
+    {
+        // Some servers take one connection at a time.
+        drop(connection);
+        if stock::fetch(git, order, repository, branch, depth, watch)? {
+            return repository.tip(branch);
+        }
+        connection = connect(remote, &mut once_more, &refusal)?;
+        refusal.accepted();
+    }
     let mut options = fetch_options(remote, &refusal, watch);
     match depth {
         None => (),

@@ -15,7 +15,11 @@ use rustix::process::Pid;
 use super::{Message, Order, Outcome, Remote, Sync, Task, Transport, url::not_allowed};
 use crate::{
     error::{Error, Result},
-    git::{RepositoryPath, refs::Branch},
+    git::{
+        RepositoryPath,
+        lock::is_in_use,
+        refs::{Branch, TRACKING},
+    },
     watch::{self, Watch},
 };
 
@@ -220,18 +224,28 @@ impl Drop for Staging {
 /// Removes the half-written objects that a killed or failed fetch left: they may be what fills the
 /// disk.
 fn sweep_objects(path: &Path, since: SystemTime) {
-    let folders = [path.join(".git/objects"), path.join("objects")];
-    let Some(objects) = folders.iter().find(|it| it.is_dir()) else { return };
-    let folders = fs::read_dir(objects).into_iter().flatten().flatten().map(|it| it.path());
+    const HALF_WRITTEN: &[&str] = &["tmp_", "pack_git2_", ".tmp-", "incoming-"];
+    let folders = [path.join(".git"), path.to_path_buf()];
+    let Some(git) = folders.iter().find(|it| it.join("objects").is_dir()) else { return };
+    let objects = git.join("objects");
+    let folders = fs::read_dir(&objects).into_iter().flatten().flatten().map(|it| it.path());
     for folder in folders.filter(|it| it.is_dir()).chain([objects.clone()]) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let is_half =
-                ["tmp_", "pack_git2_", ".tmp-", "incoming-"].iter().any(|it| name.starts_with(it));
-            let is_ours = entry.metadata().and_then(|it| it.modified()).is_ok_and(|it| since <= it);
-            if is_half && is_ours {
-                let _ = fs::remove_file(entry.path());
-            }
+        let is_half = |name: &str| HALF_WRITTEN.iter().any(|it| name.starts_with(it));
+        sweep_files(&folder, since, is_half);
+    }
+    // The locks that a fetch takes: nobody who is alive took them since it began, as far as
+    // anybody can see.
+    let locks = ["shallow.lock", "packed-refs.lock", "FETCH_HEAD.lock"];
+    sweep_files(git, since, |name| locks.contains(&name) && !is_in_use(&git.join(name), git));
+    sweep_files(&git.join(TRACKING), since, |name| name.ends_with(".lock"));
+}
+
+fn sweep_files(folder: &Path, since: SystemTime, is_wanted: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let modified = entry.metadata().and_then(|it| it.modified());
+        let is_ours = modified.is_ok_and(|it| since <= it);
+        if is_ours && entry.file_name().to_str().is_some_and(&is_wanted) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }

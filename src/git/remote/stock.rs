@@ -22,6 +22,7 @@ use crate::{
         Repository,
         failure::{is_disk_full, redact},
         refs::Branch,
+        restore_certificates,
     },
     watch::{Progress, Stage, Watch},
 };
@@ -29,7 +30,12 @@ use crate::{
 /// How much of what git says is kept for the error.
 const WORDS_BYTES_MAX: usize = 4096;
 
-/// Fetches the branch; false where git is not there or the transport is not for it.
+/// Whether stock git may do a transfer at all.
+pub(super) fn is_for(order: &Sync, repository: &Repository) -> Result<bool> {
+    Ok(order.remote.url.transport != Transport::Ssh && is_plain(repository)?)
+}
+
+/// Fetches the branch; false where git is not there, or cannot do it and libgit2 may.
 pub(super) fn fetch(
     git: &str,
     order: &Sync,
@@ -38,9 +44,6 @@ pub(super) fn fetch(
     depth: Option<u32>,
     watch: &Watch,
 ) -> Result<bool> {
-    if order.remote.url.transport == Transport::Ssh || !is_plain(repository)? {
-        return Ok(false);
-    }
     let configuration = configuration(&order.remote)?;
     let mut command = command(git, repository, &configuration);
     command.args(["fetch", "--progress", "--no-auto-maintenance", "--no-write-fetch-head"]);
@@ -137,6 +140,7 @@ fn bare_command(git: &str, configuration: &File) -> Command {
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"] {
         command.env_remove(name);
     }
+    restore_certificates(&mut command);
     command
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -153,6 +157,7 @@ fn configuration(remote: &Remote) -> Result<File> {
     let transport = remote.url.transport.name();
     let mut text = format!(
         "[core]\n hooksPath = /dev/null\n fsmonitor = false\n\
+         packedGitWindowSize = 1m\n packedGitLimit = 16m\n\
          [gc]\n auto = 0\n[fetch]\n unpackLimit = 1\n[credential]\n helper =\n\
          [protocol]\n allow = never\n[protocol \"{transport}\"]\n allow = always\n\
          [http]\n followRedirects = {}\n",

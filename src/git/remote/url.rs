@@ -62,7 +62,7 @@ impl Url {
 
     /// The url to connect to: for ssh with the user who logs in.
     pub fn for_user(&self, user: Option<&str>) -> String {
-        if self.transport != Transport::Ssh {
+        if !matches!(self.transport, Transport::Ssh | Transport::Git) {
             return self.text.clone();
         }
         // libgit2 asks the server for the path as it is written.
@@ -72,7 +72,7 @@ impl Url {
             let path = percent_decode(url.path()).unwrap_or_else(|| url.path().to_owned());
             let user = user.unwrap_or(url.username()).to_owned();
             let user = if user.is_empty() { user } else { format!("{user}@") };
-            return format!("ssh://{user}{}{path}", self.authority);
+            return format!("{}://{user}{}{path}", self.transport, self.authority);
         }
         let Some(user) = user else { return self.text.clone() };
         let place = self.text.split_once('@').map_or(&*self.text, |(_, place)| place);

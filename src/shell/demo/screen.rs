@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_long_line_is_broken_between_members_and_none_is_lost() {
         let part = "x".repeat(30);
-        let text = vec![part.as_str(); 5].join(", ");
+        let text = [part.as_str(); 5].join(", ");
         let lines = wrapped(&text);
         assert!(lines.lines().all(|line| line.len() <= WIDTH), "{lines}");
         assert_eq!(lines.lines().count(), 3);

@@ -93,8 +93,10 @@ fn serve(folder: &Path) -> Option<u16> {
     let folder = folder.to_owned();
     let accept = move || {
         for stream in listener.incoming().flatten() {
+            let (program, folder) = (program.clone(), folder.clone());
             // Whoever connected learns of a failure by the end of the connection.
-            let _ = answer(&program, &folder, stream);
+            let answer = move || drop(answer(&program, &folder, stream));
+            let _ = thread::Builder::new().name("connection".to_owned()).spawn(answer);
         }
     };
     // Ends with the process, as the listener does.
