@@ -261,7 +261,7 @@ fn syncs_of_one_path_at_once_all_succeed() {
 #[test]
 fn a_sync_that_is_killed_leaves_nothing() {
     let origin = Repository::new();
-    for number in 0..1200 {
+    for number in 0..600 {
         origin.write(format!("{}/{number}", number % 50), format!("{number}\n").repeat(50));
     }
     origin.commit("many");

@@ -15,7 +15,10 @@
 
 defmodule GitPort.Bench do
   @warm_up_ms 1_000
-  @pairs_at_once 250
+  @pairs_in_a_round 250
+
+  # Garbage of 16 MiB in each process rather than a collection every few answers.
+  @vheap_words 2 * 1024 * 1024
 
   def main(arguments) do
     # Mix passes a separating "--" on.
@@ -29,11 +32,13 @@ defmodule GitPort.Bench do
     IO.puts("#{length(files)} files of #{path} at #{revision}")
 
     counts = :counters.new(2, [:write_concurrency])
-    pairs = Keyword.get(options, :pairs, 10)
-    arguments = %{port: port, path: path, revision: revision, pairs: pairs, counts: counts}
+    outstanding = 2 * Keyword.get(options, :pairs, 10)
 
     for process <- 1..Keyword.get(options, :processes, 8) do
-      spawn_link(fn -> ask(arguments, shuffled(files, process), []) end)
+      # As a constant, what is to be asked is not copied with the garbage of the answers.
+      :persistent_term.put({__MODULE__, process}, rounds(files, path, revision, process))
+      ask = fn -> ask(port, process, outstanding, counts) end
+      :erlang.spawn_opt(ask, [:link, min_bin_vheap_size: @vheap_words])
     end
 
     Process.sleep(@warm_up_ms)
@@ -47,37 +52,38 @@ defmodule GitPort.Bench do
     IO.puts("elixir reads/s: #{rate} wrong: #{:counters.get(counts, 2)}")
   end
 
-  # Every file once in an order of its own, then again.
-  defp ask(arguments, files, []), do: ask(arguments, files, files)
+  # Every file in an order of the process's own, in rounds of `{requests, contents}`.
+  defp rounds(files, path, revision, process) do
+    :rand.seed(:exsss, {process, process, process})
 
-  defp ask(arguments, files, left) do
-    {now, later} = Enum.split(left, 2 * @pairs_at_once)
-    requests = for {name, _content} <- now, do: read(arguments, name)
-    outstanding = 2 * arguments.pairs
-    results = GitPort.call_many(arguments.port, requests, max_outstanding: outstanding)
-    wrong = count_wrong(now, results, 0)
-    :counters.add(arguments.counts, 1, length(now))
-    :counters.add(arguments.counts, 2, wrong)
-    ask(arguments, files, later)
+    for round <- files |> Enum.shuffle() |> Enum.chunk_every(2 * @pairs_in_a_round) do
+      requests =
+        for {name, _content} <- round do
+          {"read", [path: path, rev: revision, file: name, encoding: "binary"]}
+        end
+
+      {requests, for({_name, content} <- round, do: content)}
+    end
   end
 
-  defp read(arguments, name) do
-    {"read", path: arguments.path, rev: arguments.revision, file: name, encoding: "binary"}
+  defp ask(port, process, outstanding, counts) do
+    for {requests, contents} <- :persistent_term.get({__MODULE__, process}) do
+      results = GitPort.call_many(port, requests, max_outstanding: outstanding)
+      :counters.add(counts, 1, length(results))
+      :counters.add(counts, 2, count_wrong(contents, results, 0))
+    end
+
+    ask(port, process, outstanding, counts)
   end
 
   defp count_wrong([], [], wrong), do: wrong
 
-  defp count_wrong([{_name, content} | files], [{:ok, content} | results], wrong) do
-    count_wrong(files, results, wrong)
+  defp count_wrong([content | contents], [{:ok, content} | results], wrong) do
+    count_wrong(contents, results, wrong)
   end
 
-  defp count_wrong([_file | files], [_other | results], wrong) do
-    count_wrong(files, results, wrong + 1)
-  end
-
-  defp shuffled(files, process) do
-    :rand.seed(:exsss, {process, process, process})
-    Enum.shuffle(files)
+  defp count_wrong([_content | contents], [_other | results], wrong) do
+    count_wrong(contents, results, wrong + 1)
   end
 
   # The name and content of each file.

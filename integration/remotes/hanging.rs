@@ -99,14 +99,17 @@ impl Hanging {
     }
 }
 
-/// Waits until so many requests have their processes, and tells which processes these are.
-fn children(daemon: &Daemon, requests: usize) -> Vec<Process> {
-    let mut children = Vec::new();
-    until("every request has its process", PATIENCE, || {
-        children = daemon.children();
-        children.len() >= requests
-    });
-    children
+/// Watches until so many processes were seen at work, or until `end`, and tells which they were.
+fn children(daemon: &Daemon, requests: usize, end: Instant) -> Vec<Process> {
+    let mut seen = Vec::new();
+    while seen.len() < requests && Instant::now() < end {
+        seen.extend(daemon.children());
+        seen.sort();
+        seen.dedup();
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    assert!(!seen.is_empty(), "network work is done by children");
+    seen
 }
 
 /// Nobody is left over, neither of `children` nor of any other that the daemon started.
@@ -140,7 +143,7 @@ fn whatever_keeps_it_waiting_a_request_ends_at_its_deadline_and_leaves_nothing()
             let more = json!({"id": id, "timeout_ms": timeout.as_millis() as u64});
             daemon.send(with(request.clone(), more));
         }
-        let children = children(&daemon, requests.len());
+        let children = children(&daemon, requests.len(), deadlines[&0]);
         for _ in &requests {
             let reply = daemon.receive();
             let id = reply["id"].as_u64().unwrap() as usize;
@@ -196,7 +199,7 @@ fn a_cancelled_clone_leaves_nothing_and_a_cancelled_fetch_leaves_the_clone() {
             relay.fail_after(100_000, Kind::Stall);
             daemon.send(with(sync(&url, &place.path()), json!({"id": "it"})));
             until("the pack comes", PATIENCE, || relay.received() > 100_000);
-            let children = children(&daemon, 1);
+            let children = children(&daemon, 1, Instant::now() + PATIENCE);
             daemon.send(json!({"op": "cancel", "id": "end", "request": "it"}));
             let mut replies = daemon.receive_many(2);
             replies.sort_by_key(|reply| reply["id"].as_str().unwrap().to_owned());
@@ -228,7 +231,7 @@ fn eight_hung_clones_keep_nobody_from_a_ping_or_a_reading() {
             let url = format!("http://{}/x.git", silent.address());
             daemon.send(with(sync(url, &place.path()), json!({"id": id})));
         }
-        let children = children(&daemon, 8);
+        let children = children(&daemon, 8, Instant::now() + PATIENCE);
         for _ in 0..100 {
             assert_eq!(daemon.call(json!({"op": "ping", "id": "ping"}))["ok"], "pong");
         }

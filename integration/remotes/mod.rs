@@ -25,13 +25,16 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::servers::{origin::git, output};
+use crate::{
+    processes::until,
+    servers::{origin::git, output},
+};
 
 /// The flags of a daemon that brings packs by itself.
 const BUILT_IN: &[&str] = &["--git", "none"];
@@ -108,13 +111,8 @@ impl Place {
     /// Waits until nothing but `names` lies in the folder.
     ///
     /// A reply does not wait until what was half done is cleared away.
-    #[track_caller]
     fn is_left_with(&self, names: &[&str]) {
-        let deadline = Instant::now() + SOON;
-        while self.names() != names {
-            assert!(Instant::now() < deadline, "left over: {:?}", self.names());
-            std::thread::yield_now();
-        }
+        until("nothing is left over", SOON, || self.names() == names);
     }
 
     /// What stock git says about the clone.

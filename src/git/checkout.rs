@@ -11,7 +11,7 @@ use std::{
 use git2::build::CheckoutBuilder;
 
 use super::{
-    Repository,
+    Folder, Repository,
     lock::{self, Writer},
     refs::Branch,
 };
@@ -35,25 +35,33 @@ impl Repository {
         Ok(commit.to_string())
     }
 
-    /// Sets branch, index, worktree and `HEAD`, in this order, so that what was interrupted is
-    /// done again by the next one.
+    /// Sets branch, `HEAD`, worktree and index. The index is the last, so that what was interrupted
+    /// shows and is done again by the next one.
     pub(super) fn reset(&self, commit: git2::Oid, head: &Head, watch: &Watch) -> Result<()> {
         if self.is_there_already(commit, head)? {
             return Ok(());
         }
         let writer = Writer::acquire(self.git_folder(), watch)?;
         writer.clear(self.git_folder(), &["index.lock", "HEAD.lock"], watch)?;
+        // Whatever makes it impossible shows before anything is moved.
+        let tree = self.inner.find_commit(commit)?.tree()?;
+        let mut stale = Vec::new();
+        if !self.is_bare() {
+            self.expect_content(&tree)?;
+            stale = self.added_in_index(&tree)?;
+        }
         if let Head::On(branch) = head {
             let lock = format!("{}.lock", branch.reference());
             writer.clear(self.common_folder(), &[&lock, "packed-refs.lock"], watch)?;
             self.inner.reference(&branch.reference(), commit, true, "gitport: sync")?;
         }
-        if !self.is_bare() {
-            self.fill_worktree(commit, watch)?;
-        }
+        // Before the files: libgit2 takes what HEAD names for what should be there already.
         match head {
             Head::Detached => self.inner.set_head_detached(commit)?,
             Head::On(branch) => self.inner.set_head(&branch.reference())?,
+        }
+        if !self.is_bare() {
+            self.fill_worktree(&tree, &stale, watch)?;
         }
         Ok(())
     }
@@ -88,10 +96,19 @@ impl Repository {
         Ok(index.write_tree().ok() == Some(self.inner.find_commit(commit)?.tree_id()))
     }
 
-    fn fill_worktree(&self, commit: git2::Oid, watch: &Watch) -> Result<()> {
-        let tree = self.inner.find_commit(commit)?.tree()?;
-        let added = self.added_in_index(&tree)?;
-        self.expect_content(&tree)?;
+    fn fill_worktree(&self, tree: &git2::Tree, stale: &[Vec<u8>], watch: &Watch) -> Result<()> {
+        // Removed first, because libgit2 cannot write a file where it removes a folder, or the
+        // other way round. What was staged but never committed is tracked too, so it goes too.
+        let folder = Folder::open(self.worktree("check out into")?)?;
+        let mut index = self.inner.index()?;
+        for name in stale {
+            let name = Path::new(OsStr::from_bytes(name));
+            folder.remove(name);
+            index.remove_path(name)?;
+        }
+        if !stale.is_empty() {
+            index.write()?;
+        }
         let is_stopped = Cell::new(false);
         let mut options = CheckoutBuilder::new();
         options
@@ -112,19 +129,6 @@ impl Repository {
             true => Error::cancelled("the checkout was stopped"),
             false => Error::from(error).while_doing("checking out"),
         })?;
-        if self.lacks_files()? {
-            // libgit2 does not write a file in the place of a folder that it removed in one go.
-            self.inner.checkout_tree(tree.as_object(), Some(CheckoutBuilder::new().force()))?;
-        }
-        if !added.is_empty() {
-            // Files that were staged but never committed are tracked, so they go as well.
-            let mut options = CheckoutBuilder::new();
-            options.force().remove_untracked(true).disable_pathspec_match(true);
-            for path in added {
-                options.path(path);
-            }
-            self.inner.checkout_tree(tree.as_object(), Some(&mut options))?;
-        }
         Ok(())
     }
 
@@ -147,11 +151,6 @@ impl Repository {
             Some(id) => Err(self.missing(format!("the object {id} is missing"))),
             None => Ok(walked?),
         }
-    }
-
-    fn lacks_files(&self) -> Result<bool> {
-        let diff = self.inner.diff_index_to_workdir(None, None)?;
-        Ok(diff.deltas().any(|it| it.status() == git2::Delta::Deleted))
     }
 
     /// What the index has and the commit to come has not.

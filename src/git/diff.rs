@@ -119,7 +119,7 @@ impl Repository {
             changes.deletions += change.deletions;
             changes.entries.push(change);
         }
-        changes.patch = query.patch.then(|| Text(patch_text));
+        changes.patch = query.patch.then_some(Text(patch_text));
         Ok(changes)
     }
 

@@ -95,6 +95,27 @@ impl Folder {
         Ok(file)
     }
 
+    /// Removes a file, and the folders that are empty without it. What is not there, or behind a
+    /// link, is not removed.
+    pub fn remove(&self, name: &Path) {
+        let mut flags = rustix::fs::AtFlags::empty();
+        let mut name = Some(name);
+        while let Some(here) = name.filter(|it| !it.as_os_str().is_empty()) {
+            let parent = here.parent().filter(|it| !it.as_os_str().is_empty());
+            let flags_of_parent = OFlags::PATH | OFlags::DIRECTORY;
+            let opened = match parent {
+                Some(parent) => open_beneath(&self.descriptor, parent, flags_of_parent).ok(),
+                None => self.descriptor.try_clone().ok(),
+            };
+            let (Some(opened), Some(last)) = (opened, here.file_name()) else { return };
+            if rustix::fs::unlinkat(&opened, last, flags).is_err() {
+                return;
+            }
+            flags = rustix::fs::AtFlags::REMOVEDIR;
+            name = parent;
+        }
+    }
+
     /// The files in a folder, sorted by the bytes of their names.
     pub fn list(
         &self,

@@ -56,14 +56,19 @@ const CERTIFICATES: [(&str, &str, &str); 2] = [
 /// Keeps OpenSSL from reading all the system's certificates, some 40 ms, in processes that never
 /// need them. Whoever speaks https names them to libgit2.
 pub fn keep_certificates_for_https() {
-    for (name, kept, nowhere) in CERTIFICATES {
-        let own = env::var_os(name).filter(|_| env::var_os(kept).is_none());
+    if CERTIFICATES.iter().any(|(_, kept, _)| env::var_os(kept).is_some()) {
+        // A child: its daemon did this.
+        return;
+    }
+    // What the operator says, or else where systems have them.
+    let found = openssl_probe::probe();
+    for ((name, kept, nowhere), found) in
+        CERTIFICATES.into_iter().zip([found.cert_file, found.cert_dir])
+    {
         #[allow(unsafe_code, reason = "OpenSSL takes this from the environment alone")]
         // SAFETY: `main` calls this first, while there is one thread.
         unsafe {
-            if let Some(own) = own {
-                env::set_var(kept, own);
-            }
+            env::set_var(kept, found.unwrap_or_default());
             env::set_var(name, nowhere);
         }
     }
@@ -71,18 +76,14 @@ pub fn keep_certificates_for_https() {
 
 /// The system's certificates as a file and a folder, or those the operator named.
 pub(crate) fn certificates() -> [Option<PathBuf>; 2] {
-    let [file, folder] = CERTIFICATES.map(|(_, kept, _)| env::var_os(kept).map(PathBuf::from));
-    if file.is_some() || folder.is_some() {
-        return [file, folder];
-    }
-    let found = openssl_probe::probe();
-    [found.cert_file, found.cert_dir]
+    let kept = |name| env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    CERTIFICATES.map(|(_, name, _)| kept(name))
 }
 
 /// Gives a child that is no part of this program the operator's own environment back.
 pub(crate) fn restore_certificates(command: &mut Command) {
-    for (name, kept, _) in CERTIFICATES {
-        match env::var_os(kept) {
+    for ((name, _, _), kept) in CERTIFICATES.into_iter().zip(certificates()) {
+        match kept {
             Some(own) => command.env(name, own),
             None => command.env_remove(name),
         };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{FileName, Repository, Text, refs::BRANCHES, repository::Sha};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Which differences are wanted.
 pub struct StatusQuery {
@@ -46,7 +46,13 @@ impl Repository {
         for path in &query.paths {
             options.pathspec(path.as_path());
         }
-        let statuses = self.inner.statuses(Some(&mut options))?;
+        let statuses = self.inner.statuses(Some(&mut options)).map_err(|error| {
+            match error.code() {
+                // No name in the request is looked up here.
+                git2::ErrorCode::InvalidSpec => Error::corrupt(error.message()),
+                _ => Error::from(error),
+            }
+        })?;
         let mut entries: Vec<Entry> = statuses.iter().filter_map(|it| entry(&it)).collect();
         entries.sort_by(|a, b| a.file.cmp(&b.file));
         if let Some(after) = &query.after {
@@ -67,7 +73,7 @@ impl Repository {
         let sha = match self.inner.head() {
             Ok(head) => head.target().map(Sha::from),
             Err(error) if error.code() == git2::ErrorCode::UnbornBranch => None,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Error::corrupt(format!("HEAD: {}", error.message()))),
         };
         Ok((branch, sha))
     }

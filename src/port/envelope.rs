@@ -209,3 +209,6 @@ fn begin(output: &mut Vec<u8>, id: Option<&RequestId>, entries: u32) -> usize {
 pub fn encoded(value: &(impl Serialize + ?Sized)) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("what the program itself made can be encoded")
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,3 +111,6 @@ fn head(bytes: &[u8], at: usize) -> Result<Head, Flaw> {
     }
     Ok(Head { end: at + 1 + width + payload as usize, children })
 }
+
+#[cfg(test)]
+mod tests;

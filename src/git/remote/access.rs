@@ -295,7 +295,7 @@ impl Refusal {
             {
                 Error::not_found(failure.message)
             }
-            _ if says(&["status code: 401", "status code: 403"]) => {
+            _ if says(&["status code: 401", "status code: 403", "status code: 407"]) => {
                 Error::unauthorized(failure.message)
             }
             // Whatever a remote does wrong is no bug of ours, and nothing here is damaged.

@@ -310,12 +310,12 @@ fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Resul
     }
     for mut submodule in repository.inner.submodules()? {
         let (refusal, watch) = (Refusal::default(), Watch::default());
-        submodule.init(false)?;
         let name = String::from_utf8_lossy(submodule.name_bytes()).into_owned();
+        let unsound =
+            |_| Error::invalid(format!("the submodule {name:?} has no sound name or url"));
+        submodule.init(false).map_err(unsound)?;
         let config = repository.inner.config()?;
-        let url = config.get_string(&format!("submodule.{name}.url")).map_err(|_| {
-            Error::invalid(format!("the submodule {name:?} has no sound name or url"))
-        })?;
+        let url = config.get_string(&format!("submodule.{name}.url")).map_err(unsound)?;
         let remote = Remote::new(&url, order.remote.access.clone())?;
         if !order.transports.contains(&remote.url.transport) || is_local_trick(order, &remote) {
             return Err(super::url::not_allowed(remote.url.transport.name()));

@@ -9,6 +9,7 @@ mod child;
 #[cfg(feature = "faults")]
 mod fault;
 mod fetch;
+mod hosts;
 mod parent;
 mod stock;
 mod url;

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::Pid;
 
-use super::{Message, Order, Outcome, Remote, Sync, Task, Transport, url::not_allowed};
+use super::{Message, Order, Outcome, Remote, Sync, Task, Transport, hosts, url::not_allowed};
 use crate::{
     error::{Error, Result},
     git::{
@@ -174,9 +174,10 @@ impl Home {
             return Ok(None);
         }
         let known_hosts = match &remote.access.known_hosts {
-            Some(text) => text.clone().into_bytes(),
+            Some(text) => text.clone(),
             None => usual_known_hosts(),
         };
+        let known_hosts = hosts::lines_for(&remote.url.authority, &known_hosts);
         let failed = |error: std::io::Error| Error::from_io("keeping host keys", &error);
         let folder = tempfile::Builder::new().prefix("gitport-home-").tempdir().map_err(failed)?;
         fs::create_dir(folder.path().join(".ssh")).map_err(failed)?;
@@ -185,14 +186,14 @@ impl Home {
     }
 }
 
-fn usual_known_hosts() -> Vec<u8> {
+fn usual_known_hosts() -> String {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let own = home.map(|it| it.join(".ssh/known_hosts"));
     let system = PathBuf::from("/etc/ssh/ssh_known_hosts");
-    let mut all = Vec::new();
+    let mut all = String::new();
     for file in own.into_iter().chain([system]) {
-        all.extend(fs::read(file).unwrap_or_default());
-        all.push(b'\n');
+        let content = fs::read(file).unwrap_or_default();
+        all.extend([&*String::from_utf8_lossy(&content), "\n"]);
     }
     all
 }

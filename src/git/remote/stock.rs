@@ -266,6 +266,7 @@ fn explain(words: &str) -> Error {
     }
     if message.contains("Authentication failed")
         || message.contains("error: 403")
+        || message.contains("error: 407")
         || message.contains("could not read Username")
     {
         return Error::unauthorized(message);

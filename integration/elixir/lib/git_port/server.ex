@@ -22,6 +22,9 @@ defmodule GitPort.Server do
 
   @retry_ms 20
 
+  # 4 MiB of replies handed on.
+  @vheap_words 512 * 1024
+
   # How long the daemon may take to exit after its last reply.
   @exit_ms 5_000
 
@@ -40,10 +43,10 @@ defmodule GitPort.Server do
   ]
 
   @spec start_link(Options.t()) :: GenServer.on_start()
-  def start_link(%Options{name: nil} = options), do: GenServer.start_link(__MODULE__, options)
-
   def start_link(%Options{name: name} = options) do
-    GenServer.start_link(__MODULE__, options, name: name)
+    # Replies only pass through; with the usual size there would be a collection every few.
+    spawn = [spawn_opt: [min_bin_vheap_size: @vheap_words]]
+    GenServer.start_link(__MODULE__, options, if(name, do: [{:name, name} | spawn], else: spawn))
   end
 
   @impl true
