@@ -102,7 +102,7 @@ def test_an_error_is_an_exception_of_its_code(client: gitport.Client, tmp_path: 
         client.hello(protocol=99)
     (tmp_path / "file").write_text("x")
     with pytest.raises(gitport.Conflict) as conflict:
-        client.sync(url="/nowhere", branch="main", path=tmp_path)
+        client.sync(url="http://127.0.0.1:1/never-asked", branch="main", path=tmp_path)
     assert {"expected", "actual"} <= conflict.value.details.keys()
 
 
