@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -46,6 +47,17 @@ async def until_async(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         await asyncio.sleep(0.01)
+
+
+def stop(pid: int) -> None:
+    """Stops a process; when this returns, none of its threads runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: all(_state(it) == "T" for it in Path(f"/proc/{pid}/task").iterdir()))
+
+
+def _state(task: Path) -> str:
+    # The name before it, in brackets, may have any character.
+    return (task / "stat").read_text().rpartition(") ")[2][0]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import gitport
-from conftest import SECONDS, git, until_async
+from conftest import SECONDS, git, stop, until_async
 
 Story = Callable[[gitport.AsyncClient], Awaitable[None]]
 
@@ -94,7 +94,7 @@ def test_a_task_that_is_cancelled_cancels_its_request(program: str, silent_remot
 
 def test_a_daemon_that_stops_reading_holds_nobody(program: str) -> None:
     async def story(client: gitport.AsyncClient) -> None:
-        os.kill(client.pid, signal.SIGSTOP)
+        stop(client.pid)
         try:
             large = "x" * 1_000_000
             asked = [client.hello(client=large, timeout=0.3) for _ in range(8)]
@@ -110,7 +110,7 @@ def test_a_daemon_that_stops_reading_holds_nobody(program: str) -> None:
 def test_a_daemon_that_does_not_end_is_killed(program: str) -> None:
     async def main() -> None:
         client = await gitport.AsyncClient(program, timeout=SECONDS).start()
-        os.kill(client.pid, signal.SIGSTOP)
+        stop(client.pid)
         await client.close(0.3)
         with pytest.raises(gitport.DaemonExited):
             await client.ping()

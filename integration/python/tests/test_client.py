@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import gitport
-from conftest import SECONDS, git, until
+from conftest import SECONDS, git, stop, until
 
 
 def test_sync_list_and_read(client: gitport.Client, repository: Path, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_name_that_still_waits_is_refused(client: gitport.Client, silent_remot
 
 
 def test_a_late_reply_is_not_for_the_next_of_the_same_name(client: gitport.Client) -> None:
-    os.kill(client.pid, signal.SIGSTOP)
+    stop(client.pid)
     try:
         with pytest.raises(gitport.Timeout):
             client.call("hello", id="mine", timeout=0.05)
@@ -167,7 +167,7 @@ def test_a_late_reply_is_not_for_the_next_of_the_same_name(client: gitport.Clien
 
 
 def test_a_daemon_that_stops_reading_holds_nobody(client: gitport.Client) -> None:
-    os.kill(client.pid, signal.SIGSTOP)
+    stop(client.pid)
     try:
         # Far more than a pipe takes.
         large = "x" * 1_000_000
@@ -188,7 +188,7 @@ def test_a_daemon_that_stops_reading_holds_nobody(client: gitport.Client) -> Non
 
 
 def test_a_late_reply_goes_to_nobody_else(client: gitport.Client, repository: Path) -> None:
-    os.kill(client.pid, signal.SIGSTOP)
+    stop(client.pid)
     try:
         for number in range(5):
             with pytest.raises(gitport.Timeout):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import gitport
-from conftest import SECONDS, until, until_async
+from conftest import SECONDS, stop, until, until_async
 
 
 def script(at: Path, text: str) -> Path:
@@ -65,7 +65,7 @@ def test_closing_finishes_what_is_done_in_time_and_cancels_the_rest(
 
 def test_a_daemon_that_does_not_end_is_killed(program: str) -> None:
     client = gitport.Client(program, timeout=SECONDS)
-    os.kill(client.pid, signal.SIGSTOP)
+    stop(client.pid)
     started = time.monotonic()
     client.close(0.3)
     assert time.monotonic() - started < SECONDS

@@ -56,7 +56,7 @@ pub(super) fn fetch(
     command.arg("--").arg(order.remote.url.as_str()).arg(branch.refspec());
     match run(command, watch) {
         // A redirect that it must not follow with credentials; libgit2 follows it on one host.
-        Err(error) if error.message.contains("error: 30") => Ok(false),
+        Err(error) if error.message.contains("returned error: 30") => Ok(false),
         outcome => outcome,
     }
 }
@@ -265,13 +265,13 @@ fn explain(words: &str) -> Error {
         return Error::disk_full(message);
     }
     if message.contains("Authentication failed")
-        || message.contains("error: 403")
-        || message.contains("error: 407")
+        || message.contains("returned error: 403")
+        || message.contains("returned error: 407")
         || message.contains("could not read Username")
     {
         return Error::unauthorized(message);
     }
-    if message.contains("error: 404") || message.contains("not found") {
+    if message.contains("returned error: 404") || message.contains("not found") {
         return Error::not_found(message);
     }
     if message.contains(".lock': File exists") {
@@ -286,6 +286,16 @@ fn explain(words: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn a_number_that_only_looks_like_a_status_is_none() {
+        let code = |words: &str| explain(words).code;
+        assert_eq!(code("error: 40722 bytes of body are still expected"), Code::Unavailable);
+        assert_eq!(code("fatal: error: 40422 objects"), Code::Unavailable);
+        let words = "fatal: unable to access 'http://h/': The requested URL returned error: 403";
+        assert_eq!(code(words), Code::Unauthorized);
+    }
 
     #[test]
     fn progress_is_read_from_what_git_prints() {
