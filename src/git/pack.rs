@@ -6,6 +6,7 @@
 mod delta;
 
 use std::{
+    cell::RefCell,
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, RwLock},
@@ -14,6 +15,7 @@ use std::{
 
 use byteorder::{BigEndian, ByteOrder};
 use flate2::{Decompress, FlushDecompress, Status};
+use libdeflater::Decompressor;
 use memmap2::Mmap;
 
 use super::objects::Cache;
@@ -333,18 +335,12 @@ impl Pack {
     /// Inflates exactly `size` bytes, or nothing where the data is not of this size.
     fn inflate(&self, at: usize, size: usize) -> Option<Vec<u8>> {
         thread_local! {
-            static INFLATE: std::cell::RefCell<Decompress> =
-                std::cell::RefCell::new(Decompress::new(true));
+            static INFLATE: RefCell<Decompressor> = RefCell::new(Decompressor::new());
         }
-        INFLATE.with_borrow_mut(|inflate| {
-            inflate.reset(true);
-            // One byte more, so that content that is too long shows.
-            let mut content = Vec::with_capacity(size + 1);
-            let input = self.data.get(at..)?;
-            let status = inflate.decompress_vec(input, &mut content, FlushDecompress::Finish);
-            let is_whole = matches!(status, Ok(Status::StreamEnd)) && content.len() == size;
-            is_whole.then_some(content)
-        })
+        let input = self.data.get(at..)?;
+        let mut content = vec![0; size];
+        let made = INFLATE.with_borrow_mut(|it| it.zlib_decompress(input, &mut content));
+        (made == Ok(size)).then_some(content)
     }
 }
 
