@@ -8,7 +8,7 @@
 //! - [`dispatch`]: who runs what when.
 //! - [`ops`]: one file per operation.
 //! - [`git`]: the only code that names git2.
-//! - [`stats`], [`watch`], [`id`], [`error`]: what everyone may use.
+//! - [`stats`], [`watch`], [`memory`], [`id`], [`error`]: what everyone may use.
 //!
 //! `README.md` beside this file has the drawing, the map and the invariants; `tidy` checks them.
 
@@ -20,6 +20,7 @@ mod ops;
 mod git;
 mod stats;
 mod watch;
+mod memory;
 mod id;
 mod error;
 
@@ -37,6 +38,7 @@ use crate::config::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    memory::set_up();
     git::keep_certificates_for_https();
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("GITPORT_LOG", "warn")).init();
     // A backtrace is for whoever asks for one; the reply says `internal` either way.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Dispatch, From, Ticket};
-use crate::error::Error;
+use crate::{error::Error, memory};
 
 /// After so long without a request, caches and handles are given back.
 const IDLE: Duration = Duration::from_millis(1000);
@@ -82,7 +82,7 @@ impl Dispatch {
             }
             if is_warm && IDLE <= now - idle_from && !self.is_working() {
                 self.store.release();
-                give_memory_back();
+                memory::give_back();
                 is_warm = false;
             }
             let deadline = self.board().live().filter_map(|it| it.deadline).min();
@@ -100,15 +100,5 @@ impl Dispatch {
 
     fn is_working(&self) -> bool {
         0 < self.stats.workers.running.load(Relaxed)
-    }
-}
-
-/// Hands freed pages to the system; glibc keeps them otherwise.
-fn give_memory_back() {
-    #[cfg(target_env = "gnu")]
-    #[allow(unsafe_code, reason = "glibc's own interface; it takes no pointer and is thread-safe")]
-    // SAFETY: see above.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
