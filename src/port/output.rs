@@ -1,7 +1,8 @@
 //! Everything the client reads: one buffer, written out by whoever finds nobody writing.
 //!
-//! Frames that become ready while somebody writes leave together in the next write. Workers wait
-//! for room when the client does not read; the reader and the clock never do.
+//! Frames that become ready while somebody writes leave together in the next write, and so do
+//! those of workers with more to do. Workers wait for room when the client does not read; the
+//! reader and the clock never do.
 
 use std::{
     io::IoSlice,
@@ -23,6 +24,10 @@ const EVENTS_BEHIND_BYTES_MAX: usize = 256 * 1024;
 /// A pipe that reports room takes at least so much without blocking.
 const PIPE_ROOM_BYTES: usize = 4096;
 const KEPT_BYTES_MAX: usize = 1024 * 1024;
+/// When so much has gathered it is written, whatever else there is to do.
+const GATHERED_BYTES_MAX: usize = 32 * 1024;
+/// How long frames may wait for others to leave with them.
+const GATHERING: Duration = Duration::from_millis(1);
 /// How often a reader that waits for room looks whether the client is still there.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -43,6 +48,10 @@ struct State {
     /// The buffer written last, to be filled again.
     spare: Vec<u8>,
     is_writing: bool,
+    /// Whether the writer thread has something to write at once.
+    is_handed: bool,
+    /// Whether the writer thread will look soon at what has gathered.
+    is_looked_after: bool,
     is_gone: bool,
 }
 
@@ -69,26 +78,41 @@ impl Output {
         }
     }
 
-    /// Appends frames after waiting for room, and leaves them to the writer thread. For threads
-    /// with more to do: what they all leave goes out together.
-    pub fn leave(&self, append: impl FnOnce(&mut Vec<u8>)) {
+    /// Appends frames after waiting for room, to leave with those that follow. For threads with
+    /// more to do.
+    pub fn gather(&self, append: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.lock();
         while WAITING_BYTES_MAX < state.waiting.len() && !state.is_gone {
             state = self.moved.wait(state).expect("nobody panics with the lock");
         }
         append(&mut state.waiting);
-        self.handed.notify_one();
+        if state.is_writing {
+            return;
+        }
+        if GATHERED_BYTES_MAX < state.waiting.len() {
+            self.write_all(state);
+        } else if !state.is_looked_after {
+            state.is_looked_after = true;
+            self.handed.notify_one();
+        }
     }
 
     /// Appends frames and leaves them to the writer thread. Never waits.
     pub fn post(&self, append: impl FnOnce(&mut Vec<u8>)) {
-        append(&mut self.lock().waiting);
-        self.handed.notify_one();
+        let mut state = self.lock();
+        append(&mut state.waiting);
+        self.hand_over(&mut state);
     }
 
-    /// Appends frames without writing; [`Output::flush`] must follow. For the reader.
+    /// Appends frames and writes them when many have gathered; [`Output::flush`] must follow. For
+    /// the reader.
     pub fn stage(&self, append: impl FnOnce(&mut Vec<u8>)) {
-        append(&mut self.lock().waiting);
+        let mut state = self.lock();
+        append(&mut state.waiting);
+        if GATHERED_BYTES_MAX < state.waiting.len() {
+            drop(state);
+            self.flush();
+        }
     }
 
     /// Appends an event unless too much waits already; tells whether it did.
@@ -97,7 +121,7 @@ impl Output {
         let has_room = state.waiting.len() <= EVENTS_BEHIND_BYTES_MAX && !state.is_gone;
         if has_room {
             append(&mut state.waiting);
-            self.handed.notify_one();
+            self.hand_over(&mut state);
         }
         has_room
     }
@@ -109,6 +133,7 @@ impl Output {
             return;
         }
         state.is_writing = true;
+        state.is_handed = false;
         let spare = mem::take(&mut state.spare);
         let bytes = mem::replace(&mut state.waiting, spare);
         drop(state);
@@ -138,7 +163,7 @@ impl Output {
             keep(&mut state, bytes);
         }
         if !state.waiting.is_empty() {
-            self.handed.notify_one();
+            self.hand_over(&mut state);
         }
         self.moved.notify_all();
     }
@@ -151,7 +176,7 @@ impl Output {
             if state.is_gone || has_hung_up(input.as_fd()) || has_hung_up(self.descriptor.as_fd()) {
                 return false;
             }
-            self.handed.notify_one();
+            self.hand_over(&mut state);
             let waited = self.moved.wait_timeout(state, LOOK_AGAIN);
             state = waited.expect("nobody panics with the lock").0;
         }
@@ -162,11 +187,18 @@ impl Output {
     pub fn write_for_others(&self) {
         let mut state = self.lock();
         loop {
-            while state.is_writing || state.waiting.is_empty() {
+            if state.is_writing || state.waiting.is_empty() {
+                state.is_looked_after = false;
                 state = self.handed.wait(state).expect("nobody panics with the lock");
+            } else if state.is_handed {
+                self.write_all(state);
+                state = self.lock();
+            } else {
+                state.is_looked_after = true;
+                let waited = self.handed.wait_timeout(state, GATHERING);
+                state = waited.expect("nobody panics with the lock").0;
+                state.is_handed = !state.is_writing;
             }
-            self.write_all(state);
-            state = self.lock();
         }
     }
 
@@ -175,7 +207,7 @@ impl Output {
         let mut state = self.lock();
         while !state.is_gone && (state.is_writing || !state.waiting.is_empty()) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
-            self.handed.notify_one();
+            self.hand_over(&mut state);
             let waited = self.moved.wait_timeout(state, left);
             state = waited.expect("nobody panics with the lock").0;
         }
@@ -192,8 +224,14 @@ impl Output {
         }
     }
 
+    fn hand_over(&self, state: &mut State) {
+        state.is_handed = true;
+        self.handed.notify_one();
+    }
+
     fn write_all<'a>(&'a self, mut state: MutexGuard<'a, State>) {
         state.is_writing = true;
+        state.is_handed = false;
         while !state.waiting.is_empty() && !state.is_gone {
             let spare = mem::take(&mut state.spare);
             let bytes = mem::replace(&mut state.waiting, spare);
