@@ -88,6 +88,39 @@ fn a_worktree_that_does_not_fit_leaves_nothing() {
 }
 
 #[test]
+fn a_worktree_that_no_longer_fits_leaves_the_clone_as_it_was() {
+    let origin = Repository::of(&[("a", "1\n"), ("z", "1\n")]);
+    let before = origin.head();
+    let Some(disk) = SmallDisk::mount("12m") else { return };
+    let path = disk.path().join("clone");
+    let sync = json!({"op": "sync", "url": origin.path(), "branch": "main", "path": path});
+    let mut daemon = Daemon::start();
+    daemon.ok(sync.clone());
+    // What is small in the pack and large in the worktree.
+    origin.write("a", "2\n");
+    origin.write("zeroes", "0".repeat(4 << 20));
+    let after = origin.commit("second");
+    let git = |arguments: &[&str]| {
+        let output = git_command(&path).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let checkout = json!({"op": "checkout", "path": path, "sha": after});
+    for request in [sync, checkout] {
+        let filler = disk.path().join("filler");
+        fs::write(&filler, noise(9 << 20)).unwrap();
+        daemon.refused("disk_full", request.clone());
+        assert_eq!(git(&["rev-parse", "HEAD"]), before);
+        assert_eq!(git(&["rev-parse", "main"]), before);
+        assert_eq!(git(&["status", "--porcelain"]), "");
+        fs::remove_file(filler).unwrap();
+        assert_eq!(daemon.ok(request), after, "there is room now");
+        assert_eq!(git(&["status", "--porcelain"]), "");
+        git(&["checkout", "-q", "main"]);
+        git(&["reset", "-q", "--hard", &before]);
+    }
+}
+
+#[test]
 fn a_fetch_that_does_not_fit_leaves_the_clone_as_it_was() {
     let origin = Repository::of(&[("a", "1")]);
     let before = origin.head();

@@ -1,11 +1,14 @@
 //! `checkout` makes the worktree that of a commit and touches nothing else.
 
+use std::fs;
+
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::Dice;
 use crate::{
     daemon::Daemon,
-    repository::{Repository, varied},
+    repository::{Repository, text, varied},
 };
 
 fn checkout(daemon: &mut Daemon, repository: &Repository, sha: &str) {
@@ -38,6 +41,10 @@ fn changes_to_tracked_files_are_discarded_and_untracked_files_stay() {
     repository.git(&["add", "config.yaml"]);
     repository.write("added", "staged and new\n");
     repository.git(&["add", "added"]);
+    repository.write("binary.bin", "staged, and as it was again\n");
+    repository.git(&["add", "binary.bin"]);
+    let content = repository.git_bytes(&["show", "HEAD:binary.bin"]);
+    repository.write("binary.bin", content);
     repository.remove("long.txt");
     repository.set_mode("script.sh", 0o644);
     repository.write("untracked", "mine\n");
@@ -47,6 +54,57 @@ fn changes_to_tracked_files_are_discarded_and_untracked_files_stay() {
     let left: Vec<&str> = left.lines().filter(|line| *line != "?? added").collect();
     assert_eq!(left, ["?? source/untracked", "?? untracked"]);
     assert_eq!(repository.read("untracked"), "mine\n");
+}
+
+#[test]
+fn a_link_swapped_into_the_worktree_is_replaced_and_never_written_through() {
+    let files = [("folder/f", "1\n"), ("folder/deep/g", "2\n"), ("top", "3\n")];
+    let outside = TempDir::new().unwrap();
+    let precious = outside.path().join("f");
+    let mut daemon = Daemon::start();
+    for rev in ["HEAD", "HEAD~1"] {
+        for (name, target) in [("folder", outside.path()), ("top", &precious)] {
+            let repository = Repository::of(&files);
+            repository.write("folder/f", "changed\n");
+            repository.write("top", "changed\n");
+            repository.commit("second");
+            fs::write(&precious, "precious").unwrap();
+            repository.git(&["rm", "-rqf", "--cached", "folder/deep"]);
+            fs::rename(repository.file(name), repository.beside("moved")).unwrap();
+            repository.link(name, text(target));
+            checkout(&mut daemon, &repository, rev);
+            assert_eq!(repository.git(&["status", "--porcelain"]), "", "{name} at {rev}");
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+            assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_folder_moved_away_and_linked_to_is_written_anew() {
+    let repository = Repository::of(&[("folder/f", "1\n")]);
+    let away = repository.beside("away");
+    fs::rename(repository.file("folder"), &away).unwrap();
+    repository.link("folder", text(&away));
+    checkout(&mut Daemon::start(), &repository, "HEAD");
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    assert!(!repository.file("folder").is_symlink());
+}
+
+#[test]
+fn a_repository_where_a_file_belongs_is_a_conflict_and_stays() {
+    let repository = Repository::of(&[("thing", "a file\n")]);
+    let first = repository.head();
+    repository.git(&["rm", "-q", "thing"]);
+    repository.write("other", "1\n");
+    let second = repository.commit("without");
+    repository.git(&["init", "-q", "thing"]);
+    let mut daemon = Daemon::start();
+    let request = json!({"op": "checkout", "path": repository.path(), "sha": first});
+    daemon.refused("conflict", request);
+    assert_eq!(repository.head(), second);
+    assert!(repository.file("thing/.git").is_dir());
+    assert_eq!(repository.git(&["status", "--porcelain"]), "?? thing/");
 }
 
 #[test]

@@ -3,22 +3,33 @@
 use std::{
     cell::Cell,
     ffi::OsStr,
-    fs,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
-    path::Path,
+    fs, io,
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt, fs::MetadataExt},
+    },
+    path::{Path, PathBuf},
 };
 
-use git2::build::CheckoutBuilder;
+use git2::{IndexEntry, build::CheckoutBuilder};
+use rustix::fs::FileType;
 
 use super::{
     Folder, Repository,
     lock::{self, Writer},
     refs::Branch,
+    worktree::{Worktree, is_submodule},
 };
 use crate::{
     error::{Error, Result},
     watch::{Progress, Stage, Watch},
 };
+
+const ASIDE: &str = "gitport-checkout";
+/// What the index needs for a file besides its name.
+const INDEX_ENTRY_BYTES: usize = 72;
+/// What is kept free for refs, their logs, and folders.
+const ROOM_BYTES: usize = 64 * 1024;
 
 /// Where `HEAD` is afterwards.
 pub(super) enum Head<'a> {
@@ -35,33 +46,29 @@ impl Repository {
         Ok(commit.to_string())
     }
 
-    /// Sets branch, `HEAD`, worktree and index. The index is the last, so that what was interrupted
-    /// shows and is done again by the next one.
+    /// Sets worktree, index, branch and `HEAD`. Everything that may be refused or find no room
+    /// comes before anything is moved; what was interrupted is done again by the next writer.
     pub(super) fn reset(&self, commit: git2::Oid, head: &Head, watch: &Watch) -> Result<()> {
         if self.is_there_already(commit, head)? {
             return Ok(());
         }
         let writer = Writer::acquire(self.git_folder(), watch)?;
         writer.clear(self.git_folder(), &["index.lock", "HEAD.lock"], watch)?;
-        // Whatever makes it impossible shows before anything is moved.
-        let tree = self.inner.find_commit(commit)?.tree()?;
-        let mut stale = Vec::new();
-        if !self.is_bare() {
-            self.expect_content(&tree)?;
-            stale = self.added_in_index(&tree)?;
-        }
         if let Head::On(branch) = head {
             let lock = format!("{}.lock", branch.reference());
             writer.clear(self.common_folder(), &[&lock, "packed-refs.lock"], watch)?;
-            self.inner.reference(&branch.reference(), commit, true, "gitport: sync")?;
         }
-        // Before the files: libgit2 takes what HEAD names for what should be there already.
+        let tree = self.inner.find_commit(commit)?.tree()?;
+        if !self.is_bare() {
+            self.expect_content(&tree)?;
+            Change::prepare(self, &tree, watch)?.apply(self)?;
+        }
         match head {
             Head::Detached => self.inner.set_head_detached(commit)?,
-            Head::On(branch) => self.inner.set_head(&branch.reference())?,
-        }
-        if !self.is_bare() {
-            self.fill_worktree(&tree, &stale, watch)?;
+            Head::On(branch) => {
+                self.inner.reference(&branch.reference(), commit, true, "gitport: sync")?;
+                self.inner.set_head(&branch.reference())?;
+            }
         }
         Ok(())
     }
@@ -82,54 +89,15 @@ impl Repository {
         if lock::was_interrupted(self.git_folder()) {
             return Ok(false);
         }
-        let index_path = self.git_folder().join("index");
-        let Ok(written) = fs::metadata(index_path).map(|it| (it.mtime(), it.mtime_nsec())) else {
-            return Ok(false);
-        };
+        let Some(written) = modified(&self.git_folder().join("index")) else { return Ok(false) };
         let mut index = self.inner.index()?;
         index.read(false)?;
-        let is_same = |entry: &git2::IndexEntry| is_unchanged(worktree, entry, written);
-        if index.has_conflicts() || !index.iter().all(|entry| is_same(&entry)) {
+        let mut worktree = Worktree::open(worktree)?;
+        if index.has_conflicts() || !index.iter().all(|it| worktree.is_unchanged(&it, written)) {
             return Ok(false);
         }
         // With nothing changed, this is the tree the index remembers, and nothing is written.
         Ok(index.write_tree().ok() == Some(self.inner.find_commit(commit)?.tree_id()))
-    }
-
-    fn fill_worktree(&self, tree: &git2::Tree, stale: &[Vec<u8>], watch: &Watch) -> Result<()> {
-        // Removed first, because libgit2 cannot write a file where it removes a folder, or the
-        // other way round. What was staged but never committed is tracked too, so it goes too.
-        let folder = Folder::open(self.worktree("check out into")?)?;
-        let mut index = self.inner.index()?;
-        for name in stale {
-            let name = Path::new(OsStr::from_bytes(name));
-            folder.remove(name);
-            index.remove_path(name)?;
-        }
-        if !stale.is_empty() {
-            index.write()?;
-        }
-        let is_stopped = Cell::new(false);
-        let mut options = CheckoutBuilder::new();
-        options
-            .force()
-            .remove_ignored(false)
-            .progress(|_, done, total| {
-                let (done, total) = (done as u64, total as u64);
-                watch.tell(&Progress { stage: Stage::Checkout, done, total, bytes: 0 });
-            })
-            .notify_on(git2::CheckoutNotificationType::UPDATED)
-            .notify(|_, _, _, _, _| {
-                is_stopped.set(watch.is_stopped());
-                !is_stopped.get()
-            });
-        let checked_out = self.inner.checkout_tree(tree.as_object(), Some(&mut options));
-        drop(options);
-        checked_out.map_err(|error| match is_stopped.get() {
-            true => Error::cancelled("the checkout was stopped"),
-            false => Error::from(error).while_doing("checking out"),
-        })?;
-        Ok(())
     }
 
     /// Fails before anything is touched where a partial clone lacks what would be written.
@@ -152,34 +120,205 @@ impl Repository {
             None => Ok(walked?),
         }
     }
+}
 
-    /// What the index has and the commit to come has not.
-    fn added_in_index(&self, tree: &git2::Tree) -> Result<Vec<Vec<u8>>> {
-        let index = self.inner.index()?;
-        let diff = self.inner.diff_tree_to_index(Some(tree), Some(&index), None)?;
-        let added = diff.deltas().filter(|it| it.status() == git2::Delta::Added);
-        Ok(added.filter_map(|it| it.new_file().path_bytes().map(<[u8]>::to_vec)).collect())
+/// What is to be done to a worktree, with the files it needs written already.
+struct Change {
+    worktree: Worktree,
+    aside: Aside,
+    index: git2::Index,
+    /// Files to be put in place, in the order of their names.
+    written: Vec<IndexEntry>,
+    /// Tracked before, and not any more.
+    stale: Vec<Vec<u8>>,
+}
+
+impl Change {
+    fn prepare(repository: &Repository, tree: &git2::Tree, watch: &Watch) -> Result<Change> {
+        let top = repository.worktree("check out into")?;
+        let mut worktree = Worktree::open(top)?;
+        let mut index = repository.inner.index()?;
+        index.read(true)?;
+        let since = modified(&repository.git_folder().join("index")).unwrap_or_default();
+        let before: Vec<Vec<u8>> = index.iter().map(|it| it.path).collect();
+        // Keeps what is known of files whose content stays. The attributes that say how the others
+        // are written are read from it as well.
+        index.read_tree(tree)?;
+        let is_tracked = |name: &Vec<u8>| index.get_path(path(name), 0).is_some();
+        let stale = before.into_iter().filter(|it| !is_tracked(it)).collect();
+        let changed = |entry: &IndexEntry| !worktree.is_unchanged(entry, since);
+        let written: Vec<IndexEntry> = index.iter().filter(changed).collect();
+        for entry in &written {
+            worktree.expect_no_repository(entry)?;
+        }
+        let aside = Aside::new(repository.git_folder(), top)?;
+        let files: Vec<&IndexEntry> = written.iter().filter(|it| !is_submodule(it)).collect();
+        let filled = aside.fill(repository, tree, &files, watch);
+        let bytes = index.iter().map(|it| INDEX_ENTRY_BYTES + it.path.len()).sum::<usize>();
+        let reserved = filled.and_then(|()| aside.reserve(bytes + ROOM_BYTES));
+        // What it knows is of a worktree that stays as it is, then.
+        reserved.inspect_err(|_| drop(index.read(true)))?;
+        Ok(Change { worktree, aside, index, written, stale })
+    }
+
+    /// Done to its end, whoever waits for it or not.
+    fn apply(mut self, repository: &Repository) -> Result<()> {
+        let folder = Folder::open(repository.worktree("check out into")?)?;
+        for name in &self.stale {
+            folder.remove(path(name));
+        }
+        let files = self.aside.open()?;
+        for entry in &mut self.written {
+            self.worktree.place(&files, entry)?;
+            self.index.add(entry)?;
+        }
+        self.aside.give_room();
+        Ok(self.index.write()?)
     }
 }
 
-/// Whether a file has the times, size and mode that the index has of it. One that is not older
-/// than the index may have been changed unseen, and is read.
-fn is_unchanged(worktree: &Path, entry: &git2::IndexEntry, written: (i64, i64)) -> bool {
-    let path = worktree.join(OsStr::from_bytes(&entry.path));
-    let Ok(file) = fs::symlink_metadata(&path) else { return false };
-    let kind = match entry.mode & 0o170_000 {
-        0o100_000 => file.is_file() && (file.mode() & 0o100 != 0) == (entry.mode & 0o100 != 0),
-        0o120_000 => file.is_symlink(),
-        _ => false,
-    };
-    let modified = (file.mtime(), file.mtime_nsec());
-    let known = (i64::from(entry.mtime.seconds()), i64::from(entry.mtime.nanoseconds()));
-    let is_as_known = file.size() as u32 == entry.file_size
-        && file.ino() as u32 == entry.ino
-        && modified == known;
-    let is_same_content = || {
-        let hash = git2::Oid::hash_file(git2::ObjectType::Blob, &path);
-        file.is_file() && hash.is_ok_and(|it| it == entry.id)
-    };
-    kind && is_as_known && (modified < written || is_same_content())
+/// A folder beside the worktree in which files are written before they are put in their places.
+struct Aside(PathBuf);
+
+impl Aside {
+    fn new(git_folder: &Path, worktree: &Path) -> Result<Aside> {
+        let device = |folder: &Path| fs::metadata(folder).map(|it| it.dev()).ok();
+        // Files can only be moved within one file system.
+        let is_near = device(git_folder) == device(worktree);
+        let aside = Aside(if is_near { git_folder } else { worktree }.join(ASIDE));
+        aside.remove();
+        fs::create_dir(&aside.0).map_err(|error| aside.failed(&error))?;
+        fs::create_dir(aside.files()).map_err(|error| aside.failed(&error))?;
+        Ok(aside)
+    }
+
+    /// Writes the files as they are to be in the worktree.
+    fn fill(
+        &self,
+        repository: &Repository,
+        tree: &git2::Tree,
+        entries: &[&IndexEntry],
+        watch: &Watch,
+    ) -> Result<()> {
+        self.write(repository, tree, entries, watch)?;
+        let has_links = repository.inner.config()?.get_bool("core.symlinks").unwrap_or(true);
+        let kind = |mode: u32| match FileType::from_raw_mode(mode) {
+            FileType::Symlink if !has_links => FileType::RegularFile,
+            kind => kind,
+        };
+        let is_missing = |entry: &&IndexEntry| {
+            let file = fs::symlink_metadata(self.files().join(path(&entry.path)));
+            !file.is_ok_and(|it| FileType::from_raw_mode(it.mode()) == kind(entry.mode))
+        };
+        // libgit2 writes nothing where HEAD has something of another kind, unless it is there.
+        let missing: Vec<&IndexEntry> = entries.iter().copied().filter(is_missing).collect();
+        let head = repository.resolve_tree("HEAD").ok();
+        for entry in &missing {
+            let before = head.as_ref().and_then(|it| it.get_path(path(&entry.path)).ok());
+            let mode = before.map_or(0, |it| it.filemode() as u32);
+            self.stand_in(path(&entry.path), kind(mode)).map_err(|error| self.failed(&error))?;
+        }
+        self.write(repository, tree, &missing, watch)?;
+        match missing.iter().find(|it| is_missing(it)) {
+            Some(entry) => {
+                let name = path(&entry.path).display();
+                Err(Error::internal(format!("{name} was not written")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn stand_in(&self, name: &Path, kind: FileType) -> io::Result<()> {
+        let place = self.files().join(name);
+        fs::create_dir_all(place.parent().unwrap_or(&place))?;
+        match kind {
+            FileType::Directory => fs::create_dir_all(place),
+            FileType::Symlink => std::os::unix::fs::symlink("nothing", place),
+            _ => fs::write(place, ""),
+        }
+    }
+
+    fn write(
+        &self,
+        repository: &Repository,
+        tree: &git2::Tree,
+        entries: &[&IndexEntry],
+        watch: &Watch,
+    ) -> Result<()> {
+        // No name would mean all of them.
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let is_stopped = Cell::new(false);
+        let mut options = CheckoutBuilder::new();
+        options
+            .force()
+            .recreate_missing(true)
+            .update_index(false)
+            .target_dir(&self.files())
+            .disable_pathspec_match(true)
+            .progress(|_, done, total| {
+                let (done, total) = (done as u64, total as u64);
+                watch.tell(&Progress { stage: Stage::Checkout, done, total, bytes: 0 });
+            })
+            .notify_on(git2::CheckoutNotificationType::all())
+            .notify(|_, _, _, _, _| {
+                is_stopped.set(watch.is_stopped());
+                !is_stopped.get()
+            });
+        for entry in entries {
+            options.path(&*entry.path);
+        }
+        let written = repository.inner.checkout_tree(tree.as_object(), Some(&mut options));
+        drop(options);
+        written.map_err(|error| match is_stopped.get() {
+            true => Error::cancelled("the checkout was stopped"),
+            false => Error::from(error).while_doing("checking out"),
+        })
+    }
+
+    /// Takes the room that the index and the refs need in the end.
+    fn reserve(&self, bytes: usize) -> Result<()> {
+        fs::write(self.room(), vec![0; bytes]).map_err(|error| self.failed(&error))
+    }
+
+    fn give_room(&self) {
+        // Where it is gone already there is the more room.
+        let _ = fs::remove_file(self.room());
+    }
+
+    fn open(&self) -> Result<OwnedFd> {
+        fs::File::open(self.files()).map(OwnedFd::from).map_err(|error| self.failed(&error))
+    }
+
+    fn files(&self) -> PathBuf {
+        self.0.join("files")
+    }
+
+    fn room(&self) -> PathBuf {
+        self.0.join("room")
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        Error::from_io(self.0.display(), error)
+    }
+
+    /// Also what a process that died has left; nobody else writes while we do.
+    fn remove(&self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn path(name: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(name))
+}
+
+fn modified(file: &Path) -> Option<(i64, i64)> {
+    fs::metadata(file).map(|it| (it.mtime(), it.mtime_nsec())).ok()
 }

@@ -20,6 +20,7 @@ mod status;
 mod store;
 mod tip;
 mod tree;
+mod worktree;
 
 use std::{env, path::PathBuf, process::Command, sync::Once};
 

@@ -1,0 +1,165 @@
+//! The files of a worktree: whether they are as the index says, and putting others in their place.
+//!
+//! Every folder is reached through no symbolic link, whoever swaps one in and whenever.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Component, Path},
+};
+
+use git2::{IndexEntry, IndexTime};
+use rustix::{
+    fs::{
+        AtFlags, FileType, Mode, OFlags, Stat, mkdirat, open, openat, renameat, statat, unlinkat,
+    },
+    io::Errno,
+};
+
+use crate::error::{Error, Result};
+
+pub(super) struct Worktree {
+    top: OwnedFd,
+    /// The folder that was asked for last: neighbours follow each other.
+    last: Option<(Vec<u8>, OwnedFd)>,
+}
+
+impl Worktree {
+    pub fn open(path: &Path) -> Result<Worktree> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let top = open(path, flags, Mode::empty())
+            .map_err(|error| Error::from_io(path.display(), &error.into()))?;
+        Ok(Worktree { top, last: None })
+    }
+
+    /// Whether a file has the times, size and mode that the index has of it. One that is not older
+    /// than the index, which was `written` then, may have been changed unseen, and is read.
+    pub fn is_unchanged(&mut self, entry: &IndexEntry, written: (i64, i64)) -> bool {
+        let (parent, name) = split(&entry.path);
+        let Ok(folder) = self.folder(parent, false) else { return false };
+        let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return false };
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let is_executable = |mode: u32| mode & 0o100 != 0;
+        match FileType::from_raw_mode(entry.mode) {
+            FileType::RegularFile => {
+                let is_same_mode = is_executable(stat.st_mode) == is_executable(entry.mode);
+                if kind != FileType::RegularFile || !is_same_mode {
+                    return false;
+                }
+            }
+            FileType::Symlink if kind == FileType::Symlink => (),
+            // A submodule has a folder; what is in there is its own.
+            _ => return kind == FileType::Directory && is_submodule(entry),
+        }
+        let modified = (stat.st_mtime, stat.st_mtime_nsec as i64);
+        let known = (i64::from(entry.mtime.seconds()), i64::from(entry.mtime.nanoseconds()));
+        let is_as_known = stat.st_size as u32 == entry.file_size
+            && stat.st_ino as u32 == entry.ino
+            && modified == known;
+        is_as_known && (modified < written || has_content(folder, name, entry))
+    }
+
+    /// Fails where a repository is in the way of a file: it is not ours to remove.
+    pub fn expect_no_repository(&mut self, entry: &IndexEntry) -> Result<()> {
+        let (parent, name) = split(&entry.path);
+        let Ok(folder) = self.folder(parent, false) else { return Ok(()) };
+        let inside = Path::new(name).join(".git");
+        match statat(folder, &inside, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) if !is_submodule(entry) => {
+                let name = String::from_utf8_lossy(&entry.path).into_owned();
+                Err(Error::conflict(format!("a repository is where the file {name} belongs"))
+                    .with("expected", "a file")
+                    .with("actual", "a repository"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves a file that was written aside to its place, and notes its times. Whatever is in its
+    /// way goes, also a link where a folder belongs: nothing is written behind it.
+    pub fn place(&mut self, aside: &OwnedFd, entry: &mut IndexEntry) -> Result<()> {
+        let (parent, name) = split(&entry.path);
+        let failed = |error: Errno| {
+            Error::from_io(String::from_utf8_lossy(&entry.path), &std::io::Error::from(error))
+        };
+        if is_submodule(entry) {
+            return self.folder(&entry.path, true).map(drop).map_err(failed);
+        }
+        let folder = self.folder(parent, true).map_err(failed)?;
+        let from = OsStr::from_bytes(&entry.path);
+        let moved = match renameat(aside, from, folder, name) {
+            Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
+                let inside = format!("/proc/self/fd/{}", folder.as_raw_fd());
+                // Where it fails, so does the move.
+                let _ = fs::remove_dir_all(Path::new(&inside).join(name));
+                renameat(aside, from, folder, name)
+            }
+            moved => moved,
+        };
+        moved.map_err(failed)?;
+        let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        note(entry, &stat);
+        Ok(())
+    }
+
+    /// A folder of the worktree, made where it is missing if that is wanted.
+    fn folder(&mut self, name: &[u8], makes: bool) -> Result<BorrowedFd<'_>, Errno> {
+        if name.is_empty() {
+            return Ok(self.top.as_fd());
+        }
+        if self.last.as_ref().is_none_or(|(last, _)| last != name) {
+            let mut here = None;
+            for part in Path::new(OsStr::from_bytes(name)).components() {
+                let Component::Normal(part) = part else { return Err(Errno::INVAL) };
+                let above = here.as_ref().unwrap_or(&self.top);
+                here = Some(enter(above, part, makes)?);
+            }
+            self.last = here.map(|it| (name.to_vec(), it));
+        }
+        self.last.as_ref().map(|(_, folder)| folder.as_fd()).ok_or(Errno::NOENT)
+    }
+}
+
+fn enter(above: &OwnedFd, part: &OsStr, makes: bool) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat(above, part, flags, Mode::empty()) {
+        Err(Errno::NOENT) if makes => (),
+        Err(Errno::NOTDIR | Errno::LOOP) if makes => unlinkat(above, part, AtFlags::empty())?,
+        opened => return opened,
+    }
+    mkdirat(above, part, Mode::from_raw_mode(0o777))?;
+    openat(above, part, flags, Mode::empty())
+}
+
+fn split(name: &[u8]) -> (&[u8], &OsStr) {
+    match name.iter().rposition(|it| *it == b'/') {
+        Some(at) => (&name[..at], OsStr::from_bytes(&name[at + 1..])),
+        None => (&[], OsStr::from_bytes(name)),
+    }
+}
+
+pub(super) fn is_submodule(entry: &IndexEntry) -> bool {
+    entry.mode & 0o170_000 == 0o160_000
+}
+
+fn has_content(folder: BorrowedFd, name: &OsStr, entry: &IndexEntry) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(file) = openat(folder, name, flags, Mode::empty()) else { return false };
+    let file = format!("/proc/self/fd/{}", file.as_raw_fd());
+    git2::Oid::hash_file(git2::ObjectType::Blob, file).is_ok_and(|it| it == entry.id)
+}
+
+/// What an index keeps of a file, cut to its 32 bits as Git does.
+fn note(entry: &mut IndexEntry, stat: &Stat) {
+    entry.ctime = IndexTime::new(stat.st_ctime as i32, stat.st_ctime_nsec as u32);
+    entry.mtime = IndexTime::new(stat.st_mtime as i32, stat.st_mtime_nsec as u32);
+    entry.dev = stat.st_dev as u32;
+    entry.ino = stat.st_ino as u32;
+    entry.uid = stat.st_uid;
+    entry.gid = stat.st_gid;
+    entry.file_size = stat.st_size as u32;
+}
