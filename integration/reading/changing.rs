@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{Dates, random_history};
@@ -64,6 +66,22 @@ fn every_way_in_which_git_moves_head_is_seen_at_once() {
         }
         repository.git(&["update-ref", "refs/heads/main", &second]);
         repository.git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    }
+}
+
+#[test]
+fn a_link_that_leads_to_another_repository_by_now_is_followed() {
+    let (one, other) = (Repository::of(&[("a", "1\n")]), Repository::of(&[("a", "other\n")]));
+    let (link, next) = (one.beside("current"), one.beside("next"));
+    let mut daemon = Daemon::start();
+    for (repository, content) in [(&one, "1\n"), (&other, "other\n"), (&one, "1\n")] {
+        symlink(repository.path(), &next).unwrap();
+        fs::rename(&next, &link).unwrap();
+        for _ in 0..3 {
+            let read = json!({"op": "read", "path": link, "rev": "HEAD", "file": "a"});
+            assert_eq!(daemon.ok(read), STANDARD.encode(content));
+            assert_eq!(daemon.ok(json!({"op": "head", "path": link}))["sha"], repository.head());
+        }
     }
 }
 

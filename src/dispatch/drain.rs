@@ -88,7 +88,7 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     // The last, so that whoever has a reply knows that all of this is there.
     let (it, sender) = (dispatch.clone(), ends);
     start("port-reader", move || {
-        let take = |body: &[u8]| it.take(body);
+        let take = |frame: port::Frame| it.take(&frame);
         let end = port::read_requests(stdio.input, frame_bytes_max, &it.output, take);
         it.output.flush();
         drop(sender.send(End::Input(end)));

@@ -14,6 +14,7 @@ mod pool;
 mod take;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, atomic::Ordering::Relaxed},
     time::Instant,
@@ -34,7 +35,7 @@ use crate::{
     error::{Error, Result},
     git::Store,
     id::RequestId,
-    ops::{self, Batch, Context, Lane, OPERATIONS},
+    ops::{Batch, Context, Job, Lane, OPERATIONS, Work},
     port::{Output, envelope},
     stats::{Queue, Stats},
     watch::Watch,
@@ -122,16 +123,22 @@ impl Dispatch {
     }
 
     /// Runs a job where it is, so that a panic costs one request.
-    fn run(&self, run: ops::Run, watch: &Watch, asked: Instant) -> Result<Vec<u8>> {
-        let context = Context {
-            settings: &self.settings,
-            store: &self.store,
-            stats: &self.stats,
-            watch,
-            asked,
-        };
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&context)));
+    fn run(&self, work: Box<dyn Work>, watch: &Watch, asked: Instant) -> Result<Vec<u8>> {
+        let caught = catch_unwind(AssertUnwindSafe(|| work.run(&self.context(watch, asked))));
         caught.unwrap_or_else(|_| Err(Error::internal("a bug ended this request")))
+    }
+
+    /// The result of a job that waits for nothing.
+    fn at_hand(&self, job: &Job, asked: Instant) -> Option<Result<Vec<u8>>> {
+        let watch = Watch::default();
+        let find = || job.work.at_hand(&self.context(&watch, asked));
+        let caught = catch_unwind(AssertUnwindSafe(find));
+        caught.unwrap_or_else(|_| Some(Err(Error::internal("a bug ended this request"))))
+    }
+
+    fn context<'a>(&'a self, watch: &'a Watch, asked: Instant) -> Context<'a> {
+        let (settings, store, stats) = (&self.settings, &self.store, &self.stats);
+        Context { settings, store, stats, watch, asked }
     }
 
     /// Hands a task to its threads, or to the queue of its lane; gives it back when that is full.
@@ -163,7 +170,7 @@ impl Dispatch {
         queue.waiting_bytes.fetch_sub(bytes, Relaxed);
         queue.running.fetch_add(1, Relaxed);
         let result = match ticket.watch.check() {
-            Ok(()) => self.run(job.run, &ticket.watch, ticket.started),
+            Ok(()) => self.run(job.work, &ticket.watch, ticket.started),
             Err(error) => Err(error),
         };
         queue.running.fetch_sub(1, Relaxed);
@@ -230,7 +237,7 @@ impl Dispatch {
             Err(error) => envelope::refusal(output, id, error),
         };
         match from {
-            From::Worker if self.workers.has_more() => self.output.leave(append),
+            From::Worker if self.workers.has_more() => self.output.gather(append),
             From::Worker => self.output.send(append),
             From::Reader => self.output.stage(append),
             From::Clock => self.output.post(append),

@@ -1,6 +1,7 @@
 //! Taking requests in: what the reader does with a frame.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +17,10 @@ use crate::{
     error::{Error, Result},
     id::RequestId,
     ops::{self, Batch, Call, Control, Lane},
-    port::envelope::{self, Request, encoded},
+    port::{
+        Frame,
+        envelope::{self, Request, encoded},
+    },
     watch::Watch,
 };
 
@@ -33,15 +37,15 @@ enum Taken {
 
 impl Dispatch {
     /// Takes one request. Whatever can be answered at once is staged; the reader flushes it.
-    pub fn take(self: &Arc<Self>, body: &[u8]) {
-        let (id, request) = Request::read(body);
+    pub fn take(self: &Arc<Self>, frame: &Frame) {
+        let (id, request) = Request::read(frame.body);
         match id {
-            Some(id) => self.take_named(id, request, body.len()),
-            None => self.take_unnamed(body),
+            Some(id) => self.take_named(id, request, frame),
+            None => self.take_unnamed(frame.body),
         }
     }
 
-    fn take_named(self: &Arc<Self>, id: RequestId, request: Result<Request>, bytes: usize) {
+    fn take_named(self: &Arc<Self>, id: RequestId, request: Result<Request>, frame: &Frame) {
         let (is_live, is_closing) = {
             let board = self.board();
             (board.contains(&id), board.is_closing())
@@ -58,7 +62,7 @@ impl Dispatch {
                     return self.output.stage(|it| envelope::reply(it, Some(&id), PONG));
                 }
                 Ok(request) => {
-                    self.start(Key::Named(id), &request, bytes, From::Reader);
+                    self.start(Key::Named(id), &request, frame, From::Reader);
                     return;
                 }
                 Err(error) => error,
@@ -91,7 +95,8 @@ impl Dispatch {
                 Waiting::Request(body) => match Request::read(&body).1 {
                     Ok(request) => {
                         let key = self.board().unnamed.new_key();
-                        if self.start(key, &request, body.len(), from) == Taken::Pending {
+                        let frame = Frame { body: &body, came: Instant::now() };
+                        if self.start(key, &request, &frame, from) == Taken::Pending {
                             return;
                         }
                     }
@@ -106,8 +111,8 @@ impl Dispatch {
         self.board().tell_if_quiet();
     }
 
-    fn start(self: &Arc<Self>, key: Key, request: &Request, bytes: usize, from: From) -> Taken {
-        let started = Instant::now();
+    fn start(self: &Arc<Self>, key: Key, request: &Request, frame: &Frame, from: From) -> Taken {
+        let started = frame.came;
         let entry = match ops::find(request.op) {
             Ok(entry) => entry,
             Err(error) => {
@@ -130,20 +135,28 @@ impl Dispatch {
             }
             Ok(Call::Control(Control::Cancel(cancel))) => {
                 let is_live = self.cancel(&cancel.request, from);
-                return self.answer_now(key, entry.name, started, Ok(encoded(&is_live)), from);
+                let reply = Ok(encoded(&is_live));
+                return self.answer_now(key, entry.name, None, started, reply, from);
             }
             Ok(Call::Control(Control::Subscribe(subscribe))) => {
                 let reply = encoded(&subscribe);
                 self.events.subscribe(subscribe.events);
-                return self.answer_now(key, entry.name, started, Ok(reply), from);
+                return self.answer_now(key, entry.name, None, started, Ok(reply), from);
             }
-            Err(error) => return self.answer_now(key, entry.name, started, Err(error), from),
+            Err(error) => {
+                return self.answer_now(key, entry.name, None, started, Err(error), from);
+            }
         };
         if let Lane::Quick = job.lane {
-            let result = self.run(job.run, &Watch::default(), started);
-            return self.answer_now(key, entry.name, started, result, from);
+            let result = self.run(job.work, &Watch::default(), started);
+            return self.answer_now(key, entry.name, None, started, result, from);
+        }
+        if let Some(result) = self.at_hand(&job, started) {
+            self.alarm.notice(None);
+            return self.answer_now(key, entry.name, job.lane.path(), started, result, from);
         }
         let ticket = self.new_ticket(key, entry.name, request, started, Some(&job.lane));
+        let bytes = frame.body.len();
         let task = Task { ticket: ticket.clone(), job, then: Then::Answer, bytes };
         if let Some((_, error)) = self.submit(task)
             && self.board().remove(&ticket)
@@ -158,11 +171,13 @@ impl Dispatch {
         &self,
         key: Key,
         op: &'static str,
+        path: Option<&PathBuf>,
         started: Instant,
         result: Result<Vec<u8>>,
         from: From,
     ) -> Taken {
-        self.stats.count(op, None, started.elapsed(), result.is_err());
+        let path = path.map(PathBuf::as_path);
+        self.stats.count(op, path, started.elapsed(), result.is_err());
         self.reply(key.id(), result, from);
         Taken::Answered
     }
@@ -176,16 +191,11 @@ impl Dispatch {
         started: Instant,
         lane: Option<&Lane>,
     ) -> Arc<Ticket> {
-        let path = match lane {
-            Some(Lane::Read(path) | Lane::Search(path))
-            | Some(Lane::Write(path) | Lane::Network(Some(path))) => Some(path.clone()),
-            _ => None,
-        };
         let ticket = Arc::new(Ticket {
             watch: Watch::new(self.events.listener(key.id(), op)),
             key,
             op,
-            path,
+            path: lane.and_then(Lane::path).cloned(),
             started,
             deadline: request.timeout_ms.map(|it| started + Duration::from_millis(it)),
             timeout_ms: request.timeout_ms.unwrap_or(0),
@@ -245,7 +255,11 @@ impl Dispatch {
                 }
             };
             if let Lane::Quick = job.lane {
-                let result = self.run(job.run, &ticket.watch, ticket.started);
+                let result = self.run(job.work, &ticket.watch, ticket.started);
+                progressing.note(result);
+                continue;
+            }
+            if let Some(result) = self.at_hand(&job, ticket.started) {
                 progressing.note(result);
                 continue;
             }

@@ -46,9 +46,10 @@ pub struct Place {
 }
 
 impl Objects {
-    pub fn new(common_folder: &Path) -> Objects {
+    /// Of a worktree with this folder of its own, and this one that all worktrees share.
+    pub fn new(git_folder: &Path, common_folder: &Path) -> Objects {
         Objects {
-            tip: Tip::default(),
+            tip: Tip::new(git_folder, common_folder),
             packs: Packs::new(common_folder),
             trees: Mutex::new(Cache::new(TREES_BYTES_MAX)),
             blobs: Mutex::new(Cache::new(BLOBS_BYTES_MAX)),
@@ -57,14 +58,24 @@ impl Objects {
         }
     }
 
+    /// The tree of a commit, if it was asked before.
+    pub fn known_tree(&self, id: Oid) -> Option<Oid> {
+        lock(&self.trees).get(&id)
+    }
+
     /// The tree of a commit, if it was asked before; else `find` tells.
     pub fn tree_of<E>(&self, id: Oid, find: impl FnOnce() -> Result<Oid, E>) -> Result<Oid, E> {
-        if let Some(tree) = lock(&self.trees).get(&id) {
+        if let Some(tree) = self.known_tree(id) {
             return Ok(tree);
         }
         let tree = find()?;
         lock(&self.trees).insert(id, tree, 128);
         Ok(tree)
+    }
+
+    /// Where a name leads from a tree, if it was asked before.
+    pub fn known_place(&self, tree: Oid, name: &[u8]) -> Option<Place> {
+        lock(&self.places).get(&(tree, name.to_vec()))
     }
 
     /// Where a name leads from a tree, if it was asked before; else `find` tells.
@@ -74,18 +85,22 @@ impl Objects {
         name: &[u8],
         find: impl FnOnce() -> Result<Place, E>,
     ) -> Result<Place, E> {
-        let key = (tree, name.to_vec());
-        if let Some(place) = lock(&self.places).get(&key) {
+        if let Some(place) = self.known_place(tree, name) {
             return Ok(place);
         }
         let place = find()?;
-        lock(&self.places).insert(key, place, 2 * name.len() + 128);
+        lock(&self.places).insert((tree, name.to_vec()), place, 2 * name.len() + 128);
         Ok(place)
+    }
+
+    /// The content of a small blob, if it was read before.
+    pub fn known_blob(&self, id: Oid) -> Option<Arc<Vec<u8>>> {
+        lock(&self.blobs).get(&id)
     }
 
     /// The content of a small blob; `None` where libgit2 has to be asked.
     pub fn blob(&self, id: Oid) -> Option<Arc<Vec<u8>>> {
-        if let Some(content) = lock(&self.blobs).get(&id) {
+        if let Some(content) = self.known_blob(id) {
             return Some(content);
         }
         let located = self.packs.find(id.as_bytes())?;

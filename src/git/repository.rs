@@ -163,7 +163,7 @@ impl Repository {
 
 impl From<git2::Repository> for Repository {
     fn from(inner: git2::Repository) -> Repository {
-        let objects = Arc::new(Objects::new(inner.commondir()));
+        let objects = Arc::new(Objects::new(inner.path(), inner.commondir()));
         Repository { inner, objects, asked: Instant::now() }
     }
 }

@@ -27,6 +27,9 @@ pub struct Store {
 /// The handles of one repository, and what they share.
 struct Slot {
     identity: Identity,
+    git_folder: PathBuf,
+    /// Whether looking at it never waits for another machine.
+    is_local: bool,
     /// When it was last seen to be what was opened.
     looked: Instant,
     objects: Arc<Objects>,
@@ -35,7 +38,11 @@ struct Slot {
 
 /// Changes when something else is at a path than was opened there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity([u64; 7]);
+struct Identity {
+    places: [u64; 4],
+    config: [u64; 3],
+    replacements: [u64; 2],
+}
 
 /// A repository in use. It goes back to the store afterwards.
 pub struct Opened<'a> {
@@ -59,8 +66,8 @@ impl Store {
     /// Opens a repository for a request that came at `asked`: what was seen of it since then need
     /// not be looked at again.
     pub fn open(&self, path: &RepositoryPath, asked: Instant) -> Result<Opened<'_>> {
-        self.confine(path)?;
-        let (mut repository, identity) = match self.kept(path, asked) {
+        let kept = self.look(path, asked)?.and_then(|identity| self.kept(path, identity));
+        let (mut repository, identity) = match kept {
             Some(kept) => kept,
             None => self.open_anew(path)?,
         };
@@ -69,36 +76,58 @@ impl Store {
         Ok(Opened { store: self, path, identity, repository: Some(repository) })
     }
 
-    /// A handle from before, if its repository is still the one at this path.
-    fn kept(&self, path: &Path, asked: Instant) -> Option<(Repository, Identity)> {
-        let mut kept = self.lock();
-        let slot = kept.get_mut(path)?;
-        let repository = slot.handles.pop()?;
-        let identity = slot.identity;
-        if asked <= slot.looked {
-            return Some((repository, identity));
+    /// What was read of a repository before, if nothing has to be waited for to see that it is
+    /// still the one at this path.
+    pub fn at_hand(&self, path: &RepositoryPath, asked: Instant) -> Option<Arc<Objects>> {
+        let find = || {
+            let kept = self.lock();
+            kept.get(&**path).filter(|it| it.is_local).map(|it| (it.looked, it.objects.clone()))
+        };
+        let (looked, objects) = find()?;
+        if asked <= looked {
+            return Some(objects);
         }
-        drop(kept);
+        self.look(path, asked).ok()??;
+        find().map(|(_, objects)| objects)
+    }
+
+    /// What is open at this path, if it is still there.
+    fn look(&self, path: &RepositoryPath, asked: Instant) -> Result<Option<Identity>> {
+        let (identity, git_folder) = match self.lock().get(&**path) {
+            Some(slot) if asked <= slot.looked => return Ok(Some(slot.identity)),
+            Some(slot) => (slot.identity, slot.git_folder.clone()),
+            None => return Ok(None),
+        };
         let looked = Instant::now();
-        let is_same = Identity::of(repository.git_folder()) == Some(identity);
+        self.confine(path)?;
+        let is_same = Identity::of(path, &git_folder) == Some(identity);
         let mut kept = self.lock();
-        if !is_same {
-            kept.remove(path);
-            return None;
+        match kept.get_mut(&**path) {
+            Some(slot) if slot.identity != identity => Ok(None),
+            Some(slot) if is_same => {
+                slot.looked = slot.looked.max(looked);
+                Ok(Some(identity))
+            }
+            _ => {
+                kept.remove(&**path);
+                Ok(None)
+            }
         }
-        if let Some(slot) = kept.get_mut(path)
-            && slot.identity == identity
-        {
-            slot.looked = slot.looked.max(looked);
-        }
-        Some((repository, identity))
+    }
+
+    /// A handle from before.
+    fn kept(&self, path: &Path, identity: Identity) -> Option<(Repository, Identity)> {
+        let mut kept = self.lock();
+        let slot = kept.get_mut(path).filter(|it| it.identity == identity)?;
+        Some((slot.handles.pop()?, identity))
     }
 
     fn open_anew(&self, path: &RepositoryPath) -> Result<(Repository, Identity)> {
+        self.confine(path)?;
         let repository = Repository::open(path)?;
         self.confine_resolved(repository.git_folder())?;
         self.confine_resolved(repository.common_folder())?;
-        let identity = Identity::of(repository.git_folder())
+        let identity = Identity::of(path, repository.git_folder())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
         match self.lock().get(&**path) {
             Some(slot) if slot.identity == identity => {
@@ -162,8 +191,24 @@ fn outside(path: &Path) -> Error {
     Error::denied(message).with("rule", "root")
 }
 
+/// Whether a folder is in one of the file systems that keep their files on this machine.
+fn is_local(folder: &Path) -> bool {
+    const BCACHEFS: u64 = 0xca45_1a4e;
+    const BTRFS: u64 = 0x9123_683e;
+    const EXT: u64 = 0xef53;
+    const F2FS: u64 = 0xf2f5_2010;
+    const OVERLAY: u64 = 0x794c_7630;
+    const TMPFS: u64 = 0x0102_1994;
+    const XFS: u64 = 0x5846_5342;
+    const ZFS: u64 = 0x2fc1_2fc1;
+    const LOCAL: [u64; 8] = [BCACHEFS, BTRFS, EXT, F2FS, OVERLAY, TMPFS, XFS, ZFS];
+    rustix::fs::statfs(folder).is_ok_and(|it| LOCAL.contains(&(it.f_type as u64)))
+}
+
 impl Identity {
-    fn of(git_folder: &Path) -> Option<Identity> {
+    fn of(path: &Path, git_folder: &Path) -> Option<Identity> {
+        // A link may lead elsewhere by now; the folder it led to is still as it was.
+        let top = fs::metadata(path).ok()?;
         let folder = fs::metadata(git_folder).ok()?;
         let config = fs::metadata(git_folder.join("config")).ok();
         let config =
@@ -172,9 +217,8 @@ impl Identity {
         let replacements = fs::metadata(git_folder.join(REPLACEMENTS)).ok();
         let replacements =
             replacements.map_or([0; 2], |it| [it.mtime() as u64, it.mtime_nsec() as u64]);
-        let [ino, seconds, nanos] = config;
-        let [since, since_nanos] = replacements;
-        Some(Identity([folder.dev(), folder.ino(), ino, seconds, nanos, since, since_nanos]))
+        let places = [top.dev(), top.ino(), folder.dev(), folder.ino()];
+        Some(Identity { places, config, replacements })
     }
 }
 
@@ -199,8 +243,10 @@ impl Drop for Opened<'_> {
             kept.clear();
         }
         let slot = kept.entry(path).or_insert_with(|| {
-            let objects = repository.objects().clone();
-            Slot { identity, looked: repository.asked, objects, handles: Vec::new() }
+            let git_folder = repository.git_folder().to_owned();
+            let is_local = [&git_folder, repository.common_folder()].into_iter().all(is_local);
+            let (looked, objects) = (repository.asked, repository.objects().clone());
+            Slot { identity, git_folder, is_local, looked, objects, handles: Vec::new() }
         });
         if slot.identity == identity {
             slot.handles.push(repository);

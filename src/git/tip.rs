@@ -4,7 +4,7 @@
 use std::{
     fs,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant, SystemTime},
 };
@@ -17,8 +17,9 @@ use crate::error::Result;
 /// A file that was written so lately may be written again without its times showing it.
 const SETTLED: Duration = Duration::from_millis(100);
 
-#[derive(Default)]
 pub struct Tip {
+    /// The worktree's own folder, and the one that all worktrees share.
+    folders: [PathBuf; 2],
     known: Mutex<Option<Known>>,
 }
 
@@ -44,26 +45,42 @@ struct Stamp {
 }
 
 impl Tip {
+    pub fn new(git_folder: &Path, common_folder: &Path) -> Tip {
+        let folders = [git_folder, common_folder].map(Path::to_owned);
+        Tip { folders, known: Mutex::default() }
+    }
+
+    /// The tree, if it is known and nobody is finding it out right now.
+    pub fn known(&self, asked: Instant) -> Option<Oid> {
+        let mut known = self.known.try_lock().ok()?;
+        self.look_again(known.as_mut()?, asked)
+    }
+
+    fn look_again(&self, known: &mut Known, asked: Instant) -> Option<Oid> {
+        if known.looked < asked {
+            let looked = Instant::now();
+            if known.stamps != self.stamps(&known.reference) {
+                return None;
+            }
+            known.looked = looked;
+        }
+        Some(known.tree)
+    }
+
     pub fn tree(&self, repository: &Repository) -> Result<Oid> {
         let mut known = self.known.lock().expect("nobody panics with the lock");
-        let looked = Instant::now();
-        if let Some(known) = &mut *known {
-            if repository.asked <= known.looked {
-                return Ok(known.tree);
-            }
-            if known.stamps == stamps(repository, &known.reference) {
-                known.looked = looked;
-                return Ok(known.tree);
-            }
+        if let Some(tree) = known.as_mut().and_then(|it| self.look_again(it, repository.asked)) {
+            return Ok(tree);
         }
         *known = None;
+        let looked = Instant::now();
         let head = repository.inner.find_reference("HEAD")?;
         let reference = match head.symbolic_target() {
             Ok(Some(target)) => target.to_owned(),
             _ => "HEAD".to_owned(),
         };
         // Taken before HEAD is resolved: what changes in between shows the next time.
-        let stamps = stamps(repository, &reference);
+        let stamps = self.stamps(&reference);
         let tree = repository.resolve_tree("HEAD")?.id();
         let is_direct = repository
             .inner
@@ -74,16 +91,16 @@ impl Tip {
         }
         Ok(tree)
     }
-}
 
-fn stamps(repository: &Repository, reference: &str) -> Stamps {
-    let (own, common) = (repository.git_folder(), repository.common_folder());
-    let folder = if reference == "HEAD" { own } else { common };
-    [
-        Stamp::of(&own.join("HEAD")),
-        Stamp::of(&folder.join(reference)),
-        Stamp::of(&common.join(PACKED)),
-    ]
+    fn stamps(&self, reference: &str) -> Stamps {
+        let [own, common] = &self.folders;
+        let folder = if reference == "HEAD" { own } else { common };
+        [
+            Stamp::of(&own.join("HEAD")),
+            Stamp::of(&folder.join(reference)),
+            Stamp::of(&common.join(PACKED)),
+        ]
+    }
 }
 
 impl Stamp {

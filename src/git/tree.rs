@@ -1,11 +1,16 @@
 //! Folders and files as they are in a commit.
 
-use std::io::Read;
+use std::{io::Read, sync::Arc, time::Instant};
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Serialize, Serializer};
 
-use super::{FileName, Repository, Text, objects::Place, pack::SMALL_BYTES_MAX, repository::Sha};
+use super::{
+    FileName, Repository, Text,
+    objects::{Objects, Place},
+    pack::SMALL_BYTES_MAX,
+    repository::Sha,
+};
 use crate::{
     error::{Error, Result},
     watch::Watch,
@@ -83,6 +88,23 @@ impl Range {
         let start = self.offset.min(size);
         let end = start.saturating_add(self.length.unwrap_or(u64::MAX)).min(size);
         start..end
+    }
+}
+
+impl Objects {
+    /// The content of a file in a revision, if it is in memory and a look at `HEAD` shows that it
+    /// is still right for a request that came at `asked`.
+    pub fn known(&self, rev: &str, name: &FileName, asked: Instant) -> Option<Arc<Vec<u8>>> {
+        let tree = match rev {
+            "HEAD" => self.tip.known(asked)?,
+            _ if rev.len() == ID_DIGITS => self.known_tree(git2::Oid::from_str(rev).ok()?)?,
+            _ => return None,
+        };
+        let place = self.known_place(tree, name.as_bytes())?;
+        match kind(place.mode) {
+            Kind::File => self.known_blob(place.id),
+            _ => None,
+        }
     }
 }
 

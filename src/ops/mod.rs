@@ -80,6 +80,12 @@ trait Operation: DeserializeOwned + Send + 'static {
     /// Where this runs, and what must not change while it does.
     fn lane(&self) -> Lane;
 
+    /// The reply, if it is in memory and a look at a local disk shows that it is still right. It
+    /// is then given where the request was read, like that of a quick one.
+    fn at_hand(&self, _: &Context) -> Option<Result<Self::Reply>> {
+        None
+    }
+
     fn run(self, context: &Context) -> Result<Self::Reply>;
 }
 
@@ -97,6 +103,15 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// The repository that this is about.
+    pub fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Lane::Read(path) | Lane::Search(path) | Lane::Write(path) => Some(path),
+            Lane::Network(path) => path.as_ref(),
+            Lane::Quick => None,
+        }
+    }
+
     /// The repository that nobody else may write meanwhile.
     pub fn written(&self) -> Option<&PathBuf> {
         match self {
@@ -122,8 +137,24 @@ impl Context<'_> {
     }
 }
 
-/// Computes the encoded reply.
-pub type Run = Box<dyn FnOnce(&Context) -> Result<Vec<u8>> + Send>;
+/// What computes the encoded reply.
+pub trait Work: Send {
+    /// See [`Operation::at_hand`].
+    fn at_hand(&self, context: &Context) -> Option<Result<Vec<u8>>>;
+
+    fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>>;
+}
+
+impl<O: Operation> Work for O {
+    fn at_hand(&self, context: &Context) -> Option<Result<Vec<u8>>> {
+        let reply = Operation::at_hand(self, context)?;
+        Some(reply.map(|reply| encoded(&reply)))
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>> {
+        Ok(encoded(&Operation::run(*self, context)?))
+    }
+}
 
 /// A decoded request.
 pub enum Call {
@@ -134,7 +165,7 @@ pub enum Call {
 /// What a worker can do without knowing of other requests.
 pub struct Job {
     pub lane: Lane,
-    pub run: Run,
+    pub work: Box<dyn Work>,
 }
 
 /// What only the dispatcher can do.
@@ -178,8 +209,5 @@ pub fn find(name: &str) -> Result<&'static Entry> {
 
 fn decode_as<O: Operation>(arguments: &Arguments) -> Result<Call> {
     let operation: O = arguments.decode()?;
-    Ok(Call::Work(Job {
-        lane: operation.lane(),
-        run: Box::new(|context| Ok(encoded(&operation.run(context)?))),
-    }))
+    Ok(Call::Work(Job { lane: operation.lane(), work: Box::new(operation) }))
 }

@@ -93,6 +93,21 @@ impl Operation for Read {
         Lane::Read(self.path.to_path_buf())
     }
 
+    fn at_hand(&self, context: &Context) -> Option<Result<Reply>> {
+        let (Some(file), None, Some(rev)) = (&self.file, &self.files, &self.rev) else {
+            return None;
+        };
+        let name = FileName::try_from(file).ok()?;
+        let objects = context.store.at_hand(&self.path, context.asked)?;
+        let content = objects.known(rev, &name, context.asked)?;
+        let range = self.range().within(content.len() as u64);
+        if u64::from(context.settings.reply_bytes_max) < range.end - range.start {
+            return None;
+        }
+        let bytes = content[range.start as usize..range.end as usize].to_vec();
+        Some(self.encode(bytes).map(Reply::One))
+    }
+
     fn run(self, context: &Context) -> Result<Reply> {
         let names = match (&self.file, &self.files) {
             (Some(file), None) => std::slice::from_ref(file),
@@ -131,9 +146,13 @@ impl Operation for Read {
 type Reader<'a> = Box<dyn FnMut(&RawName, u64) -> Result<Vec<u8>> + 'a>;
 
 impl Read {
+    fn range(&self) -> Range {
+        Range { offset: self.offset, length: self.length }
+    }
+
     /// What reads one file, with at most so many bytes: from the disk, or from a revision.
     fn reader<'a>(&'a self, context: &'a Context) -> Result<Reader<'a>> {
-        let range = Range { offset: self.offset, length: self.length };
+        let range = self.range();
         if self.rev.is_none() {
             let folder = context.store.folder(&self.path)?;
             if !folder.is_bare_repository() {

@@ -2,7 +2,10 @@
 //!
 //! What a length claims is never allocated before the bytes are there.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    time::Instant,
+};
 
 use byteorder::{BigEndian, ByteOrder};
 
@@ -19,6 +22,13 @@ pub struct Frames<R> {
     start: usize,
     end: usize,
     frame_bytes_max: usize,
+    came: Instant,
+}
+
+pub struct Frame<'a> {
+    pub body: &'a [u8],
+    /// When the last of it was read.
+    pub came: Instant,
 }
 
 /// Why there is no next frame. The stream cannot be used any further.
@@ -31,7 +41,8 @@ pub enum Broken {
 
 impl<R: Read> Frames<R> {
     pub fn new(input: R, frame_bytes_max: usize) -> Frames<R> {
-        Frames { input, buffer: vec![0; READ_BYTES], start: 0, end: 0, frame_bytes_max }
+        let (buffer, came) = (vec![0; READ_BYTES], Instant::now());
+        Frames { input, buffer, start: 0, end: 0, frame_bytes_max, came }
     }
 
     /// Whether the next frame can be had without waiting.
@@ -39,8 +50,8 @@ impl<R: Read> Frames<R> {
         matches!(self.length(), Ok(Some(length)) if LENGTH_BYTES + length <= self.waiting())
     }
 
-    /// The next frame's body; `None` when the stream ends between frames.
-    pub fn next(&mut self) -> Result<Option<&[u8]>, Broken> {
+    /// The next frame; `None` when the stream ends between frames.
+    pub fn next(&mut self) -> Result<Option<Frame<'_>>, Broken> {
         let length = loop {
             match self.length()? {
                 Some(length) if LENGTH_BYTES + length <= self.waiting() => break length,
@@ -51,9 +62,9 @@ impl<R: Read> Frames<R> {
                 return if self.waiting() == 0 { Ok(None) } else { Err(Broken::Truncated) };
             }
         };
-        let body = self.start + LENGTH_BYTES;
-        self.start = body + length;
-        Ok(Some(&self.buffer[body..body + length]))
+        let start = self.start + LENGTH_BYTES;
+        self.start = start + length;
+        Ok(Some(Frame { body: &self.buffer[start..self.start], came: self.came }))
     }
 
     fn waiting(&self) -> usize {
@@ -92,6 +103,7 @@ impl<R: Read> Frames<R> {
         loop {
             match self.input.read(&mut self.buffer[self.end..]) {
                 Ok(count) => {
+                    self.came = Instant::now();
                     self.end += count;
                     return Ok(count);
                 }

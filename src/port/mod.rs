@@ -15,7 +15,7 @@ use std::{
 };
 
 pub use self::{
-    frame::{Broken, Frames},
+    frame::{Broken, Frame, Frames},
     msgpack::DEPTH_MAX,
     output::Output,
 };
@@ -50,7 +50,7 @@ pub fn read_requests(
     input: OwnedFd,
     frame_bytes_max: usize,
     output: &Output,
-    mut take: impl FnMut(&[u8]),
+    mut take: impl FnMut(Frame),
 ) -> End {
     let ready = match input.as_fd().try_clone_to_owned() {
         Ok(descriptor) => descriptor,
@@ -62,7 +62,7 @@ pub fn read_requests(
             return End::ClientGone;
         }
         match frames.next() {
-            Ok(Some(body)) => take(body),
+            Ok(Some(frame)) => take(frame),
             Ok(None) => return End::Closed,
             Err(broken) => return End::Broken(broken),
         }

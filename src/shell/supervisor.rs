@@ -84,7 +84,7 @@ impl Replies {
     /// The next reply or event; `None` when the daemon will send no more.
     pub fn next(&mut self) -> io::Result<Option<Json>> {
         match self.0.next() {
-            Ok(Some(body)) => json::from_msgpack(body).map(Some),
+            Ok(Some(frame)) => json::from_msgpack(frame.body).map(Some),
             Ok(None) => Ok(None),
             Err(Broken::Input(error)) => Err(error),
             Err(Broken::Truncated | Broken::TooLong { .. }) => {

@@ -18,10 +18,10 @@ fn read(input: &[u8], piece: usize) -> String {
     let mut seen = String::new();
     loop {
         match frames.next() {
-            Ok(Some(body)) if body.len() < 10 => {
+            Ok(Some(Frame { body, .. })) if body.len() < 10 => {
                 seen += &format!("{:?} ", String::from_utf8_lossy(body));
             }
-            Ok(Some(body)) => seen += &format!("{} bytes ", body.len()),
+            Ok(Some(Frame { body, .. })) => seen += &format!("{} bytes ", body.len()),
             Ok(None) => return seen + "end",
             Err(Broken::Input(error)) => return seen + &error.to_string(),
             Err(broken) => return seen + &format!("{broken:?}"),
