@@ -1,4 +1,4 @@
-# Finds out what is missing and installs it. Read by integration/demo and integration/test.
+# Finds out what is missing and installs it. Read by the scripts beside it.
 # shellcheck shell=sh
 
 say() { printf '%s\n' "$*" >&2; }
@@ -27,6 +27,40 @@ need_for_build() {
     need cmake has cmake
     need pkg-config has pkg-config
     need libssl-dev pkg-config --exists openssl
+}
+
+# Besides what the build needs.
+need_for_suites() {
+    need git has git
+    need lighttpd has lighttpd
+    need lighttpd-mod-openssl test -e /usr/lib/lighttpd/mod_openssl.so
+    need openssh-server has sshd
+    need openssh-client has ssh-keygen
+    need openssl has openssl
+    need libnss-wrapper has_library libnss_wrapper.so
+    need strace has strace
+    need bsdutils has script
+    need util-linux has setpriv
+}
+
+has_library() {
+    ldconfig -p | grep "$1"
+}
+
+# The suites start servers of their own. Those that came with a package are not wanted.
+stop_services() {
+    for package in $missing; do
+        case $package in
+        lighttpd) stop_service lighttpd ;;
+        openssh-server) stop_service ssh ;;
+        esac
+    done
+}
+
+stop_service() {
+    if has systemctl; then
+        as_root systemctl disable --now "$1" || true
+    fi
 }
 
 as_root() {

@@ -46,7 +46,9 @@ fn code(error: &git2::Error) -> Code {
             ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl => {
                 Code::Unavailable
             }
-            ErrorClass::Odb
+            // What memory it asks for is what an object claims to need.
+            ErrorClass::NoMemory
+            | ErrorClass::Odb
             | ErrorClass::Zlib
             | ErrorClass::Object
             | ErrorClass::Tree

@@ -2,6 +2,7 @@
 //!
 //! Reads nothing but what a request names: no configuration of the user or the machine, no hook.
 
+mod cache;
 mod checkout;
 mod diff;
 pub mod example;

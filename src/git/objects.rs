@@ -4,8 +4,6 @@
 //! for ever; only memory limits how much is kept.
 
 use std::{
-    collections::HashMap,
-    hash::Hash,
     ops::Range,
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
@@ -14,6 +12,7 @@ use std::{
 use git2::Oid;
 
 use super::{
+    cache::Cache,
     pack::{Kind, Packs, Pieces, SMALL_BYTES_MAX},
     tip::Tip,
 };
@@ -158,38 +157,4 @@ impl Objects {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nobody panics with the lock")
-}
-
-/// Keeps what was used lately: in two halves, of which the older is dropped when the younger is
-/// full.
-pub struct Cache<K, V> {
-    young: HashMap<K, (V, usize)>,
-    old: HashMap<K, (V, usize)>,
-    young_bytes: usize,
-    half_bytes_max: usize,
-}
-
-impl<K: Hash + Eq, V: Clone> Cache<K, V> {
-    pub fn new(bytes_max: usize) -> Cache<K, V> {
-        let half_bytes_max = bytes_max / 2;
-        Cache { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, half_bytes_max }
-    }
-
-    pub fn get(&mut self, key: &K) -> Option<V> {
-        if let Some((value, _)) = self.young.get(key) {
-            return Some(value.clone());
-        }
-        let (key, (value, bytes)) = self.old.remove_entry(key)?;
-        self.insert(key, value.clone(), bytes);
-        Some(value)
-    }
-
-    pub fn insert(&mut self, key: K, value: V, bytes: usize) {
-        if self.half_bytes_max < self.young_bytes + bytes {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
-        }
-        self.young_bytes += bytes;
-        self.young.insert(key, (value, bytes));
-    }
 }

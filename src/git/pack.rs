@@ -18,7 +18,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::Decompressor;
 use memmap2::Mmap;
 
-use super::objects::Cache;
+use super::cache::Cache;
 
 /// A larger object is read in pieces or by libgit2.
 pub const SMALL_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -137,7 +137,9 @@ impl Packs {
                     }
                     break (kind, content);
                 }
-                Header::Delta { base, size, at } if chain.len() < CHAIN_MAX => {
+                Header::Delta { base, size, at }
+                    if size <= SMALL_BYTES_MAX && chain.len() < CHAIN_MAX =>
+                {
                     chain.push((here, at, size));
                     here = base;
                 }

@@ -28,11 +28,12 @@ fn nested(bytes: &[u8], at: usize) -> Result<Range<usize>, Flaw> {
     let mut depth = 0;
     loop {
         let head = head(bytes, here)?;
+        // An empty array or map is a level too.
+        if depth == open.len() && matches!(bytes[here], 0x80..=0x9f | 0xdc..=0xdf) {
+            return Err("it is nested too deep");
+        }
         here = head.end;
         if 0 < head.children {
-            if depth == open.len() {
-                return Err("it is nested too deep");
-            }
             open[depth] = head.children;
             depth += 1;
             continue;

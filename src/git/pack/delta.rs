@@ -25,11 +25,17 @@ pub fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let size = length()?;
-    let mut content = Vec::with_capacity(size.min(SMALL_BYTES_MAX as usize));
+    if SMALL_BYTES_MAX < size as u64 {
+        return None;
+    }
+    let mut content = Vec::with_capacity(size);
     while let Some((&command, after)) = rest.split_first() {
         rest = after;
         if command & 0x80 == 0 {
             let literal = rest.get(..usize::from(command)).filter(|it| !it.is_empty())?;
+            if size - content.len() < literal.len() {
+                return None;
+            }
             content.extend_from_slice(literal);
             rest = &rest[literal.len()..];
             continue;
@@ -48,7 +54,12 @@ pub fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
             0 => 0x10000,
             length => length,
         };
-        content.extend_from_slice(base.get(start..start.checked_add(length)?)?);
+        let copied = base.get(start..start.checked_add(length)?)?;
+        // A byte of a delta can stand for 64 KiB: they are counted before they are copied.
+        if size - content.len() < copied.len() {
+            return None;
+        }
+        content.extend_from_slice(copied);
     }
     (content.len() == size).then_some(content)
 }

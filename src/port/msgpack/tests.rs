@@ -54,4 +54,7 @@ fn what_is_nested_deeper_than_the_limit_is_refused() {
     assert!(value(&nested(DEPTH_MAX - 1), 0).is_ok());
     assert!(value(&nested(DEPTH_MAX), 0).is_err());
     assert!(value(&nested(1_000_000), 0).is_err());
+    let empty = |depth: usize| [vec![0x91; depth - 1], vec![0x90]].concat();
+    assert!(value(&empty(DEPTH_MAX - 1), 0).is_ok());
+    assert!(value(&empty(DEPTH_MAX), 0).is_err());
 }
