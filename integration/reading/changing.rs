@@ -70,6 +70,35 @@ fn every_way_in_which_git_moves_head_is_seen_at_once() {
 }
 
 #[test]
+fn a_head_that_changes_its_length_is_never_read_in_part() {
+    let (repository, [first, second]) = two_commits();
+    repository.git(&["branch", "main-and-more", &first]);
+    let (head, next) = (repository.file(".git/HEAD"), repository.file(".git/HEAD.next"));
+    let turn = AtomicU32::new(0);
+    let switch = || {
+        let branch = ["main", "main-and-more"][turn.fetch_add(1, Ordering::Relaxed) as usize % 2];
+        fs::write(&next, format!("ref: refs/heads/{branch}\n")).unwrap();
+        fs::rename(&next, &head).unwrap();
+    };
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    meanwhile(switch, || {
+        for _ in 0..300 {
+            let status = daemon.ok(json!({"op": "status", "path": path}));
+            let is_one = status["branch"] == "main" && status["head"] == second;
+            let is_other = status["branch"] == "main-and-more" && status["head"] == first;
+            assert!(is_one || is_other, "{status}");
+            for sha in [
+                daemon.ok(json!({"op": "head", "path": path}))["sha"].clone(),
+                daemon.ok(json!({"op": "log", "path": path}))["commits"][0]["sha"].clone(),
+            ] {
+                assert!(sha == first || sha == second, "{sha}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_link_that_leads_to_another_repository_by_now_is_followed() {
     let (one, other) = (Repository::of(&[("a", "1\n")]), Repository::of(&[("a", "other\n")]));
     let (link, next) = (one.beside("current"), one.beside("next"));

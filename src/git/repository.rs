@@ -4,8 +4,13 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
-use super::{RepositoryPath, Text, history::Commit, objects::Objects, refs::REPLACEMENTS, set_up};
+use super::{
+    RepositoryPath, Text, history::Commit, objects::Objects, refs::REPLACEMENTS, set_up, tip::Stamp,
+};
 use crate::error::{Error, Result};
+
+/// How often what reads `HEAD` is tried while it moves.
+const HEAD_TRIES: usize = 100;
 
 /// A repository on disk. A handle is for one thread at a time.
 pub struct Repository {
@@ -73,6 +78,26 @@ impl Repository {
 
     /// The object a revision names, as `git rev-parse` would say.
     pub(super) fn resolve(&self, rev: &str) -> Result<git2::Object<'_>> {
+        self.with_steady_head(|| self.resolve_once(rev))
+    }
+
+    /// Carries out what reads `HEAD`, and again where it moved meanwhile: libgit2 looks how long
+    /// the file is before it reads it, and takes a part of what came in between for the whole.
+    pub(super) fn with_steady_head<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
+        let head = self.git_folder().join("HEAD");
+        let mut before = Stamp::of(&head);
+        for _ in 0..HEAD_TRIES {
+            let result = work();
+            let after = Stamp::of(&head);
+            if before == after {
+                return result;
+            }
+            before = after;
+        }
+        Err(Error::busy("HEAD moves all the time").with("retry_after_ms", 100))
+    }
+
+    fn resolve_once(&self, rev: &str) -> Result<git2::Object<'_>> {
         self.inner.revparse_single(rev).map_err(|error| {
             let is_unborn = rev == "HEAD" && self.is_unborn();
             match (is_unborn, error.code()) {

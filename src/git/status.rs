@@ -34,6 +34,10 @@ pub struct Entry {
 impl Repository {
     pub fn status(&self, query: &StatusQuery) -> Result<Status> {
         self.worktree("look at")?;
+        self.with_steady_head(|| self.status_once(query))
+    }
+
+    fn status_once(&self, query: &StatusQuery) -> Result<Status> {
         let mut options = git2::StatusOptions::new();
         options
             .include_untracked(query.untracked)

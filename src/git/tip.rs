@@ -37,7 +37,7 @@ type Stamps = [Option<Stamp>; 3];
 
 /// Changes when a file is written or replaced.
 #[derive(PartialEq)]
-struct Stamp {
+pub struct Stamp {
     inode: u64,
     size: u64,
     modified: (i64, i64),
@@ -74,6 +74,14 @@ impl Tip {
         }
         *known = None;
         let looked = Instant::now();
+        let (found, is_settled) = repository.with_steady_head(|| self.find(repository, looked))?;
+        let tree = found.tree;
+        *known = is_settled.then_some(found);
+        Ok(tree)
+    }
+
+    /// What there is to know, and whether it can be told when it changes.
+    fn find(&self, repository: &Repository, looked: Instant) -> Result<(Known, bool)> {
         let head = repository.inner.find_reference("HEAD")?;
         let reference = match head.symbolic_target() {
             Ok(Some(target)) => target.to_owned(),
@@ -86,10 +94,8 @@ impl Tip {
             .inner
             .find_reference(&reference)
             .is_ok_and(|it| it.kind() == Some(git2::ReferenceType::Direct));
-        if is_direct && stamps.iter().flatten().all(Stamp::is_settled) {
-            *known = Some(Known { reference, stamps, looked, tree });
-        }
-        Ok(tree)
+        let is_settled = is_direct && stamps.iter().flatten().all(Stamp::is_settled);
+        Ok((Known { reference, stamps, looked, tree }, is_settled))
     }
 
     fn stamps(&self, reference: &str) -> Stamps {
@@ -104,7 +110,7 @@ impl Tip {
 }
 
 impl Stamp {
-    fn of(file: &Path) -> Option<Stamp> {
+    pub fn of(file: &Path) -> Option<Stamp> {
         let it = fs::symlink_metadata(file).ok()?;
         Some(Stamp {
             inode: it.ino(),
