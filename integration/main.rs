@@ -17,6 +17,7 @@ mod oldest;
 mod paths;
 mod reading;
 mod remotes;
+mod root;
 mod shell;
 mod syncing;
 mod vectors;

@@ -1,15 +1,15 @@
 //! No name leads out of a repository, and no path out of the root.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::fs;
 
-use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     daemon::Daemon,
-    msgpack::{bin, bytes},
-    processes::meanwhile,
+    msgpack::bin,
+    processes::while_swapping,
     repository::{Repository, text},
 };
 
@@ -187,12 +187,6 @@ fn what_is_neither_file_nor_folder_is_refused_at_once() {
     daemon.ok(json!({"op": "status", "path": repository.path()}));
 }
 
-/// Exchanges two names as fast as it can while the test runs.
-fn while_swapping(one: &Path, other: &Path, test: impl FnOnce()) {
-    let swap = || renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
-    meanwhile(swap, test);
-}
-
 #[test]
 fn a_link_swapped_in_while_reading_never_shows_what_is_outside() {
     let (secret, repository) = outside();
@@ -235,97 +229,5 @@ fn a_path_is_absolute() {
             let code = reply["code"].as_str().unwrap();
             assert!(["bad_request", "denied"].contains(&code), "{path} got {reply}");
         }
-    }
-}
-
-#[test]
-fn the_root_confines_every_path() {
-    let base = TempDir::new().unwrap();
-    let base = base.path().canonicalize().unwrap();
-    let root = base.join("root");
-    let origin = Repository::of(&[("a.yaml", "1")]);
-    origin.git(&["clone", "-q", origin.path(), text(&root.join("mine"))]);
-    origin.git(&["clone", "-q", origin.path(), text(&base.join("root-like"))]);
-    origin.git(&["clone", "-q", origin.path(), text(&base.join("outside"))]);
-    symlink(base.join("outside"), root.join("link")).unwrap();
-    symlink(&base, root.join("up")).unwrap();
-    symlink(root.join("mine"), root.join("inward")).unwrap();
-    let mut daemon = Daemon::start_with(&["--root", text(&root)]);
-    let outside = [
-        base.join("outside"),
-        base.join("root-like"),
-        root.join("link"),
-        root.join("up/outside"),
-        base.clone(),
-        Path::new("/").to_owned(),
-        base.join("does-not-exist"),
-        root.join("link/does-not-exist"),
-    ];
-    for path in &outside {
-        for request in [
-            json!({"op": "head", "path": path}),
-            json!({"op": "files", "path": path}),
-            json!({"op": "read", "path": path, "file": "a.yaml"}),
-            json!({"op": "log", "path": path}),
-            json!({"op": "diff", "path": path}),
-            json!({"op": "status", "path": path}),
-            json!({"op": "checkout", "path": path, "sha": "HEAD"}),
-            json!({"op": "sync", "url": "http://127.0.0.1:9/", "branch": "main", "path": path}),
-        ] {
-            let reply = daemon.refused("denied", request);
-            assert!(reply["rule"].is_string(), "{reply}");
-        }
-    }
-    for path in [root.join("../outside"), root.join("mine/../../outside")] {
-        let reply = daemon.call(json!({"op": "head", "path": path}));
-        assert!(["denied", "bad_request"].contains(&reply["code"].as_str().unwrap()), "{reply}");
-    }
-    for path in [root.join("mine"), root.join("inward")] {
-        let head = daemon.ok(json!({"op": "head", "path": path}));
-        assert_eq!(head["sha"], origin.head());
-        assert_eq!(daemon.ok(json!({"op": "files", "path": path})), json!(["a.yaml"]));
-    }
-    assert!(!base.join("does-not-exist").exists());
-}
-
-#[test]
-fn a_root_swapped_for_a_link_never_shows_what_is_outside() {
-    let base = TempDir::new().unwrap();
-    let base = base.path().canonicalize().unwrap();
-    for (folder, content) in [("root/mine", "inside"), ("outside", "outside")] {
-        fs::create_dir_all(base.join(folder)).unwrap();
-        fs::write(base.join(folder).join("a.yaml"), content).unwrap();
-    }
-    symlink(base.join("outside"), base.join("root/link")).unwrap();
-    let mut daemon = Daemon::start_with(&["--root", text(&base.join("root"))]);
-    let (mine, link) = (base.join("root/mine"), base.join("root/link"));
-    while_swapping(&mine, &link, || {
-        for _ in 0..2000 {
-            let request =
-                json!({"op": "read", "path": mine, "file": "a.yaml", "encoding": "binary"});
-            let reply = daemon.call(request);
-            if reply.get("ok").is_some() {
-                assert_eq!(bytes(&reply["ok"]), b"inside");
-            }
-        }
-    });
-}
-
-#[test]
-fn the_real_repository_behind_a_path_is_confined_too() {
-    let base = TempDir::new().unwrap();
-    let base = base.path().canonicalize().unwrap();
-    let origin = Repository::of(&[("a.yaml", "1")]);
-    let root = base.join("root");
-    fs::create_dir_all(root.join("mine")).unwrap();
-    // A `.git` file, as linked worktrees have it, that names a repository outside the root.
-    fs::write(root.join("mine/.git"), format!("gitdir: {}/.git\n", origin.path())).unwrap();
-    let mut daemon = Daemon::start_with(&["--root", text(&root)]);
-    for request in [
-        json!({"op": "head", "path": root.join("mine")}),
-        json!({"op": "log", "path": root.join("mine")}),
-        json!({"op": "read", "path": root.join("mine"), "file": "a.yaml", "rev": "HEAD"}),
-    ] {
-        daemon.refused("denied", request);
     }
 }

@@ -2,9 +2,12 @@
 
 use std::{
     fs,
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// How long anything may take before it counts as hung.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -117,4 +120,10 @@ fn stat(id: u32) -> Option<Vec<String>> {
 fn carries(id: u32, mark: &str) -> bool {
     let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+}
+
+/// Exchanges two names as fast as it can while the test runs.
+pub fn while_swapping(one: &Path, other: &Path, test: impl FnOnce()) {
+    let swap = || renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+    meanwhile(swap, test);
 }

@@ -17,7 +17,7 @@ use super::{Dispatch, From, Ticket, board::Key};
 use crate::{
     config::Settings,
     error::Error,
-    git::Store,
+    git::{Root, Store},
     ops::{Shutdown, ShutdownReply},
     port::{self, Broken, Output, Stdio, envelope},
 };
@@ -55,8 +55,8 @@ pub struct Asked {
 /// The process must exit with the returned status right away: threads may still be stuck in work
 /// that nobody waits for.
 pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
-    let store = match Store::new(settings.root.as_deref()) {
-        Ok(store) => store,
+    let store = match Root::new(settings.root.as_deref()) {
+        Ok(root) => Store::new(root),
         Err(error) => {
             log::error!("{error}");
             return ExitCode::FAILURE;

@@ -17,6 +17,7 @@ mod pack;
 mod refs;
 pub mod remote;
 mod repository;
+mod root;
 mod status;
 mod store;
 mod tip;
@@ -32,6 +33,7 @@ pub use self::{
     name::{FileName, RawName, RepositoryPath, Text},
     remote::{Access, Auth, Network, Remote, Transport},
     repository::Repository,
+    root::Root,
     status::{Status, StatusQuery},
     store::{Opened, Store},
     tree::{Entry, Listing, Range},

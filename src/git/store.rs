@@ -13,14 +13,19 @@ use std::{
     time::Instant,
 };
 
-use super::{Folder, Remote, Repository, RepositoryPath, objects::Objects, refs::REPLACEMENTS};
+use super::{
+    Folder, Repository, RepositoryPath,
+    objects::Objects,
+    refs::REPLACEMENTS,
+    root::{Root, outside},
+};
 use crate::error::{Error, Result};
 
 /// How many handles may wait for their next use, over all repositories.
 const KEPT_MAX: usize = 64;
 
 pub struct Store {
-    root: Option<PathBuf>,
+    root: Root,
     kept: Mutex<HashMap<PathBuf, Slot>>,
 }
 
@@ -53,14 +58,12 @@ pub struct Opened<'a> {
 }
 
 impl Store {
-    /// With a root, nothing outside of it is opened. It must exist.
-    pub fn new(root: Option<&Path>) -> Result<Store> {
-        let resolve = |root: &Path| match fs::canonicalize(root) {
-            Ok(root) if root.is_dir() => Ok(root),
-            Ok(root) => Err(Error::bad_request(format!("{} is no folder", root.display()))),
-            Err(error) => Err(Error::from_io(format!("the root {}", root.display()), &error)),
-        };
-        Ok(Store { root: root.map(resolve).transpose()?, kept: Mutex::default() })
+    pub fn new(root: Root) -> Store {
+        Store { root, kept: Mutex::default() }
+    }
+
+    pub fn root(&self) -> &Root {
+        &self.root
     }
 
     /// Opens a repository for a request that came at `asked`: what was seen of it since then need
@@ -99,7 +102,7 @@ impl Store {
             None => return Ok(None),
         };
         let looked = Instant::now();
-        self.confine(path)?;
+        self.root.confine(path)?;
         let is_same = Identity::of(path, &git_folder) == Some(identity);
         let mut kept = self.lock();
         match kept.get_mut(&**path) {
@@ -123,10 +126,9 @@ impl Store {
     }
 
     fn open_anew(&self, path: &RepositoryPath) -> Result<(Repository, Identity)> {
-        self.confine(path)?;
+        self.root.confine(path)?;
         let repository = Repository::open(path)?;
-        self.confine_resolved(repository.git_folder())?;
-        self.confine_resolved(repository.common_folder())?;
+        self.root.confine_repository(&repository)?;
         let identity = Identity::of(path, repository.git_folder())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
         match self.lock().get(&**path) {
@@ -143,7 +145,7 @@ impl Store {
 
     /// A folder on disk, whether it is a repository or not.
     pub fn folder(&self, path: &RepositoryPath) -> Result<Folder> {
-        match &self.root {
+        match self.root.folder() {
             None => Folder::open(path),
             Some(root) => {
                 // Resolved once and then opened beneath the root through no link at all, so that
@@ -155,40 +157,10 @@ impl Store {
         }
     }
 
-    /// Fails where `path`, or the folder it is to be made in, is outside the root.
-    pub fn confine(&self, path: &RepositoryPath) -> Result<()> {
-        match &self.root {
-            Some(root) if !path.resolved().starts_with(root) => Err(outside(path)),
-            // A link that leads nowhere yet may lead out by the time it is used.
-            Some(_) if path.is_symlink() && !path.exists() => Err(outside(path)),
-            _ => Ok(()),
-        }
-    }
-
-    /// A remote on this machine is as confined as any other path.
-    pub fn confine_remote(&self, remote: &Remote) -> Result<()> {
-        match (&self.root, remote.url.is_local()) {
-            (Some(_), true) => self.confine(&RepositoryPath::try_from(remote.url.as_str())?),
-            _ => Ok(()),
-        }
-    }
-
-    fn confine_resolved(&self, path: &Path) -> Result<()> {
-        let Some(root) = &self.root else { return Ok(()) };
-        let path =
-            fs::canonicalize(path).map_err(|error| Error::from_io(path.display(), &error))?;
-        if path.starts_with(root) { Ok(()) } else { Err(outside(&path)) }
-    }
-
     /// Closes every repository that is not in use.
     pub fn release(&self) {
         self.lock().clear();
     }
-}
-
-fn outside(path: &Path) -> Error {
-    let message = format!("{} is outside the root", path.display());
-    Error::denied(message).with("rule", "root")
 }
 
 /// Whether a folder is in one of the file systems that keep their files on this machine.

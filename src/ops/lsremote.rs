@@ -41,7 +41,7 @@ impl Operation for Lsremote {
     fn run(self, context: &Context) -> Result<Reply> {
         let Lsremote { url, branch, auth, known_hosts, ca, ca_file, proxy } = self;
         let remote = Remote::new(&url, Access { auth, known_hosts, ca, ca_file, proxy })?;
-        context.store.confine_remote(&remote)?;
+        context.store.root().confine_remote(&remote)?;
         let branch = branch.map(ref_name).transpose()?;
         let shown = remote.url.as_str().to_owned();
         let mut refs = network(context).lsremote(remote, branch.clone())?;

@@ -41,12 +41,12 @@ impl Operation for Sync {
     }
 
     fn run(self, context: &Context) -> Result<String> {
-        context.store.confine(&self.path)?;
+        context.store.root().confine(&self.path)?;
         let Sync { url, branch, path, depth, submodules, .. } = self;
         let Sync { auth, known_hosts, ca, ca_file, proxy, .. } = self;
         let branch = ref_name(branch)?;
         let remote = Remote::new(&url, Access { auth, known_hosts, ca, ca_file, proxy })?;
-        context.store.confine_remote(&remote)?;
+        context.store.root().confine_remote(&remote)?;
         network(context).sync(remote, &branch, &path, depth, submodules)
     }
 }
@@ -54,6 +54,7 @@ impl Operation for Sync {
 /// What network work may do, as the operator said.
 pub fn network<'a>(context: &'a Context) -> Network<'a> {
     Network {
+        root: context.store.root(),
         transports: &context.settings.transports,
         git: &context.settings.git,
         limit_ms: context.settings.network_timeout_ms,

@@ -36,11 +36,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<String> {
     prepare(&order.remote)?;
+    confine_source(order, &order.remote)?;
     watch.tell(&Progress { stage: Stage::Connecting, done: 0, total: 0, bytes: 0 });
     let branch = Branch::new(&order.branch)?;
     match what_is_at(&order.path)? {
         There::Nothing => clone(order, &branch, parent, watch),
-        There::Repository(repository) => update(order, &repository, &branch, parent, watch),
+        There::Repository(repository) => {
+            order.root.confine_repository(&repository)?;
+            update(order, &repository, &branch, parent, watch)
+        }
         There::Something => Err(Error::conflict(format!(
             "{} is a folder with content and no repository",
             order.path.display()
@@ -48,6 +52,15 @@ pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<Strin
         .with("expected", order.remote.url.as_str())
         .with("actual", "a folder with content")),
     }
+}
+
+/// A remote on this machine is confined by the root with all that it names.
+fn confine_source(order: &Sync, remote: &Remote) -> Result<()> {
+    order.root.confine_remote(remote)?;
+    if order.root.folder().is_none() || !remote.url.is_local() {
+        return Ok(());
+    }
+    order.root.confine_repository(&Repository::open_at(Path::new(remote.url.as_str()))?)
 }
 
 /// Sets libgit2 up for one remote, before anything is asked of it.
@@ -320,6 +333,7 @@ fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Resul
         if !order.transports.contains(&remote.url.transport) || is_local_trick(order, &remote) {
             return Err(super::url::not_allowed(remote.url.transport.name()));
         }
+        confine_source(order, &remote)?;
         // Credentials are for the host they were given for.
         let owner = Remote { url: order.remote.url.clone(), access: remote.access };
         let mut options = git2::SubmoduleUpdateOptions::new();

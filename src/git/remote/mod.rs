@@ -28,6 +28,7 @@ pub use self::{
 };
 use crate::{
     error::{Code, Detail, Error},
+    git::Root,
     watch::Progress,
 };
 
@@ -72,6 +73,7 @@ pub(crate) struct Sync {
     /// How many commits; 0 is all.
     pub depth: u32,
     pub submodules: bool,
+    pub root: Root,
     pub transports: Vec<Transport>,
     /// The stock git program, unless it is not to be used.
     pub git: Option<String>,

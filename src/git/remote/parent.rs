@@ -16,7 +16,7 @@ use super::{Message, Order, Outcome, Remote, Sync, Task, Transport, hosts, url::
 use crate::{
     error::{Error, Result},
     git::{
-        RepositoryPath,
+        RepositoryPath, Root,
         lock::is_in_use,
         refs::{Branch, TRACKING},
     },
@@ -28,6 +28,7 @@ const STAGING: &str = ".gitport-";
 
 /// What network work may do, and who waits for it.
 pub struct Network<'a> {
+    pub root: &'a Root,
     pub transports: &'a [Transport],
     /// The stock git program, or `none`.
     pub git: &'a str,
@@ -57,6 +58,7 @@ impl Network<'_> {
             staging: staging.0.clone(),
             depth,
             submodules,
+            root: self.root.clone(),
             transports: self.transports.to_vec(),
             git,
         });
