@@ -73,31 +73,37 @@ impl Repository {
         Ok(())
     }
 
-    /// Whether `HEAD`, branch, index and every tracked file are as they should be, as far as their
-    /// times and sizes tell, as Git judges it too.
     fn is_there_already(&self, commit: git2::Oid, head: &Head) -> Result<bool> {
+        let is_at = self.inner.refname_to_id("HEAD").ok() == Some(commit);
+        Ok(is_at && self.settled_at(head)? == Some(commit))
+    }
+
+    /// The commit that `HEAD`, branch, index and every tracked file are at, if they agree, as far
+    /// as their times and sizes tell, as Git judges it too.
+    pub(super) fn settled_at(&self, head: &Head) -> Result<Option<git2::Oid>> {
         let target = self.inner.find_reference("HEAD")?;
         let is_right_branch = match (head, target.symbolic_target()) {
             (Head::Detached, Ok(None)) => true,
             (Head::On(branch), Ok(Some(target))) => target == branch.reference(),
             _ => false,
         };
-        if !is_right_branch || self.inner.refname_to_id("HEAD").ok() != Some(commit) {
-            return Ok(false);
-        }
-        let Some(worktree) = self.inner.workdir() else { return Ok(true) };
+        let commit = self.inner.refname_to_id("HEAD").ok().filter(|_| is_right_branch);
+        let (Some(commit), Some(worktree)) = (commit, self.inner.workdir()) else {
+            return Ok(commit);
+        };
         if lock::was_interrupted(self.git_folder()) {
-            return Ok(false);
+            return Ok(None);
         }
-        let Some(written) = modified(&self.git_folder().join("index")) else { return Ok(false) };
+        let Some(written) = modified(&self.git_folder().join("index")) else { return Ok(None) };
         let mut index = self.inner.index()?;
         index.read(false)?;
         let mut worktree = Worktree::open(worktree)?;
         if index.has_conflicts() || !index.iter().all(|it| worktree.is_unchanged(&it, written)) {
-            return Ok(false);
+            return Ok(None);
         }
         // With nothing changed, this is the tree the index remembers, and nothing is written.
-        Ok(index.write_tree().ok() == Some(self.inner.find_commit(commit)?.tree_id()))
+        let is_whole = index.write_tree().ok() == Some(self.inner.find_commit(commit)?.tree_id());
+        Ok(is_whole.then_some(commit))
     }
 
     /// Fails before anything is touched where a partial clone lacks what would be written.

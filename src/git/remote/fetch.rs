@@ -6,6 +6,7 @@ use std::{
     collections::{HashSet, VecDeque},
     fs, io,
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -189,6 +190,10 @@ fn update(
     watch: &Watch,
 ) -> Result<String> {
     expect_origin(order, repository)?;
+    // The remote takes its time to answer; meanwhile it shows whether anything is to be done here.
+    let (path, there) = (order.path.clone(), branch.clone());
+    let look = move || Repository::open_at(&path)?.settled_at(&Head::On(&there));
+    let looking = thread::Builder::new().name("look".to_owned()).spawn(look);
     let tip = transfer(order, repository, branch, watch, |tip| {
         let depth = if order.remote.url.is_local() { 0 } else { order.depth };
         let is_shallow = repository.inner.is_shallow();
@@ -204,6 +209,11 @@ fn update(
         let there = repository.depth(branch);
         (!has_tip || there < depth).then_some(Some(depth.max(there)))
     })?;
+    let settled = looking.ok().and_then(|it| it.join().ok()?.ok()?);
+    let is_there = settled == Some(tip) && repository.tip(branch).ok() == Some(tip);
+    if is_there && repository.tracks(branch)? && !order.submodules {
+        return Ok(tip.to_string());
+    }
     parent.ask()?;
     repository.inner.reference(&branch.tracking(), tip, true, "gitport: sync")?;
     repository.reset(tip, &Head::On(branch), watch)?;
@@ -357,14 +367,18 @@ fn is_local_trick(order: &Sync, submodule: &Remote) -> bool {
 impl Repository {
     /// Makes a plain `git pull` work for whoever comes here by hand.
     fn track(&self, branch: &Branch) -> Result<()> {
-        let mut config = self.inner.config()?.open_level(git2::ConfigLevel::Local)?;
-        let key = format!("branch.{}", branch.name());
-        let remote = format!("{key}.remote");
-        if config.get_string(&remote).is_err() {
-            config.set_str(&remote, "origin")?;
+        if !self.tracks(branch)? {
+            let mut config = self.inner.config()?.open_level(git2::ConfigLevel::Local)?;
+            let key = format!("branch.{}", branch.name());
+            config.set_str(&format!("{key}.remote"), "origin")?;
             config.set_str(&format!("{key}.merge"), &branch.reference())?;
         }
         Ok(())
+    }
+
+    fn tracks(&self, branch: &Branch) -> Result<bool> {
+        let config = self.inner.config()?.open_level(git2::ConfigLevel::Local)?;
+        Ok(config.get_string(&format!("branch.{}.remote", branch.name())).is_ok())
     }
 
     /// Where the remote had the branch after a fetch.
