@@ -1,8 +1,15 @@
 //! Events come to those who asked, in order, and only about what still runs.
 
-use serde_json::{Value, json};
+use std::fs;
 
-use crate::{daemon::Daemon, repository::Repository};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    daemon::{Daemon, request_frame},
+    processes::{PATIENCE, until, until_still},
+    repository::Repository,
+};
 
 fn many_files() -> Repository {
     let repository = Repository::new();
@@ -33,6 +40,12 @@ fn next_reply(daemon: &mut Daemon) -> (Vec<Value>, Value) {
         }
         events.push(frame);
     }
+}
+
+/// Sends a request and reads nothing meanwhile.
+fn offer(daemon: &mut Daemon, request: &Value) {
+    let frame = request_frame(request);
+    assert_eq!(daemon.offer_bytes(&frame), frame.len());
 }
 
 #[test]
@@ -88,23 +101,43 @@ fn an_event_that_does_not_exist_is_a_bad_request() {
 #[test]
 fn a_client_that_does_not_read_gets_its_replies_and_a_count_of_what_was_dropped() {
     let origin = many_files();
-    let mut daemon = Daemon::start_with(&["--grace-ms", "600000"]);
+    let large = TempDir::new().unwrap();
+    fs::write(large.path().join("large"), vec![7; 6 << 20]).unwrap();
+    let mut daemon = Daemon::start();
     daemon.ok(json!({"op": "subscribe", "events": ["progress"]}));
-    let requests = 10;
-    for id in 0..requests {
-        let request = sync(&origin, &format!("clone-{id}"), json!(id));
-        let frame = crate::daemon::request_frame(&request);
-        assert_eq!(daemon.offer_bytes(&frame), frame.len());
+    // One fills the pipe and one waits behind it: no room for events, but some for requests.
+    for id in ["large 1", "large 2"] {
+        let request = json!({"op": "read", "path": large.path(), "file": "large", "id": id,
+                             "encoding": "binary"});
+        offer(&mut daemon, &request);
     }
-    daemon.close_input();
-    let end = daemon.rest();
-    let (events, replies): (Vec<&Value>, Vec<&Value>) =
-        end.frames.iter().partition(|frame| frame.get("event").is_some());
-    assert_eq!(replies.len(), requests);
-    assert!(replies.iter().all(|reply| reply["ok"] == origin.head()), "{replies:?}");
-    let mut sequence = 0;
-    for event in events {
-        sequence += 1 + event["dropped"].as_u64().unwrap();
+    until_still(daemon.id());
+    for id in 0..10 {
+        offer(&mut daemon, &sync(&origin, &format!("clone-{id}"), json!(id)));
+    }
+    until("all is done that nobody hears of", PATIENCE, || {
+        (0..10).all(|id| origin.beside(&format!("clone-{id}")).exists())
+    });
+    let mut events = Vec::new();
+    for _ in 0..12 {
+        let (before, reply) = next_reply(&mut daemon);
+        events.extend(before);
+        let id = &reply["id"];
+        assert!(id.is_string() || reply["ok"] == origin.head(), "{id}: {}", reply["code"]);
+    }
+    daemon.send(sync(&origin, "clone-heard", json!("heard")));
+    let (heard, reply) = next_reply(&mut daemon);
+    assert_eq!(reply["ok"], origin.head());
+    assert!(!heard.is_empty());
+    events.extend(heard);
+
+    let (mut sequence, mut dropped) = (0, 0);
+    for event in &events {
+        let before = event["dropped"].as_u64().unwrap();
+        (sequence, dropped) = (sequence + 1 + before, dropped + before);
         assert_eq!(event["seq"], sequence, "seq counts the dropped ones too");
     }
+    assert!(dropped > 0, "{events:?}");
+    let counts = daemon.ok(json!({"op": "stats"}))["events"].clone();
+    assert_eq!(counts, json!({"sent": events.len(), "dropped": dropped}));
 }

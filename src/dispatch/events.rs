@@ -84,16 +84,17 @@ impl Events {
         if !state.wanted.contains(&Event::Progress) {
             return;
         }
+        // Dropped ones count too: a gap of so many is what `dropped` explains.
+        state.seq += 1;
         let frame = Frame {
             event: Event::Progress,
-            seq: state.seq + 1,
+            seq: state.seq,
             dropped: state.dropped,
             request,
             op,
             progress,
         };
         if self.output.offer(|output| envelope::event(output, &frame)) {
-            state.seq += 1;
             state.dropped = 0;
             self.stats.events_sent.fetch_add(1, Relaxed);
         } else {
