@@ -94,6 +94,40 @@ fn a_value_of_the_wrong_kind_is_a_bad_request_that_names_its_argument() {
 }
 
 #[test]
+fn a_text_with_a_nul_byte_is_a_bad_request_and_a_file_name_with_one_is_denied() {
+    let repository = Repository::of(&[("a", "1")]);
+    let mut daemon = Daemon::start();
+    let (mut count, mut wrong) = (0, Vec::new());
+    // A list here is one of file names, and an id may be any text.
+    let takes_text = |kinds: &str| [TEXT, "list"].contains(&kinds);
+    for (operation, arguments) in ARGUMENTS {
+        for (argument, kinds) in arguments.iter().filter(|(_, kinds)| takes_text(kinds)) {
+            let values = [json!("x\0y"), crate::msgpack::bin(b"x\0y"), json!("/\0"), json!("\0")];
+            for value in values {
+                let mut request = sound(operation, repository.path());
+                request[*argument] = if *kinds == "list" { json!(["a", value]) } else { value };
+                if *argument == "files" {
+                    request.as_object_mut().unwrap().remove("file");
+                }
+                count += 1;
+                let reply = daemon.call(request.clone());
+                let is_file = ["file", "files", "paths", "subpath"].contains(argument);
+                let is_right = match is_file {
+                    true if *argument == "files" => reply["ok"][1]["code"] == "denied",
+                    true => reply["code"] == "denied" && reply["rule"].is_string(),
+                    false => reply["code"] == "bad_request" && field_is(&reply, argument),
+                };
+                if !is_right {
+                    wrong.push(format!("{request} got {reply}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count}\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count > 100, "{count}");
+}
+
+#[test]
 fn a_number_outside_its_bounds_is_a_bad_request_that_names_its_argument() {
     let repository = Repository::of(&[("a", "1")]);
     let mut daemon = Daemon::start();
@@ -115,6 +149,24 @@ fn a_number_outside_its_bounds_is_a_bad_request_that_names_its_argument() {
         let mut request = sound(operation, repository.path());
         request[argument] = value;
         assert_eq!(daemon.refused("bad_request", request)["field"], argument);
+    }
+}
+
+#[test]
+fn a_revision_that_is_none_is_a_bad_request_that_names_its_argument() {
+    let repository = Repository::of(&[("a", "1")]);
+    let mut daemon = Daemon::start();
+    for (operation, argument) in
+        [("checkout", "sha"), ("log", "range"), ("diff", "range"), ("files", "rev")]
+    {
+        for rev in ["main^{nothing}", "main@{x", "a b^{/["] {
+            let mut request = sound(operation, repository.path());
+            request[argument] = json!(rev);
+            assert_eq!(daemon.refused("bad_request", request)["field"], argument, "{rev}");
+        }
+        let mut request = sound(operation, repository.path());
+        request[argument] = json!("nobody-made-this");
+        daemon.refused("not_found", request);
     }
 }
 
@@ -195,11 +247,28 @@ fn a_wrong_argument_within_credentials_is_named_and_never_shown() {
         json!({"password": "s3cret"}),
         json!({"token": ["s3cret"]}),
         json!({"agent": "s3cret"}),
+        json!({"token": "s3cret\0"}),
+        json!({"token": "s3cret\nx"}),
+        json!({"token": "s3cret\r"}),
+        json!({"user": "s3cret\nx", "password": "s3cret"}),
+        json!({"user": "git\0", "password": "s3cret"}),
+        json!({"user": "x", "password": "s3cret\r\nX: y"}),
+        json!({"user": "x", "password": "\0s3cret"}),
+        json!({"user": "git\0", "key": "s3cret"}),
+        json!({"user": "git\n", "agent": true}),
+        json!({"key": "s3cret\0"}),
+        json!({"key": "s3cret", "passphrase": "s3cret\0"}),
+        json!({"key_file": "/s3cret\0"}),
         json!({}),
     ] {
         let request = json!({"op": "lsremote", "url": "https://localhost/x", "auth": auth});
         let reply = daemon.refused("bad_request", request);
         assert!(["auth", "wrong"].iter().any(|name| field_is(&reply, name)), "{reply}");
+        assert!(!reply.to_string().contains("s3cret"), "{reply}");
+    }
+    for url in ["https://s3cret%0Ax:y@localhost/x", "https://x:s3cret%00@localhost/x"] {
+        let reply = daemon.refused("bad_request", json!({"op": "lsremote", "url": url}));
+        assert_eq!(reply["field"], "url");
         assert!(!reply.to_string().contains("s3cret"), "{reply}");
     }
     assert!(!daemon.stderr().contains("s3cret"));

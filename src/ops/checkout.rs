@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{Context, Lane, Operation};
+use super::{Context, Lane, Operation, about, plain::Plain};
 use crate::{error::Result, git::RepositoryPath};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkout {
     path: RepositoryPath,
-    sha: String,
+    sha: Plain,
 }
 
 impl Operation for Checkout {
@@ -22,6 +22,6 @@ impl Operation for Checkout {
     }
 
     fn run(self, context: &Context) -> Result<String> {
-        context.open(&self.path)?.checkout(&self.sha, context.watch)
+        context.open(&self.path)?.checkout(&self.sha, context.watch).map_err(about("sha"))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Lane, Operation, paging};
+use super::{Context, Lane, Operation, about, paging, plain::Plain};
 use crate::{
     error::{Error, Result},
     git::{Changes, DiffQuery, RawName, RepositoryPath},
@@ -14,7 +14,7 @@ const CONTEXT_LINES_MAX: u32 = 100_000;
 #[serde(deny_unknown_fields)]
 pub struct Diff {
     path: RepositoryPath,
-    range: Option<String>,
+    range: Option<Plain>,
     #[serde(default)]
     paths: Vec<RawName>,
     #[serde(default)]
@@ -45,13 +45,13 @@ impl Operation for Diff {
             return Err(Error::bad_request(message).with("field", "context"));
         }
         let query = DiffQuery {
-            range: self.range,
+            range: self.range.map(String::from),
             paths: paging::names(&self.paths)?,
             patch: self.patch,
             context: self.context,
             limit: paging::limit(self.limit)?,
-            after: self.after.map(|it| it.0),
+            after: paging::after(self.after)?,
         };
-        context.open(&self.path)?.diff(&query, context.watch)
+        context.open(&self.path)?.diff(&query, context.watch).map_err(about("range"))
     }
 }

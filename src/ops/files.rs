@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Lane, Operation};
+use super::{Context, Lane, Operation, about, plain::Plain};
 use crate::{
     error::Result,
     git::{Entry, FileName, Listing, RawName, RepositoryPath, Text},
@@ -13,17 +13,17 @@ use crate::{
 pub struct Files {
     path: RepositoryPath,
     subpath: Option<RawName>,
-    rev: Option<String>,
+    rev: Option<Plain>,
     #[serde(default = "yaml_files")]
-    pattern: String,
+    pattern: Plain,
     #[serde(default)]
     recursive: bool,
     #[serde(default)]
     details: bool,
 }
 
-fn yaml_files() -> String {
-    "*.{yaml,yml}".to_owned()
+fn yaml_files() -> Plain {
+    "*.{yaml,yml}".into()
 }
 
 #[derive(Serialize)]
@@ -57,7 +57,8 @@ impl Operation for Files {
             None => {
                 let rev = self.rev.as_deref().unwrap_or("HEAD");
                 let repository = context.open(&self.path)?;
-                repository.list(rev, below.as_ref(), &listing, context.watch)?
+                let listed = repository.list(rev, below.as_ref(), &listing, context.watch);
+                listed.map_err(about("rev"))?
             }
         };
         Ok(match self.details {

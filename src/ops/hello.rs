@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, ENTRIES_MAX, Event, Lane, OPERATIONS, Operation};
+use super::{Context, ENTRIES_MAX, Event, Lane, OPERATIONS, Operation, plain::Plain};
 use crate::{
     error::{Error, Result},
     git, port,
@@ -21,7 +21,7 @@ const FEATURES: &[(&str, bool)] = &[
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     protocol: Option<u32>,
-    client: Option<String>,
+    client: Option<Plain>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +63,7 @@ impl Operation for Hello {
             return Err(Error::unsupported(message).with("feature", "protocol"));
         }
         if let Some(client) = &self.client {
-            log::info!("the client is {client:?}");
+            log::info!("the client is {:?}", &**client);
         }
         let settings = context.settings;
         Ok(Reply {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Lane, Operation, paging};
+use super::{Context, Lane, Operation, about, paging, plain::Plain};
 use crate::{
     error::Result,
     git::{LogPage, LogQuery, RawName, RepositoryPath},
@@ -13,16 +13,16 @@ use crate::{
 pub struct Log {
     path: RepositoryPath,
     #[serde(default = "head")]
-    range: String,
+    range: Plain,
     #[serde(default)]
     paths: Vec<RawName>,
     #[serde(default = "hundred")]
     limit: usize,
-    after: Option<String>,
+    after: Option<Plain>,
 }
 
-fn head() -> String {
-    "HEAD".to_owned()
+fn head() -> Plain {
+    "HEAD".into()
 }
 
 fn hundred() -> usize {
@@ -40,11 +40,11 @@ impl Operation for Log {
 
     fn run(self, context: &Context) -> Result<LogPage> {
         let query = LogQuery {
-            range: self.range,
+            range: self.range.into(),
             paths: paging::names(&self.paths)?,
             limit: paging::limit(self.limit)?,
-            after: self.after,
+            after: self.after.map(String::from),
         };
-        context.open(&self.path)?.log(&query, context.watch)
+        context.open(&self.path)?.log(&query, context.watch).map_err(about("range"))
     }
 }

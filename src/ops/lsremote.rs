@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Lane, Operation, sync::network};
+use super::{Context, Lane, Operation, plain::Plain, sync::network};
 use crate::{
     error::{Error, Result},
     git::{Access, Auth, RawName, Remote},
@@ -13,13 +13,13 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lsremote {
-    url: String,
+    url: Plain,
     branch: Option<RawName>,
     auth: Option<Auth>,
-    known_hosts: Option<String>,
-    ca: Option<String>,
-    ca_file: Option<PathBuf>,
-    proxy: Option<String>,
+    known_hosts: Option<Plain>,
+    ca: Option<Plain>,
+    ca_file: Option<Plain>,
+    proxy: Option<Plain>,
 }
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ impl Operation for Lsremote {
 
     fn run(self, context: &Context) -> Result<Reply> {
         let Lsremote { url, branch, auth, known_hosts, ca, ca_file, proxy } = self;
-        let remote = Remote::new(&url, Access { auth, known_hosts, ca, ca_file, proxy })?;
+        let remote = Remote::new(&url, access(auth, known_hosts, ca, ca_file, proxy))?;
         context.store.root().confine_remote(&remote)?;
         let branch = branch.map(ref_name).transpose()?;
         let shown = remote.url.as_str().to_owned();
@@ -55,8 +55,28 @@ impl Operation for Lsremote {
     }
 }
 
+pub fn access(
+    auth: Option<Auth>,
+    known_hosts: Option<Plain>,
+    ca: Option<Plain>,
+    ca_file: Option<Plain>,
+    proxy: Option<Plain>,
+) -> Access {
+    Access {
+        auth,
+        known_hosts: known_hosts.map(String::from),
+        ca: ca.map(String::from),
+        ca_file: ca_file.map(PathBuf::from),
+        proxy: proxy.map(String::from),
+    }
+}
+
 /// A ref's name as text; libgit2 gives a remote's refs no other way.
 pub fn ref_name(RawName(bytes): RawName) -> Result<String> {
+    if bytes.contains(&0) {
+        let message = "`branch`: a name cannot have a NUL byte";
+        return Err(Error::bad_request(message).with("field", "branch"));
+    }
     String::from_utf8(bytes).map_err(|_| {
         Error::unsupported("a branch whose name is no UTF-8").with("feature", "ref name")
     })

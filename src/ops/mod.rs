@@ -17,6 +17,7 @@ mod log;
 mod lsremote;
 mod paging;
 mod ping;
+mod plain;
 mod read;
 mod shutdown;
 mod stats;
@@ -36,7 +37,7 @@ pub use self::{
 };
 use crate::{
     config::Settings,
-    error::{Error, Result},
+    error::{Code, Error, Result},
     git::{Opened, RepositoryPath, Store},
     port::envelope::{Arguments, encoded, nearest},
     stats::Stats,
@@ -129,6 +130,14 @@ pub struct Context<'a> {
     pub watch: &'a Watch,
     /// When the request was read. What was true at any moment since is a right answer.
     pub asked: Instant,
+}
+
+/// Names the argument that a bad request is about, where nothing more precise does.
+fn about(field: &'static str) -> impl Fn(Error) -> Error {
+    move |error| match error.code {
+        Code::BadRequest if error.details().is_empty() => error.with("field", field),
+        _ => error,
+    }
 }
 
 impl Context<'_> {

@@ -21,6 +21,17 @@ pub fn limit(limit: usize) -> Result<usize> {
     }
 }
 
+/// The entry to go on after: no file need have that name any more.
+pub fn after(name: Option<RawName>) -> Result<Option<Vec<u8>>> {
+    match name {
+        Some(RawName(bytes)) if bytes.contains(&0) => {
+            let message = "`after`: a name cannot have a NUL byte";
+            Err(Error::bad_request(message).with("field", "after"))
+        }
+        name => Ok(name.map(|it| it.0)),
+    }
+}
+
 pub fn names(names: &[RawName]) -> Result<Vec<FileName>> {
     names.iter().map(FileName::try_from).collect()
 }

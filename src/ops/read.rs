@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Context, Lane, Operation};
+use super::{Context, Lane, Operation, plain::Plain};
 use crate::{
     error::{Error, Result},
     git::{FileName, Range, RawName, RepositoryPath, Text},
@@ -18,7 +18,7 @@ pub struct Read {
     path: RepositoryPath,
     file: Option<RawName>,
     files: Option<Vec<RawName>>,
-    rev: Option<String>,
+    rev: Option<Plain>,
     #[serde(default)]
     encoding: Encoding,
     #[serde(default)]

@@ -42,7 +42,7 @@ impl Operation for Status {
             untracked: self.untracked,
             ignored: self.ignored,
             limit: paging::limit(self.limit)?,
-            after: self.after.map(|it| it.0),
+            after: paging::after(self.after)?,
         };
         context.open(&self.path)?.status(&query)
     }

@@ -1,19 +1,21 @@
 //! `sync`: bring a path to the tip of a remote's branch.
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 
-use super::{Context, Lane, Operation, lsremote::ref_name};
+use super::{
+    Context, Lane, Operation,
+    lsremote::{access, ref_name},
+    plain::Plain,
+};
 use crate::{
     error::Result,
-    git::{Access, Auth, Network, RawName, Remote, RepositoryPath},
+    git::{Auth, Network, RawName, Remote, RepositoryPath},
 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sync {
-    url: String,
+    url: Plain,
     branch: RawName,
     path: RepositoryPath,
     #[serde(default = "one")]
@@ -21,10 +23,10 @@ pub struct Sync {
     #[serde(default)]
     submodules: bool,
     auth: Option<Auth>,
-    known_hosts: Option<String>,
-    ca: Option<String>,
-    ca_file: Option<PathBuf>,
-    proxy: Option<String>,
+    known_hosts: Option<Plain>,
+    ca: Option<Plain>,
+    ca_file: Option<Plain>,
+    proxy: Option<Plain>,
 }
 
 fn one() -> u32 {
@@ -45,7 +47,7 @@ impl Operation for Sync {
         let Sync { url, branch, path, depth, submodules, .. } = self;
         let Sync { auth, known_hosts, ca, ca_file, proxy, .. } = self;
         let branch = ref_name(branch)?;
-        let remote = Remote::new(&url, Access { auth, known_hosts, ca, ca_file, proxy })?;
+        let remote = Remote::new(&url, access(auth, known_hosts, ca, ca_file, proxy))?;
         context.store.root().confine_remote(&remote)?;
         network(context).sync(remote, &branch, &path, depth, submodules)
     }

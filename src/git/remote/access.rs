@@ -37,13 +37,40 @@ pub enum Auth {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
+    #[serde(default, deserialize_with = "line")]
     token: Option<String>,
+    #[serde(default, deserialize_with = "line")]
     user: Option<String>,
+    #[serde(default, deserialize_with = "line")]
     password: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     key_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "text")]
     key: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     passphrase: Option<String>,
     agent: Option<bool>,
+}
+
+/// What ends a header of http and a line of everything that passes credentials on.
+const LINE_ENDS: [char; 3] = ['\r', '\n', '\0'];
+
+fn line<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let line: Option<String> = text(deserializer)?;
+    match line.as_ref().is_some_and(|it| it.contains(LINE_ENDS)) {
+        true => Err(de::Error::custom("it is more than one line")),
+        false => Ok(line),
+    }
+}
+
+fn text<'de, D: de::Deserializer<'de>, T: From<String>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    match text.as_ref().is_some_and(|it| it.contains('\0')) {
+        true => Err(de::Error::custom("it has a NUL byte")),
+        false => Ok(text.map(T::from)),
+    }
 }
 
 /// The user that hosting services expect beside a token.
@@ -124,6 +151,10 @@ impl Remote {
     /// What a request says of a remote. Credentials in the url count where no others are given.
     pub fn new(url: &str, mut access: Access) -> Result<Remote> {
         let mut url: Url = url.parse()?;
+        if [&url.user, &url.password].into_iter().flatten().any(|it| it.contains(LINE_ENDS)) {
+            let message = "`url`: its credentials are more than one line";
+            return Err(Error::bad_request(message).with("field", "url"));
+        }
         if let (None, Some(password)) = (&access.auth, url.password.take()) {
             let user = url.user.clone().unwrap_or_else(|| TOKEN_USER.to_owned());
             access.auth = Some(Auth::Password { user, password });
