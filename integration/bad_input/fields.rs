@@ -39,7 +39,7 @@ const ARGUMENTS: &[(&str, &[(&str, &str)])] = &[
     ("status", &[("limit", NUMBER), ("after", TEXT)]),
     ("hello", &[("protocol", NUMBER), ("client", TEXT)]),
     ("subscribe", &[("events", "")]),
-    ("cancel", &[("request", "number negative text bytes")]),
+    ("cancel", &[("request", "number negative text")]),
     ("batch", &[("requests", "list numbers"), ("stop_on_error", "bool")]),
     ("shutdown", &[("grace_ms", NUMBER)]),
 ];
@@ -125,6 +125,17 @@ fn a_text_with_a_nul_byte_is_a_bad_request_and_a_file_name_with_one_is_denied() 
     }
     assert!(wrong.is_empty(), "{} of {count}\n{}", wrong.len(), wrong.join("\n"));
     assert!(count > 100, "{count}");
+}
+
+#[test]
+fn a_file_of_certificates_or_of_a_key_has_an_absolute_path() {
+    let mut daemon = Daemon::start();
+    let request = |key: &str, value: Value| json!({"op": "lsremote", "url": "git@h:x", key: value});
+    let reply = daemon.refused("bad_request", request("ca_file", json!("etc/ssl/ca.pem")));
+    assert_eq!(reply["field"], "ca_file");
+    assert!(reply["err"].as_str().unwrap().contains("absolute"), "{reply}");
+    let reply = daemon.refused("bad_request", request("auth", json!({"key_file": "id_ed25519"})));
+    assert_eq!(reply["field"], "auth");
 }
 
 #[test]

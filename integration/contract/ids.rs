@@ -55,7 +55,9 @@ fn every_permitted_id_comes_back_as_it_was() {
 #[test]
 fn an_id_of_another_kind_is_a_bad_request() {
     let mut daemon = Daemon::start();
-    for id in [json!(""), json!("i".repeat(129)), json!(1.5), json!(true), json!([1]), json!({})] {
+    let bytes = crate::msgpack::bin(b"id");
+    let long = json!("i".repeat(129));
+    for id in [json!(""), long, json!(1.5), json!(true), json!([1]), json!({}), bytes] {
         let reply = daemon.refused("bad_request", json!({"op": "ping", "id": id}));
         assert_eq!(reply["field"], "id");
         assert_eq!(reply.get("id"), None);

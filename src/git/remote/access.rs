@@ -253,6 +253,10 @@ impl Access {
             (None, Some(file)) => ("ca_file", fs::read_to_string(file)),
         };
         let why = match text {
+            // The child that uses it is in another folder than the daemon.
+            _ if self.ca_file.as_ref().is_some_and(|it| !it.is_absolute()) => {
+                "its path must be absolute".to_owned()
+            }
             Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return Ok(()),
             Ok(_) => "no certificate in PEM is in it".to_owned(),
             Err(error) => error.to_string(),
