@@ -45,7 +45,11 @@ pub struct End {
 
 /// The program with an environment in which nothing of this machine's user can be seen.
 pub fn program(home: &Path) -> Command {
-    let mut command = Command::new(PROGRAM);
+    alone(PROGRAM, home)
+}
+
+fn alone(program: &str, home: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     command.env("HOME", home).env("LANG", "C.UTF-8").current_dir(home);
     command
@@ -79,11 +83,24 @@ impl Daemon {
 
     /// The same at home in a folder that may hold something already, with more variables.
     pub fn start_in(home: TempDir, flags: &[&str], variables: &[(&str, &str)]) -> Daemon {
+        let mut command = program(home.path());
+        command.arg("serve").args(flags);
+        command.envs(variables.iter().copied());
+        Daemon::of(command, home)
+    }
+
+    /// A command that starts the program `$0` somehow; the id is that of the command.
+    pub fn started_by(command: &[&str]) -> Daemon {
+        let home = TempDir::new().unwrap();
+        let mut words = alone(command[0], home.path());
+        words.args(&command[1..]).arg(PROGRAM);
+        Daemon::of(words, home)
+    }
+
+    fn of(mut command: Command, home: TempDir) -> Daemon {
         let mark = new_mark();
         let (name, value) = mark.split_once('=').unwrap();
-        let mut command = program(home.path());
-        command.arg("serve").args(flags).env(name, value);
-        command.envs(variables.iter().copied());
+        command.env(name, value);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create(home.path().join("stderr")).unwrap());
         let mut process = command.spawn().unwrap();

@@ -5,20 +5,17 @@ use std::{
     io::{BufRead, BufReader},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::AT_ONCE;
 use crate::{
     daemon::{Daemon, PROGRAM, new_mark, request_frame},
     processes::{PATIENCE, Process, family, until, until_still},
 };
-
-/// What "at once" may take on a machine that is busy; the daemon's own grace is far longer.
-const AT_ONCE: Duration = Duration::from_secs(3);
 
 /// Bash owns both pipes, sends the requests, reads so many bytes and waits for its death.
 const CLIENT: &str = r#"

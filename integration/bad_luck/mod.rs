@@ -3,4 +3,10 @@
 mod client;
 mod disk;
 mod faults;
+mod parent;
 mod unread;
+
+use std::time::Duration;
+
+/// How long a process may be seen that nobody waits for any more.
+const AT_ONCE: Duration = Duration::from_secs(1);

@@ -1,10 +1,8 @@
 //! Cancelling ends a request that waits for its reply, and tells whether there was one.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use super::replies_by_id;
+use super::{AT_ONCE, replies_by_id};
 use crate::{
     daemon::Daemon,
     processes::{PATIENCE, until},
@@ -39,7 +37,7 @@ fn cancelling_ends_the_process_that_does_the_work() {
     let replies = replies_by_id(&mut daemon, 2);
     assert_eq!(replies["1"]["code"], "cancelled");
     assert_eq!(replies["2"]["ok"], true);
-    until("the child is gone", Duration::from_secs(3), || daemon.children().is_empty());
+    until("the child is gone", AT_ONCE, || daemon.children().is_empty());
 }
 
 #[test]

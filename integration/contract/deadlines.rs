@@ -1,10 +1,8 @@
 //! A request is answered by its deadline, once, whatever it is doing.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use super::replies_by_id;
+use super::{AT_ONCE, replies_by_id};
 use crate::{
     daemon::Daemon,
     processes::{PATIENCE, until},
@@ -49,7 +47,7 @@ fn a_deadline_ends_the_process_that_does_the_work() {
     until("a child works", PATIENCE, || !daemon.children().is_empty());
     let reply = daemon.receive();
     assert_eq!((&reply["code"], &reply["timeout_ms"]), (&json!("timeout"), &json!(1500)));
-    until("the child is gone", Duration::from_secs(3), || daemon.children().is_empty());
+    until("the child is gone", AT_ONCE, || daemon.children().is_empty());
 }
 
 #[test]
@@ -58,7 +56,7 @@ fn the_limit_of_the_daemon_for_network_work_is_a_timeout_too() {
     let reply = daemon
         .refused("timeout", json!({"op": "fault", "kind": "child_stall", "ms": 600_000, "id": 1}));
     assert_eq!(reply["timeout_ms"], 200);
-    until("the child is gone", Duration::from_secs(3), || daemon.children().is_empty());
+    until("the child is gone", AT_ONCE, || daemon.children().is_empty());
 }
 
 #[test]

@@ -11,11 +11,14 @@ mod ids;
 mod stats;
 mod subscribe;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use serde_json::Value;
 
 use crate::daemon::Daemon;
+
+/// How long a process may be seen that nobody waits for any more.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Takes this many replies and sorts them by their ids.
 fn replies_by_id(daemon: &mut Daemon, count: usize) -> HashMap<String, Value> {

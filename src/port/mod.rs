@@ -7,6 +7,7 @@ pub mod envelope;
 mod frame;
 mod msgpack;
 mod output;
+mod owner;
 
 use std::{
     fs::File,

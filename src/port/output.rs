@@ -17,6 +17,8 @@ use rustix::{
     io::{Errno, ReadWriteFlags, pwritev2, write},
 };
 
+use super::owner;
+
 /// How much may wait for a client that does not read before workers wait with it.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Events are left out when more than this waits: replies matter more.
@@ -30,6 +32,8 @@ const GATHERED_BYTES_MAX: usize = 32 * 1024;
 const GATHERING: Duration = Duration::from_millis(1);
 /// How often a reader that waits for room looks whether the client is still there.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// A parent that leaves so soon only launched this process for another one.
+const LAUNCH: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 
 pub struct Output {
     descriptor: OwnedFd,
@@ -213,15 +217,16 @@ impl Output {
         }
     }
 
-    /// Blocks until nobody can read any more.
+    /// Blocks until nobody can read any more, or the parent is gone.
     pub fn wait_until_gone(&self) {
-        let mut descriptors = [PollFd::new(&self.descriptor, PollFlags::empty())];
-        loop {
-            match poll(&mut descriptors, None) {
-                Err(Errno::INTR) => (),
-                _ => return,
-            }
+        let port = PollFd::new(&self.descriptor, PollFlags::empty());
+        if wait_for(&mut [port.clone()], Some(&LAUNCH)) {
+            return;
         }
+        match owner::parent(self.descriptor.as_fd()) {
+            Some(end) => wait_for(&mut [port, PollFd::new(&end, PollFlags::IN)], None),
+            None => wait_for(&mut [port], None),
+        };
     }
 
     fn hand_over(&self, state: &mut State) {
@@ -303,6 +308,17 @@ fn keep(state: &mut State, mut bytes: Vec<u8>) {
     if bytes.capacity() <= KEPT_BYTES_MAX {
         bytes.clear();
         state.spare = bytes;
+    }
+}
+
+/// Whether something happened to one of the descriptors in time.
+fn wait_for(descriptors: &mut [PollFd], time: Option<&Timespec>) -> bool {
+    loop {
+        match poll(descriptors, time) {
+            Err(Errno::INTR) => (),
+            Ok(0) => return false,
+            _ => return true,
+        }
     }
 }
 
