@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -57,20 +58,24 @@ impl Scene {
     }
 }
 
-fn sync(origin: &Repository, clone: &std::path::Path) -> Value {
+fn sync(origin: &Repository, clone: &Path) -> Value {
     json!({"op": "sync", "url": origin.path(), "branch": "main", "path": clone})
 }
 
 fn wants_locked(scene: &mut Scene, age_ms_least: u64, age_ms_most: u64) {
+    let lock = scene.lock();
     for (request, _) in scene.writes() {
-        let reply = scene.daemon.refused("locked", request);
-        assert_eq!(reply["path"], text(&scene.lock()), "{reply}");
-        let age = reply["age_ms"].as_u64().unwrap();
-        assert!((age_ms_least..=age_ms_most).contains(&age), "{reply}");
-        assert!(reply["retry_after_ms"].as_u64().unwrap() > 0, "{reply}");
-        assert!(scene.lock().exists(), "the lock of another stays");
-        assert_eq!(scene.content(), "1", "nothing was written past the lock");
+        is_locked(scene, request, &lock, age_ms_least..=age_ms_most);
     }
+}
+
+fn is_locked(scene: &mut Scene, request: Value, lock: &Path, age_ms: RangeInclusive<u64>) {
+    let reply = scene.daemon.refused("locked", request);
+    assert_eq!(reply["path"], text(lock), "{reply}");
+    assert!(age_ms.contains(&reply["age_ms"].as_u64().unwrap()), "{reply}");
+    assert!(reply["retry_after_ms"].as_u64().unwrap() > 0, "{reply}");
+    assert!(lock.exists(), "the lock of another stays");
+    assert_eq!(scene.content(), "1", "nothing was written past the lock");
 }
 
 #[test]
@@ -130,11 +135,7 @@ fn other_locks_are_treated_the_same() {
         let lock = scene.clone.join(".git").join(name);
         let request = sync(&scene.origin, &scene.clone);
         fs::write(&lock, "").unwrap();
-        if name == "refs/heads/main.lock" {
-            let reply = scene.daemon.refused("locked", request.clone());
-            assert_eq!(reply["path"], text(&lock));
-            assert!(lock.exists());
-        }
+        is_locked(&mut scene, request.clone(), &lock, 0..=600_000);
         let file = File::options().write(true).open(&lock).unwrap();
         file.set_modified(SystemTime::now() - HOURS).unwrap();
         drop(file);
@@ -148,6 +149,9 @@ fn reading_minds_no_lock() {
     let mut scene = Scene::new();
     drop(scene.plant(SystemTime::now()));
     let path = &scene.clone;
+    for name in ["HEAD.lock", "refs/heads/main.lock", "packed-refs.lock"] {
+        fs::write(path.join(".git").join(name), "").unwrap();
+    }
     for request in [
         json!({"op": "head", "path": path}),
         json!({"op": "files", "path": path, "rev": "HEAD"}),

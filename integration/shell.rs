@@ -12,6 +12,11 @@ use crate::{
     daemon::{PROGRAM, program},
     processes::{PATIENCE, until},
     repository::{Repository, varied},
+    servers::{
+        http::HttpServer,
+        origin::Origin,
+        relay::{Kind, Relay},
+    },
 };
 
 struct Outcome {
@@ -123,6 +128,30 @@ fn call_syncs_too() {
 }
 
 #[test]
+fn a_sync_shows_how_it_gets_on_to_a_terminal_and_to_nobody_else() {
+    let origin = Origin::large(100_000);
+    let server = HttpServer::start(origin.folder());
+    let relay = Relay::to(server.address());
+    relay.fail_after(0, Kind::Slow);
+    let url = server.url_at(&relay.address().to_string(), "open/project.git");
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| format!("path={}", folder.path().join(name).display());
+    let words = |path: String| {
+        ["call", "sync", "branch=main", &format!("url={url}"), &path].map(str::to_owned)
+    };
+    let shown = on_a_terminal(&format!("{PROGRAM} {}", words(path("shown")).join(" ")));
+    assert!(shown.status.success(), "{}", shown.stdout);
+    assert!(shown.stdout.contains("receiving"), "{}", shown.stdout);
+    assert!(shown.stdout.contains(&origin.tip("main")), "{}", shown.stdout);
+
+    let silent = words(path("silent"));
+    let silent = run(&silent.each_ref().map(String::as_str), "");
+    assert!(silent.status.success());
+    assert_eq!(silent.stderr, "");
+    assert_eq!(json_of(&silent.stdout), json!(origin.tip("main")));
+}
+
+#[test]
 fn shell_answers_each_line_with_a_line() {
     let repository = Repository::of(&[("a.yaml", "a: 1\n")]);
     let path = repository.path();
@@ -214,9 +243,23 @@ fn on_a_terminal_without_a_subcommand_it_explains_itself_and_ends() {
 fn the_demo_shows_requests_replies_and_times() {
     let demo = run(&["demo"], "");
     assert!(demo.status.success(), "{}{}", demo.stdout, demo.stderr);
-    for word in ["sync", "files", "read", "ok", "err", "ms"] {
-        assert!(demo.stdout.contains(word), "{word} is not in\n{}", demo.stdout);
+    for word in ["sync", "files", "read", "head", "lsremote", "ping", "shutdown"] {
+        let row = format!("{{\"op\": \"{word}\"");
+        assert!(demo.stdout.contains(&row), "{word} is not in\n{}", demo.stdout);
     }
+    let rows =
+        |kind: &str| demo.stdout.lines().filter(|it| it.trim_start().starts_with(kind)).count();
+    assert_eq!(rows("request "), rows("reply "), "{}", demo.stdout);
+    for row in demo.stdout.lines().filter(|it| it.trim_start().starts_with("reply ")) {
+        let words: Vec<&str> = row.split_whitespace().collect();
+        assert!(words[1].parse::<f64>().is_ok_and(|it| it >= 0.0), "no time in {row}");
+        assert!(["µs", "ms"].contains(&words[2]), "no unit in {row}");
+        assert!(["{\"ok\":", "{\"err\":", "{\"id\":"].contains(&words[3]), "{row}");
+    }
+    let (_, failed) = demo.stdout.split_once("{\"err\":").expect("one of them fails");
+    let (failed, rest) = failed.split_once('}').unwrap();
+    assert!(failed.contains("\"code\": \"not_found\""), "{failed}");
+    assert!(!rest.contains("\"err\":"), "{}", demo.stdout);
     assert!(!demo.stdout.contains('\u{1b}'), "no colours where nobody sees them");
     let demo = on_a_terminal(&format!("{PROGRAM} demo"));
     assert!(demo.status.success() && demo.stdout.contains("sync"), "{}", demo.stdout);

@@ -54,6 +54,34 @@ fn a_running_request_that_cannot_stop_is_answered_at_once_and_never_again() {
 }
 
 #[test]
+fn a_worktree_being_reset_is_reset_to_the_end_all_the_same() {
+    let repository = Repository::new();
+    for number in 0..5000 {
+        repository.write(format!("{}/{number}", number % 50), format!("{number}\n"));
+    }
+    let full = repository.commit("many files");
+    repository.git(&["rm", "-rq", "."]);
+    repository.write("a", "1");
+    let few = repository.commit("one file");
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    for (sha, seen) in [(&full, "0/0"), (&few, "a"), (&full, "0/0")] {
+        daemon.send(json!({"op": "checkout", "path": path, "sha": sha, "id": "reset"}));
+        until("the worktree is being reset", PATIENCE, || repository.file(seen).exists());
+        daemon.send(json!({"op": "cancel", "request": "reset", "id": "end"}));
+        let replies = replies_by_id(&mut daemon, 2);
+        let was_waiting = &replies["\"end\""]["ok"];
+        let code = &replies["\"reset\""]["code"];
+        assert_eq!(*was_waiting == true, code == "cancelled", "{replies:?}");
+        // The next one that writes comes after it.
+        daemon.ok(json!({"op": "fault", "kind": "stall", "ms": 0, "path": path}));
+        let status = daemon.ok(json!({"op": "status", "path": path}));
+        assert_eq!(status["head"], **sha);
+        assert_eq!(status["entries"], json!([]), "cancelled: {was_waiting}");
+    }
+}
+
+#[test]
 fn there_is_nothing_to_cancel_once_the_reply_came() {
     let mut daemon = Daemon::start();
     daemon.ok(json!({"op": "ping", "id": 1}));

@@ -1,7 +1,9 @@
 //! However it is told to end, the daemon answers all it has taken, and says with its status how
 //! that went.
 
-use rustix::process::Signal;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::replies_by_id;
@@ -150,6 +152,30 @@ fn sigterm_ends_an_idle_daemon() {
     daemon.signal(Signal::TERM);
     let end = daemon.rest();
     assert_eq!((end.frames.len(), end.status.code()), (0, Some(0)));
+}
+
+#[test]
+fn a_signal_ends_the_first_process_of_a_container_too() {
+    let alone = ["unshare", "-pf", "--kill-child"];
+    let tried = Command::new(alone[0]).args(&alone[1..]).arg("true").output().unwrap();
+    if !tried.status.success() {
+        let why = String::from_utf8_lossy(&tried.stderr);
+        crate::skipped("a signal to process 1", &format!("there can be none here: {why}"));
+        return;
+    }
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut daemon = Daemon::started_by(&alone);
+        daemon.send(stall(1, 300));
+        daemon.ok(json!({"op": "ping", "id": 2}));
+        let [first] = daemon.children()[..] else { panic!("{:?}", daemon.children()) };
+        let status = std::fs::read_to_string(format!("/proc/{}/status", first.id)).unwrap();
+        let ids = status.lines().find(|line| line.starts_with("NSpid:")).unwrap();
+        assert!(ids.ends_with("\t1"), "{ids}");
+        kill_process(Pid::from_raw(first.id.cast_signed()).unwrap(), signal).unwrap();
+        let end = daemon.rest();
+        assert_eq!(end.frames, [json!({"id": 1, "ok": true})]);
+        assert_eq!(end.status.code(), Some(0), "{signal:?}");
+    }
 }
 
 #[test]

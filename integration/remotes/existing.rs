@@ -7,7 +7,10 @@ use serde_json::json;
 use super::{Place, each_way, lsremote, sync, with};
 use crate::{
     daemon::Daemon,
-    servers::{http::HttpServer, inetd::GitDaemon, origin::Origin, output, relay::Relay},
+    servers::{
+        http::HttpServer, inetd::GitDaemon, origin::Origin, output, relay::Relay, ssh::SshServer,
+        ssh_keys::Key,
+    },
 };
 
 #[test]
@@ -88,6 +91,43 @@ fn a_second_sync_costs_one_look_at_the_refs() {
         assert_eq!(served.len(), look, "{served:?}");
         assert!(look <= 2 && served[0].target.contains("/info/refs?"), "{served:?}");
         assert!(relay.received() - bytes < 10_000, "no pack came");
+    });
+}
+
+#[test]
+fn a_second_sync_over_git_and_ssh_costs_one_look_at_the_refs_too() {
+    let origin = Origin::large(300_000);
+    let key = Key::new();
+    let (git, ssh) = (GitDaemon::start(origin.folder()), SshServer::start(&key));
+    let relays = [Relay::to(git.address()), Relay::to(ssh.address())];
+    let urls = [
+        format!("git://{}/project.git", relays[0].address()),
+        format!("ssh://git@{}{}", relays[1].address(), origin.path().display()),
+    ];
+    let known_hosts = ssh.known_hosts_at(relays[1].address());
+    let entering = json!({"auth": {"key": key.text()}, "known_hosts": known_hosts});
+    each_way(|flags| {
+        let mut daemon = Daemon::start_with(flags);
+        for (relay, (url, arguments)) in
+            relays.iter().zip(urls.iter().zip([json!({}), entering.clone()]))
+        {
+            let place = Place::new();
+            let request = with(sync(url, &place.path()), arguments.clone());
+            daemon.ok(request.clone());
+            let cost = |daemon: &mut Daemon, request| {
+                let (connections, bytes) = (relay.accepted(), relay.received());
+                daemon.ok(request);
+                (relay.accepted() - connections, relay.received() - bytes)
+            };
+            let look = with(with(lsremote(url), arguments), json!({"branch": "main"}));
+            let (connections, bytes) = cost(&mut daemon, look);
+            assert_eq!(connections, 1, "{url}");
+            let (connections, bytes_again) = cost(&mut daemon, request);
+            assert_eq!(connections, 1, "{url}");
+            // What ssh says is never twice of one length.
+            assert!(bytes_again < bytes + 500, "{url}: {bytes} bytes, then {bytes_again}");
+            assert!(bytes_again < 10_000, "{url}: no pack came");
+        }
     });
 }
 

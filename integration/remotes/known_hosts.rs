@@ -124,6 +124,35 @@ fn the_hosts_the_user_knows_are_trusted() {
     });
 }
 
+/// Why this user can have no mounts of its own here, if so.
+fn no_mounts() -> Option<String> {
+    let output = std::process::Command::new("unshare").args(["-m", "true"]).output().unwrap();
+    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn the_hosts_the_machine_knows_are_trusted() {
+    if let Some(why) = no_mounts() {
+        crate::skipped("the host keys of the machine", &format!("nothing can be mounted: {why}"));
+        return;
+    }
+    let host = Host::new();
+    let machine = tempfile::tempdir().unwrap();
+    let file = machine.path().join("ssh_known_hosts");
+    each_way(|flags| {
+        let (folder, flags) = (machine.path().display(), flags.join(" "));
+        // Only what this daemon sees of the machine is another folder.
+        let script = format!("mount --bind {folder} /etc/ssh && exec \"$0\" serve {flags}");
+        let mut daemon = Daemon::started_by(&["unshare", "-m", "sh", "-c", &script]);
+        let other = format!("elsewhere.example {}\n", Key::new().public());
+        fs::write(&file, &other).unwrap();
+        host.is_denied(&mut daemon, Value::Null);
+        fs::write(&file, format!("{other}{}", host.server.known_hosts())).unwrap();
+        host.is_trusted(&mut daemon, Value::Null);
+        host.is_denied(&mut daemon, json!(other));
+    });
+}
+
 #[test]
 fn hosts_the_caller_names_take_the_place_of_those_the_user_knows() {
     let host = Host::new();
