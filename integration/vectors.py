@@ -702,7 +702,7 @@ def files(v: Topic) -> None:
     for kind, forbidden in FORBIDDEN.items():
         if forbidden not in ("", "."):
             v.err(f"a subpath {kind}", here(id=2, subpath=forbidden), "denied", has="rule")
-    wrong: dict[str, list[Any]] = {"path": [1, ["/"], "folder"], "subpath": [1], "rev": [1, True], "pattern": [1]}
+    wrong: dict[str, list[Any]] = {"path": [1, ["/"], "folder"], "subpath": [1], "rev": [1, True, "main\0"], "pattern": [1]}
     wrong |= {"recursive": [1, "true"], "details": ["yes"]}
     wrong_types(v, "files", {"path": REPOSITORY}, wrong)
     missing(v, "files", {"path": REPOSITORY}, "path")
@@ -857,7 +857,7 @@ def checkout(v: Topic) -> None:
     v.err("an empty repository", ask("checkout", path=EMPTY, sha="HEAD"), "not_found")
     no_repository(v, "checkout", {"sha": "main"})
     good = {"path": f"{TOP}/work", "sha": "main"}
-    wrong_types(v, "checkout", good, {"path": [1], "sha": [1, ["main"]]})
+    wrong_types(v, "checkout", good, {"path": [1], "sha": [1, ["main"], "main\0", "main^{none}"]})
     missing(v, "checkout", good, "path", "sha")
 
 
@@ -931,7 +931,7 @@ def log(v: Topic) -> None:
     forbidden_paths(v, "log")
     wrong: dict[str, list[Any]] = {
         "path": [1],
-        "range": [1],
+        "range": [1, "main\0", "main^{none}"],
         "paths": ["config.yaml", 1],
         "limit": [0, 10001, -1, "1"],
         "after": [1],
