@@ -10,6 +10,7 @@ mod hooks;
 mod killed;
 mod known_hosts;
 mod listing;
+mod locks;
 mod order;
 mod places;
 mod progress;
@@ -139,6 +140,27 @@ impl Place {
 
     fn read(&self, file: &str) -> String {
         fs::read_to_string(self.path().join(file)).unwrap()
+    }
+
+    /// Files in the Git folder that only somebody at work would have there.
+    fn half_done(&self) -> Vec<PathBuf> {
+        fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_str().unwrap();
+                if path.is_dir() {
+                    collect(&path, found);
+                } else if name.ends_with(".lock")
+                    || name.starts_with("tmp_")
+                    || name.starts_with("pack_git2_")
+                {
+                    found.push(path);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        collect(&self.path().join(".git"), &mut found);
+        found
     }
 
     fn has(&self, file: &str) -> bool {

@@ -2,17 +2,22 @@
 
 use git2::{ErrorClass, ErrorCode};
 
+use super::lock::{locked_in_words, locked_somewhere};
 use crate::error::{Code, Error};
 
 impl From<git2::Error> for Error {
     fn from(error: git2::Error) -> Error {
         let message = redact(error.message());
+        if let Some(locked) = locked_in_words(&message) {
+            return locked;
+        }
         let failure = Error::new(code(&error), message);
         match (failure.code, error.class()) {
             (Code::Denied, ErrorClass::Config | ErrorClass::Repository) => {
                 failure.with("rule", "owner")
             }
             (Code::Denied, _) => failure.with("rule", "certificate"),
+            (Code::Locked, _) => locked_somewhere(&failure.message),
             (Code::Unsupported, _) => {
                 let feature = feature(error.message());
                 failure.with("feature", feature)

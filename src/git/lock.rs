@@ -1,24 +1,29 @@
-//! Who may write a worktree, and what became of those who died while they did.
+//! Who may write a repository, and what became of those who died while they did.
 //!
-//! The right to write is an exclusive lock on `gitport-writer` in the Git folder; the kernel takes
-//! it back when its holder dies. The file has content exactly while somebody writes, so that the
-//! next one knows what was interrupted.
+//! The right to write is an exclusive lock on a file in the Git folder: `gitport-writer` for a
+//! worktree, `gitport-fetch` for what all worktrees share. The kernel takes it back when its holder
+//! dies. The file has content while somebody writes, and afterwards where that came to no good end,
+//! so that the next one knows what was interrupted.
+
+mod living;
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
 use rustix::fs::{FlockOperation, flock};
 
+use self::living::{Living, Seen};
 use crate::{
     error::{Error, Result},
     watch::Watch,
 };
 
-const FILE: &str = "gitport-writer";
+const WORKTREE: &str = "gitport-writer";
+const SHARED: &str = "gitport-fetch";
 /// How long another writer is waited for.
 const WAIT: Duration = Duration::from_secs(10);
 /// How long stock git's locks are waited for; git itself waits one second for most of them.
@@ -26,49 +31,89 @@ const WAIT_FOR_GIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 /// A lock file this old that no process has to do with is a dead process's.
 const STALE: Duration = Duration::from_secs(600);
+const RETRY_AFTER_MS: u64 = 1000;
+const IN_THE_WAY: &str = "a lock of another process is in the way";
 
-/// Whether the last writer died while writing, or somebody writes now.
+/// Whether the last writer of a worktree died while writing, or somebody writes now.
 pub fn was_interrupted(git_folder: &Path) -> bool {
-    fs::metadata(git_folder.join(FILE)).is_ok_and(|it| 0 < it.len())
+    has_content(&git_folder.join(WORKTREE))
 }
 
-/// The right to write one worktree.
+fn has_content(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|it| 0 < it.len())
+}
+
+/// The right to write.
 pub struct Writer {
     file: File,
-    /// When the writer before this one began, if it died while writing.
+    /// When the first of the writers before this one began that came to no good end.
     interrupted: Option<SystemTime>,
+    /// Whether the next writer has to know that this one did not finish.
+    is_unfinished: bool,
 }
 
 impl Writer {
+    /// The right to write one worktree.
     pub fn acquire(git_folder: &Path, watch: &Watch) -> Result<Writer> {
-        let path = git_folder.join(FILE);
+        let why = "another daemon writes this worktree";
+        let mut writer = Writer::of(&git_folder.join(WORKTREE), why, WAIT, watch)?;
+        writer.is_unfinished = false;
+        Ok(writer)
+    }
+
+    /// The right to write what all worktrees share.
+    pub fn of_shared(common_folder: &Path, watch: &Watch) -> Result<Writer> {
+        let why = "another daemon fetches into this repository";
+        Writer::of(&common_folder.join(SHARED), why, WAIT, watch)
+    }
+
+    /// The same, only to clear up after one that did not finish and writes no more.
+    pub fn after_unfinished(common_folder: &Path) -> Option<Writer> {
+        let path = common_folder.join(SHARED);
+        if !has_content(&path) {
+            return None;
+        }
+        let writer = Writer::of(&path, "somebody writes", Duration::ZERO, &Watch::default()).ok();
+        writer.filter(|it| it.interrupted.is_some())
+    }
+
+    fn of(path: &Path, why: &str, wait: Duration, watch: &Watch) -> Result<Writer> {
         let failed = |error: std::io::Error| Error::from_io(path.display(), &error);
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
-        let deadline = Instant::now() + WAIT;
+        let file = open(path)?;
+        let deadline = Instant::now() + wait;
         while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             watch.check()?;
             if deadline <= Instant::now() {
-                return Err(locked(&path, "another daemon writes this worktree"));
+                return Err(locked(path, why));
             }
             watch.pause(PAUSE);
         }
-        let mut before = String::new();
-        file.read_to_string(&mut before).map_err(failed)?;
-        let interrupted = match before.is_empty() {
-            true => None,
-            false => file.metadata().and_then(|it| it.modified()).ok(),
+        let before = file.metadata().map_err(failed)?;
+        let interrupted = match before.len() {
+            0 => None,
+            _ => before.modified().ok(),
         };
-        file.set_len(0).map_err(failed)?;
-        let mut writer = Writer { file, interrupted };
-        writeln!(writer.file, "process {}", std::process::id()).map_err(failed)?;
-        Ok(writer)
+        if interrupted.is_none() {
+            let text = format!("process {}\n", std::process::id());
+            file.write_all_at(text.as_bytes(), 0).map_err(failed)?;
+        }
+        // Content that is there stays as old as it is: what the dead left is younger.
+        Ok(Writer { file, interrupted, is_unfinished: interrupted.is_some() })
+    }
+
+    /// Whether somebody before this one did not finish.
+    pub fn follows_unfinished(&self) -> bool {
+        self.interrupted.is_some()
+    }
+
+    /// From here on what is written is in pieces until [`Writer::finish`].
+    pub fn begin(&mut self) {
+        self.is_unfinished = true;
+    }
+
+    /// All is written, and what others left in pieces was mended.
+    pub fn finish(mut self) {
+        self.is_unfinished = false;
     }
 
     /// Waits until none of stock git's locks is there, removing those of the dead.
@@ -76,35 +121,74 @@ impl Writer {
         let deadline = Instant::now() + WAIT_FOR_GIT;
         for name in locks {
             let path = git_folder.join(name);
-            while let Ok(metadata) = fs::symlink_metadata(&path) {
+            while let Some(lock) = Seen::at(&path) {
                 watch.check()?;
-                let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                if self.is_of_the_dead(&path, git_folder, modified) {
-                    log::warn!("removing {}, which a dead process left behind", path.display());
-                    let _ = fs::remove_file(&path);
-                } else if deadline <= Instant::now() {
-                    return Err(locked(&path, "a lock of another process is in the way"));
-                } else {
-                    watch.pause(PAUSE);
+                if self.remove_of_the_dead(vec![lock], git_folder).is_empty() {
+                    continue;
                 }
+                if deadline <= Instant::now() {
+                    return Err(locked(&path, IN_THE_WAY));
+                }
+                watch.pause(PAUSE);
             }
         }
         Ok(())
     }
 
-    fn is_of_the_dead(&self, lock: &Path, git_folder: &Path, modified: SystemTime) -> bool {
+    /// Removes those of these files that the dead left; false where one may be in use after all.
+    pub fn sweep(&self, git_folder: &Path, files: Vec<PathBuf>, watch: &Watch) -> bool {
+        let deadline = Instant::now() + WAIT_FOR_GIT;
+        let mut files: Vec<Seen> = files.iter().filter_map(|it| Seen::at(it)).collect();
+        loop {
+            files.retain(|it| self.is_due(it.modified));
+            files = self.remove_of_the_dead(files, git_folder);
+            if files.is_empty() || deadline <= Instant::now() || watch.is_stopped() {
+                return files.is_empty();
+            }
+            // Who was killed takes a moment to let go.
+            watch.pause(PAUSE);
+        }
+    }
+
+    /// Removes the files that nobody who lives has to do with; the others come back.
+    fn remove_of_the_dead(&self, mut files: Vec<Seen>, git_folder: &Path) -> Vec<Seen> {
+        if !files.iter().any(|it| self.is_due(it.modified)) {
+            return files;
+        }
+        let living = Living::look(git_folder);
+        files.retain(|file| {
+            let is_dead = self.is_due(file.modified) && !living.uses(&file.path);
+            let is_gone = is_dead && file.remove();
+            if is_gone {
+                let path = file.path.display();
+                log::warn!("removed {path}, which a dead process left behind");
+            }
+            !is_gone
+        });
+        files
+    }
+
+    /// Whether a file last changed at this time is a dead process's, if nobody who lives uses it.
+    fn is_due(&self, modified: SystemTime) -> bool {
         // A time in the future says nothing about its age.
         let Ok(age) = SystemTime::now().duration_since(modified) else { return false };
-        let is_ours = self.interrupted.is_some_and(|since| since <= modified);
-        (is_ours || STALE <= age) && !is_in_use(lock, git_folder)
+        STALE <= age || self.interrupted.is_some_and(|since| since <= modified)
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Content that stays only makes the next writer more careful.
-        let _ = self.file.set_len(0);
+        if !self.is_unfinished {
+            // Content that stays only makes the next writer more careful.
+            let _ = self.file.set_len(0);
+        }
     }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path).map_err(|error| Error::from_io(path.display(), &error))
 }
 
 /// The error for a lock file that is in the way.
@@ -114,29 +198,20 @@ fn locked(path: &Path, message: &str) -> Error {
     Error::locked(format!("{message}: {}", path.display()))
         .with("path", path.to_string_lossy().into_owned())
         .with("age_ms", age.as_millis() as u64)
-        .with("retry_after_ms", 1000)
+        .with("retry_after_ms", RETRY_AFTER_MS)
 }
 
-/// Whether some process has the lock open, or is a git at work in the repository: it closes its
-/// lock while it waits for an editor.
-pub fn is_in_use(lock: &Path, git_folder: &Path) -> bool {
-    let Ok(processes) = fs::read_dir("/proc") else { return true };
-    let lock = fs::canonicalize(lock).unwrap_or_else(|_| lock.to_owned());
-    let top = fs::canonicalize(git_folder).unwrap_or_else(|_| git_folder.to_owned());
-    let top = match top.file_name() {
-        Some(name) if name == ".git" => top.parent().unwrap_or(&top),
-        _ => &top,
-    };
-    processes.flatten().map(|it| it.path()).any(|process| {
-        let opened = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
-        let mut targets = opened.filter_map(|it| fs::read_link(it.path()).ok());
-        targets.any(|it: PathBuf| it == lock) || is_git_inside(&process, top)
+/// The error for a lock file that libgit2 or stock git stumbled over, if these words say so.
+pub fn locked_in_words(words: &str) -> Option<Error> {
+    const FRAMES: &[(&str, &str)] =
+        &[("failed to lock file '", "' for writing"), ("Unable to create '", "': File exists")];
+    FRAMES.iter().find_map(|(before, after)| {
+        let (path, _) = words.split_once(before)?.1.split_once(after)?;
+        path.ends_with(".lock").then(|| locked(Path::new(path), IN_THE_WAY))
     })
 }
 
-fn is_git_inside(process: &Path, top: &Path) -> bool {
-    let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
-    name.starts_with("git")
-        && name.trim() != env!("CARGO_PKG_NAME")
-        && fs::read_link(process.join("cwd")).is_ok_and(|it| it.starts_with(top))
+/// The error for a lock that nobody names.
+pub fn locked_somewhere(message: &str) -> Error {
+    Error::locked(message).with("retry_after_ms", RETRY_AFTER_MS)
 }

@@ -6,6 +6,7 @@ pub const BRANCHES: &str = "refs/heads/";
 /// The file with the refs that have none of their own.
 pub const PACKED: &str = "packed-refs";
 pub const REPLACEMENTS: &str = "refs/replace/";
+pub const TAGS: &str = "refs/tags/";
 pub const TRACKING: &str = "refs/remotes/origin/";
 
 /// A branch, by the name people use.

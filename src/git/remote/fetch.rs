@@ -3,7 +3,6 @@
 //! The remote is asked for its refs first; what does not need a transfer ends there.
 
 use std::{
-    collections::{HashSet, VecDeque},
     fs, io,
     path::Path,
     thread,
@@ -17,11 +16,11 @@ use super::{
     access::Refusal,
     ask::{connect, list_by_stock, name_of, trust_the_system},
     child::Parent,
-    stock,
+    leftovers, stock,
 };
 use crate::{
-    error::{Error, Result},
-    git::{Repository, checkout::Head, failure::redact, refs::Branch, set_up},
+    error::{Code, Error, Result},
+    git::{Repository, checkout::Head, failure::redact, lock::Writer, refs::Branch, set_up},
     watch::{Progress, Stage, Watch},
 };
 
@@ -31,7 +30,7 @@ const DEPTH_ALL: i32 = i32::MAX;
 const CONNECT_MS: i32 = 30_000;
 /// A server that says nothing for so long will not; it may count objects for minutes.
 const SILENCE_MS: i32 = 600_000;
-const SUBMODULE_DEPTH_MAX: u32 = 8;
+pub(super) const SUBMODULE_DEPTH_MAX: u32 = 8;
 /// Progress is told at most so often.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -115,7 +114,7 @@ fn what_is_at(path: &Path) -> Result<There> {
     }
     match Repository::open_at(path) {
         Ok(repository) => Ok(There::Repository(Box::new(repository))),
-        Err(error) if error.code == crate::error::Code::NotFound => Ok(There::Something),
+        Err(error) if error.code == Code::NotFound => Ok(There::Something),
         Err(error) => Err(error),
     }
 }
@@ -133,7 +132,7 @@ fn clone(order: &Sync, branch: &Branch, parent: &Parent, watch: &Watch) -> Resul
     repository.inner.remote_with_fetch("origin", url, &branch.refspec())?;
     let depth = if order.remote.url.is_local() { 0 } else { order.depth };
     let depth = (0 < depth).then_some(depth);
-    let tip = transfer(order, &repository, branch, watch, |_| Some(depth))?;
+    let tip = transfer(order, &repository, branch, watch, |_| Ok(Some(depth)))?;
     stock_or_own_checkout(order, &repository, branch, tip, watch)?;
     repository.track(branch)?;
     if order.submodules {
@@ -190,38 +189,62 @@ fn update(
     watch: &Watch,
 ) -> Result<String> {
     expect_origin(order, repository)?;
+    let is_tracked = repository.is_tracked(branch)?;
+    let mut writer = None;
     // The remote takes its time to answer; meanwhile it shows whether anything is to be done here.
     let (path, there) = (order.path.clone(), branch.clone());
     let look = move || Repository::open_at(&path)?.settled_at(&Head::On(&there));
     let looking = thread::Builder::new().name("look".to_owned()).spawn(look);
     let tip = transfer(order, repository, branch, watch, |tip| {
-        let depth = if order.remote.url.is_local() { 0 } else { order.depth };
-        let is_shallow = repository.inner.is_shallow();
-        // A commit that is here may have come without all it needs; one that was fetched has not.
-        let has_tip = repository.tip(branch).is_ok_and(|it| it == tip);
-        if !is_shallow {
-            // A whole clone stays whole: a depth would cut it.
-            return (!has_tip).then_some(None);
+        if missing_depth(order, repository, branch, tip).is_none() {
+            return Ok(None);
         }
-        if depth == 0 {
-            return Some(Some(0));
-        }
-        let there = repository.depth(branch);
-        (!has_tip || there < depth).then_some(Some(depth.max(there)))
+        let writes_config = !is_tracked || order.submodules;
+        let more: &[&str] = if writes_config { &[leftovers::CONFIG] } else { &[] };
+        writer = Some(leftovers::take_for_fetch(repository, branch, more, watch)?);
+        // Whoever was waited for may have brought it.
+        Ok(missing_depth(order, repository, branch, tip))
     })?;
+    writer.into_iter().for_each(Writer::finish);
     let settled = looking.ok().and_then(|it| it.join().ok()?.ok()?);
-    let is_there = settled == Some(tip) && repository.tip(branch).ok() == Some(tip);
-    if is_there && repository.tracks(branch)? && !order.submodules {
+    if settled == Some(tip) && is_tracked && !order.submodules {
         return Ok(tip.to_string());
     }
     parent.ask()?;
-    repository.inner.reference(&branch.tracking(), tip, true, "gitport: sync")?;
     repository.reset(tip, &Head::On(branch), watch)?;
-    repository.track(branch)?;
+    if !is_tracked {
+        let writer = leftovers::take(repository, &[leftovers::CONFIG], watch)?;
+        repository.track(branch)?;
+        writer.finish();
+    }
     if order.submodules {
+        let mut writers = vec![leftovers::take(repository, &[leftovers::CONFIG], watch)?];
+        writers.extend(leftovers::take_submodules(repository, watch)?);
         update_submodules(order, repository, 0)?;
+        writers.into_iter().for_each(Writer::finish);
     }
     Ok(tip.to_string())
+}
+
+/// What the repository lacks of a branch that is at `tip`: nothing, or what [`transfer`] takes.
+fn missing_depth(
+    order: &Sync,
+    repository: &Repository,
+    branch: &Branch,
+    tip: git2::Oid,
+) -> Option<Option<u32>> {
+    let depth = if order.remote.url.is_local() { 0 } else { order.depth };
+    // A commit that is here may have come without all it needs; one that was fetched has not.
+    let has_tip = repository.tip(branch).is_ok_and(|it| it == tip);
+    if !repository.inner.is_shallow() {
+        // A whole clone stays whole: a depth would cut it.
+        return (!has_tip).then_some(None);
+    }
+    if depth == 0 {
+        return Some(Some(0));
+    }
+    let there = repository.depth(branch);
+    (!has_tip || there < depth).then_some(Some(depth.max(there)))
 }
 
 fn expect_origin(order: &Sync, repository: &Repository) -> Result<()> {
@@ -244,7 +267,7 @@ fn transfer(
     repository: &Repository,
     branch: &Branch,
     watch: &Watch,
-    wanted: impl FnOnce(git2::Oid) -> Option<Option<u32>>,
+    wanted: impl FnOnce(git2::Oid) -> Result<Option<Option<u32>>>,
 ) -> Result<git2::Oid> {
     let (remote, refusal) = (&order.remote, Refusal::default());
     let explain = |error| refusal.explain(&remote.url, error);
@@ -256,7 +279,7 @@ fn transfer(
     if remote.needs_stock() {
         let refs = list_by_stock(remote, order.git.as_deref())?;
         let (_, tip) = refs.iter().find(|(name, _)| *name == reference).ok_or_else(missing)?;
-        let Some(depth) = wanted(git2::Oid::from_str(tip)?) else {
+        let Some(depth) = wanted(git2::Oid::from_str(tip)?)? else {
             return repository.tip(branch);
         };
         let git = order.git.as_deref().unwrap_or_default();
@@ -277,7 +300,7 @@ fn transfer(
     let heads = connection.list().map_err(explain)?;
     let head = heads.iter().find(|it| name_of(it).as_deref() == Some(&*reference));
     let tip = head.map(|it| it.oid()).ok_or_else(missing)?;
-    let Some(depth) = wanted(tip) else { return Ok(tip) };
+    let Some(depth) = wanted(tip)? else { return Ok(tip) };
     refusal.accepted();
     if let Some(git) = &order.git
         && stock::is_for(order, repository)?
@@ -334,8 +357,10 @@ fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Resul
     for mut submodule in repository.inner.submodules()? {
         let (refusal, watch) = (Refusal::default(), Watch::default());
         let name = String::from_utf8_lossy(submodule.name_bytes()).into_owned();
-        let unsound =
-            |_| Error::invalid(format!("the submodule {name:?} has no sound name or url"));
+        let unsound = |error| match Error::from(error) {
+            error if error.code == Code::Locked => error,
+            _ => Error::invalid(format!("the submodule {name:?} has no sound name or url")),
+        };
         submodule.init(false).map_err(unsound)?;
         let config = repository.inner.config()?;
         let url = config.get_string(&format!("submodule.{name}.url")).map_err(unsound)?;
@@ -362,46 +387,4 @@ fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Resul
 /// Whether a repository from far away names one of ours as its submodule.
 fn is_local_trick(order: &Sync, submodule: &Remote) -> bool {
     submodule.url.transport == Transport::File && order.remote.url.transport != Transport::File
-}
-
-impl Repository {
-    /// Makes a plain `git pull` work for whoever comes here by hand.
-    fn track(&self, branch: &Branch) -> Result<()> {
-        if !self.tracks(branch)? {
-            let mut config = self.inner.config()?.open_level(git2::ConfigLevel::Local)?;
-            let key = format!("branch.{}", branch.name());
-            config.set_str(&format!("{key}.remote"), "origin")?;
-            config.set_str(&format!("{key}.merge"), &branch.reference())?;
-        }
-        Ok(())
-    }
-
-    fn tracks(&self, branch: &Branch) -> Result<bool> {
-        let config = self.inner.config()?.open_level(git2::ConfigLevel::Local)?;
-        Ok(config.get_string(&format!("branch.{}.remote", branch.name())).is_ok())
-    }
-
-    /// Where the remote had the branch after a fetch.
-    fn tip(&self, branch: &Branch) -> Result<git2::Oid> {
-        Ok(self.inner.find_reference(&branch.tracking())?.peel_to_commit()?.id())
-    }
-
-    /// How many commits of a shallow branch are here, along the shortest way.
-    fn depth(&self, branch: &Branch) -> u32 {
-        let Ok(tip) = self.tip(branch) else { return 0 };
-        let shallow = fs::read_to_string(self.common_folder().join("shallow")).unwrap_or_default();
-        let ends: HashSet<&str> = shallow.lines().collect();
-        let (mut queue, mut seen) = (VecDeque::from([(tip, 1)]), HashSet::new());
-        while let Some((id, depth)) = queue.pop_front() {
-            if ends.contains(&*id.to_string()) {
-                return depth;
-            }
-            let Ok(commit) = self.inner.find_commit(id) else { continue };
-            queue.extend(
-                commit.parent_ids().filter(|it| seen.insert(*it)).map(|it| (it, depth + 1)),
-            );
-        }
-        // No end was found: all of its history is here.
-        u32::MAX
-    }
 }

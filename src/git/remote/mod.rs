@@ -10,8 +10,10 @@ mod child;
 mod fault;
 mod fetch;
 mod hosts;
+mod leftovers;
 mod parent;
 mod stock;
+mod tracking;
 mod url;
 
 use std::path::PathBuf;

@@ -7,19 +7,17 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::SystemTime,
 };
 
 use rustix::process::Pid;
 
-use super::{Message, Order, Outcome, Remote, Sync, Task, Transport, hosts, url::not_allowed};
+use super::{
+    Message, Order, Outcome, Remote, Sync, Task, Transport, hosts, leftovers::clear_up,
+    url::not_allowed,
+};
 use crate::{
     error::{Error, Result},
-    git::{
-        RepositoryPath, Root,
-        lock::is_in_use,
-        refs::{Branch, TRACKING},
-    },
+    git::{RepositoryPath, Root, refs::Branch},
     watch::{self, Watch},
 };
 
@@ -47,10 +45,9 @@ impl Network<'_> {
         submodules: bool,
     ) -> Result<String> {
         self.admit(&remote)?;
-        Branch::new(branch)?;
+        let tracked = Branch::new(branch)?;
         let staging = Staging::new(path)?;
         let git = self.stock();
-        let began = SystemTime::now();
         let task = Task::Sync(Sync {
             remote,
             branch: branch.to_owned(),
@@ -64,7 +61,7 @@ impl Network<'_> {
         });
         let outcome = self.order(task);
         if outcome.is_err() {
-            sweep_objects(path, began);
+            clear_up(path, &tracked);
         }
         match outcome? {
             Outcome::Commit(sha) => Ok(sha),
@@ -221,35 +218,6 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Removes the half-written objects that a killed or failed fetch left: they may be what fills the
-/// disk.
-fn sweep_objects(path: &Path, since: SystemTime) {
-    const HALF_WRITTEN: &[&str] = &["tmp_", "pack_git2_", ".tmp-", "incoming-"];
-    let folders = [path.join(".git"), path.to_path_buf()];
-    let Some(git) = folders.iter().find(|it| it.join("objects").is_dir()) else { return };
-    let objects = git.join("objects");
-    let folders = fs::read_dir(&objects).into_iter().flatten().flatten().map(|it| it.path());
-    for folder in folders.filter(|it| it.is_dir()).chain([objects.clone()]) {
-        let is_half = |name: &str| HALF_WRITTEN.iter().any(|it| name.starts_with(it));
-        sweep_files(&folder, since, is_half);
-    }
-    // The locks that a fetch takes: nobody who is alive took them since it began, as far as
-    // anybody can see.
-    let locks = ["shallow.lock", "packed-refs.lock", "FETCH_HEAD.lock"];
-    sweep_files(git, since, |name| locks.contains(&name) && !is_in_use(&git.join(name), git));
-    sweep_files(&git.join(TRACKING), since, |name| name.ends_with(".lock"));
-}
-
-fn sweep_files(folder: &Path, since: SystemTime, is_wanted: impl Fn(&str) -> bool) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let modified = entry.metadata().and_then(|it| it.modified());
-        let is_ours = modified.is_ok_and(|it| since <= it);
-        if is_ours && entry.file_name().to_str().is_some_and(&is_wanted) {
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     git::{
         Repository,
         failure::{is_disk_full, redact},
+        lock::locked_in_words,
         refs::Branch,
         restore_certificates,
     },
@@ -274,8 +275,8 @@ fn explain(words: &str) -> Error {
     if message.contains("returned error: 404") || message.contains("not found") {
         return Error::not_found(message);
     }
-    if message.contains(".lock': File exists") {
-        return Error::locked(message).with("retry_after_ms", 1000);
+    if let Some(locked) = locked_in_words(&message) {
+        return locked;
     }
     if message.contains("dubious ownership") {
         return Error::denied(message).with("rule", "owner");
