@@ -1,7 +1,8 @@
 //! Locks in the way of a fetch: respected while somebody may hold them, and no longer.
 
 use std::{
-    fs::File,
+    fs::{self, File},
+    os::unix::fs::symlink,
     path::PathBuf,
     process::Stdio,
     time::{Duration, SystemTime},
@@ -165,5 +166,25 @@ fn an_old_lock_is_respected_while_a_git_is_at_work_in_the_clone() {
         scene.wants_locked(&request, &lock, [hours, hours + 600_000]);
         drop(busy);
         assert_eq!(scene.daemon.ok(request), scene.origin.tip("main"));
+    });
+}
+
+#[test]
+fn a_link_where_the_right_to_write_is_kept_is_denied_and_its_target_stays() {
+    each_way(|flags| {
+        for name in ["gitport-writer", "gitport-fetch"] {
+            let mut scene = Scene::new(flags);
+            let target = scene.place.at("target");
+            fs::write(&target, "mine").unwrap();
+            let link = scene.git_folder().join(name);
+            let _ = fs::remove_file(&link);
+            symlink(&target, &link).unwrap();
+            let reply = scene.daemon.refused("denied", scene.request.clone());
+            assert_eq!(reply["rule"], "symbolic link", "{reply}");
+
+            assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
+            fs::remove_file(&link).unwrap();
+            assert_eq!(scene.daemon.ok(scene.request.clone()), scene.origin.tip("main"));
+        }
     });
 }

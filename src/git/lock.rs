@@ -9,12 +9,15 @@ mod living;
 
 use std::{
     fs::{self, File, OpenOptions},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, OFlags, flock},
+    io::Errno,
+};
 
 use self::living::{Living, Seen};
 use crate::{
@@ -185,10 +188,24 @@ impl Drop for Writer {
     }
 }
 
+/// Opens the file that a writer locks; through a link it would be somebody else's.
 fn open(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    options.open(path).map_err(|error| Error::from_io(path.display(), &error))
+    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => Error::denied(format!("{} is a symbolic link", path.display()))
+            .with("rule", "symbolic link"),
+        _ => Error::from_io(path.display(), &error),
+    })?;
+    let failed = |error: std::io::Error| Error::from_io(path.display(), &error);
+    match file.metadata().map_err(failed)?.is_file() {
+        true => Ok(file),
+        false => {
+            Err(Error::denied(format!("{} is no regular file", path.display()))
+                .with("rule", "type"))
+        }
+    }
 }
 
 /// The error for a lock file that is in the way.
