@@ -109,6 +109,25 @@ fn an_old_lock_that_a_living_process_holds_open_is_respected() {
 }
 
 #[test]
+fn what_a_dead_writer_left_is_known_until_it_was_mended() {
+    let mut scene = Scene::new();
+    let mark = scene.clone.join(".git/gitport-writer");
+    for (request, answer) in scene.writes() {
+        fs::write(&mark, "process 1\n").unwrap();
+        let minute_ago = SystemTime::now() - Duration::from_secs(60);
+        File::options().write(true).open(&mark).unwrap().set_modified(minute_ago).unwrap();
+        let held = scene.plant(SystemTime::now());
+        for _ in 0..2 {
+            scene.daemon.refused("locked", request.clone());
+        }
+        drop(held);
+        assert_eq!(scene.daemon.ok(request), answer);
+        assert!(!scene.lock().exists());
+        assert_eq!(fs::read(&mark).unwrap(), b"");
+    }
+}
+
+#[test]
 fn a_lock_from_the_future_is_respected() {
     let mut scene = Scene::new();
     drop(scene.plant(SystemTime::now() + HOURS));

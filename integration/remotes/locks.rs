@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     os::unix::fs::symlink,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, SystemTime},
 };
@@ -68,7 +68,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn wants_locked(&mut self, request: &Value, lock: &PathBuf, ages_ms: [u64; 2]) {
+    fn wants_locked(&mut self, request: &Value, lock: &Path, ages_ms: [u64; 2]) {
         let reply = self.daemon.refused("locked", request.clone());
         assert_eq!(reply["path"], lock.to_str().unwrap(), "{reply}");
         let age = reply["age_ms"].as_u64().unwrap();

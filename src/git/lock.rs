@@ -8,6 +8,7 @@
 mod living;
 
 use std::{
+    cell::Cell,
     fs::{self, File, OpenOptions},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -52,15 +53,15 @@ pub struct Writer {
     /// When the first of the writers before this one began that came to no good end.
     interrupted: Option<SystemTime>,
     /// Whether the next writer has to know that this one did not finish.
-    is_unfinished: bool,
+    is_unfinished: Cell<bool>,
 }
 
 impl Writer {
     /// The right to write one worktree.
     pub fn acquire(git_folder: &Path, watch: &Watch) -> Result<Writer> {
         let why = "another daemon writes this worktree";
-        let mut writer = Writer::of(&git_folder.join(WORKTREE), why, WAIT, watch)?;
-        writer.is_unfinished = false;
+        let writer = Writer::of(&git_folder.join(WORKTREE), why, WAIT, watch)?;
+        writer.is_unfinished.set(false);
         Ok(writer)
     }
 
@@ -101,7 +102,7 @@ impl Writer {
             file.write_all_at(text.as_bytes(), 0).map_err(failed)?;
         }
         // Content that is there stays as old as it is: what the dead left is younger.
-        Ok(Writer { file, interrupted, is_unfinished: interrupted.is_some() })
+        Ok(Writer { file, interrupted, is_unfinished: Cell::new(interrupted.is_some()) })
     }
 
     /// Whether somebody before this one did not finish.
@@ -110,13 +111,13 @@ impl Writer {
     }
 
     /// From here on what is written is in pieces until [`Writer::finish`].
-    pub fn begin(&mut self) {
-        self.is_unfinished = true;
+    pub fn begin(&self) {
+        self.is_unfinished.set(true);
     }
 
     /// All is written, and what others left in pieces was mended.
-    pub fn finish(mut self) {
-        self.is_unfinished = false;
+    pub fn finish(self) {
+        self.is_unfinished.set(false);
     }
 
     /// Waits until none of stock git's locks is there, removing those of the dead.
@@ -130,6 +131,8 @@ impl Writer {
                     continue;
                 }
                 if deadline <= Instant::now() {
+                    // What was interrupted before is still to be mended.
+                    self.is_unfinished.set(self.interrupted.is_some());
                     return Err(locked(&path, IN_THE_WAY));
                 }
                 watch.pause(PAUSE);
@@ -181,7 +184,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if !self.is_unfinished {
+        if !self.is_unfinished.get() {
             // Content that stays only makes the next writer more careful.
             let _ = self.file.set_len(0);
         }
