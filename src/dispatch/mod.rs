@@ -181,7 +181,7 @@ impl Dispatch {
             }
         }
         match then {
-            Then::Answer => self.answer(&ticket, result, From::Worker),
+            Then::Answer => drop(self.answer(&ticket, result, From::Worker)),
             Then::Continue(progressing) => self.proceed(ticket, progressing, result, From::Worker),
         }
     }
@@ -194,12 +194,12 @@ impl Dispatch {
         }
     }
 
-    /// Answers a request, unless somebody did.
-    fn answer(self: &Arc<Self>, ticket: &Ticket, result: Result<Vec<u8>>, from: From) {
+    /// Answers a request; false if somebody did.
+    fn answer(self: &Arc<Self>, ticket: &Ticket, result: Result<Vec<u8>>, from: From) -> bool {
         let is_closing = {
             let mut board = self.board();
             if !board.remove(ticket) {
-                return;
+                return false;
             }
             board.is_closing()
         };
@@ -212,13 +212,16 @@ impl Dispatch {
         if is_closing {
             self.board().tell_if_quiet();
         }
+        true
     }
 
-    /// Ends a request that nobody waits for any more: answers it and stops what runs for it.
-    fn give_up(self: &Arc<Self>, ticket: &Ticket, error: Error, from: From) {
+    /// Ends a request that nobody waits for any more: answers it and stops what runs for it; false
+    /// if it was answered already.
+    fn give_up(self: &Arc<Self>, ticket: &Ticket, error: Error, from: From) -> bool {
         // Answered first: the work that is stopped would answer with less to say.
-        self.answer(ticket, Err(error), from);
+        let is_answer = self.answer(ticket, Err(error), from);
         ticket.watch.stop();
+        is_answer
     }
 
     fn reply(&self, id: Option<&RequestId>, result: Result<Vec<u8>>, from: From) {

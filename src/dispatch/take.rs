@@ -209,8 +209,7 @@ impl Dispatch {
     fn cancel(self: &Arc<Self>, id: &RequestId, from: From) -> bool {
         let Some(ticket) = self.board().get(&Key::Named(id.clone())) else { return false };
         let error = Error::cancelled("the client cancelled this request");
-        self.give_up(&ticket, error, from);
-        true
+        self.give_up(&ticket, error, from)
     }
 
     fn proceed_from_start(

@@ -52,16 +52,21 @@ impl Repository {
         if self.is_there_already(commit, head)? {
             return Ok(());
         }
-        let writer = Writer::acquire(self.git_folder(), watch)?;
+        let mut writer = Writer::acquire(self.git_folder(), watch)?;
         writer.clear(self.git_folder(), &["index.lock", "HEAD.lock"], watch)?;
         if let Head::On(branch) = head {
             let lock = format!("{}.lock", branch.reference());
             writer.clear(self.common_folder(), &[&lock, "packed-refs.lock"], watch)?;
         }
         let tree = self.inner.find_commit(commit)?.tree()?;
+        let mut change = None;
         if !self.is_bare() {
             self.expect_content(&tree)?;
-            Change::prepare(self, &tree, watch)?.apply(self)?;
+            change = Some(Change::prepare(self, &tree, watch)?);
+        }
+        writer.begin();
+        if let Some(change) = change {
+            change.apply(self)?;
         }
         match head {
             Head::Detached => self.inner.set_head_detached(commit)?,
@@ -70,6 +75,7 @@ impl Repository {
                 self.inner.set_head(&branch.reference())?;
             }
         }
+        writer.finish();
         Ok(())
     }
 
@@ -130,7 +136,6 @@ impl Repository {
 
 /// What is to be done to a worktree, with the files it needs written already.
 struct Change {
-    worktree: Worktree,
     aside: Aside,
     index: git2::Index,
     /// Files to be put in place, in the order of their names.
@@ -164,18 +169,21 @@ impl Change {
         let reserved = filled.and_then(|()| aside.reserve(bytes + ROOM_BYTES));
         // What it knows is of a worktree that stays as it is, then.
         reserved.inspect_err(|_| drop(index.read(true)))?;
-        Ok(Change { worktree, aside, index, written, stale })
+        Ok(Change { aside, index, written, stale })
     }
 
     /// Done to its end, whoever waits for it or not.
     fn apply(mut self, repository: &Repository) -> Result<()> {
-        let folder = Folder::open(repository.worktree("check out into")?)?;
+        let top = repository.worktree("check out into")?;
+        let folder = Folder::open(top)?;
         for name in &self.stale {
             folder.remove(path(name));
         }
+        // Opened after that: some folders are gone.
+        let mut worktree = Worktree::open(top)?;
         let files = self.aside.open()?;
         for entry in &mut self.written {
-            self.worktree.place(&files, entry)?;
+            worktree.place(&files, entry)?;
             self.index.add(entry)?;
         }
         self.aside.give_room();

@@ -8,7 +8,6 @@
 mod living;
 
 use std::{
-    cell::Cell,
     fs::{self, File, OpenOptions},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -53,16 +52,14 @@ pub struct Writer {
     /// When the first of the writers before this one began that came to no good end.
     interrupted: Option<SystemTime>,
     /// Whether the next writer has to know that this one did not finish.
-    is_unfinished: Cell<bool>,
+    is_unfinished: bool,
 }
 
 impl Writer {
     /// The right to write one worktree.
     pub fn acquire(git_folder: &Path, watch: &Watch) -> Result<Writer> {
         let why = "another daemon writes this worktree";
-        let writer = Writer::of(&git_folder.join(WORKTREE), why, WAIT, watch)?;
-        writer.is_unfinished.set(false);
-        Ok(writer)
+        Writer::of(&git_folder.join(WORKTREE), why, WAIT, watch)
     }
 
     /// The right to write what all worktrees share.
@@ -102,7 +99,7 @@ impl Writer {
             file.write_all_at(text.as_bytes(), 0).map_err(failed)?;
         }
         // Content that is there stays as old as it is: what the dead left is younger.
-        Ok(Writer { file, interrupted, is_unfinished: Cell::new(interrupted.is_some()) })
+        Ok(Writer { file, interrupted, is_unfinished: interrupted.is_some() })
     }
 
     /// Whether somebody before this one did not finish.
@@ -111,13 +108,13 @@ impl Writer {
     }
 
     /// From here on what is written is in pieces until [`Writer::finish`].
-    pub fn begin(&self) {
-        self.is_unfinished.set(true);
+    pub fn begin(&mut self) {
+        self.is_unfinished = true;
     }
 
     /// All is written, and what others left in pieces was mended.
-    pub fn finish(self) {
-        self.is_unfinished.set(false);
+    pub fn finish(mut self) {
+        self.is_unfinished = false;
     }
 
     /// Waits until none of stock git's locks is there, removing those of the dead.
@@ -131,8 +128,6 @@ impl Writer {
                     continue;
                 }
                 if deadline <= Instant::now() {
-                    // What was interrupted before is still to be mended.
-                    self.is_unfinished.set(self.interrupted.is_some());
                     return Err(locked(&path, IN_THE_WAY));
                 }
                 watch.pause(PAUSE);
@@ -184,7 +179,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if !self.is_unfinished.get() {
+        if !self.is_unfinished {
             // Content that stays only makes the next writer more careful.
             let _ = self.file.set_len(0);
         }

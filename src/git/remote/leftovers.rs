@@ -39,7 +39,7 @@ pub(super) fn take_for_fetch(
 
 /// The right to write what is shared, with none of these locks in the way.
 pub(super) fn take(repository: &Repository, locks: &[&str], watch: &Watch) -> Result<Writer> {
-    let writer = Writer::of_shared(repository.common_folder(), watch)?;
+    let mut writer = Writer::of_shared(repository.common_folder(), watch)?;
     clear(&writer, repository, locks, watch)?;
     writer.begin();
     Ok(writer)
