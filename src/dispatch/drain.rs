@@ -89,7 +89,8 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     let (it, sender) = (dispatch.clone(), ends);
     start("port-reader", move || {
         let take = |frame: port::Frame| it.take(&frame);
-        let end = port::read_requests(stdio.input, frame_bytes_max, &it.output, take);
+        let is_quiet = || it.is_quiet();
+        let end = port::read_requests(stdio.input, frame_bytes_max, &it.output, take, is_quiet);
         it.output.flush();
         drop(sender.send(End::Input(end)));
     });

@@ -186,6 +186,11 @@ impl Dispatch {
         }
     }
 
+    /// Whether no thread needs a core for a request.
+    fn is_quiet(&self) -> bool {
+        self.workers.is_idle() && self.searchers.is_idle()
+    }
+
     fn place_of(&self, lane: &Lane) -> (&Pool, &Queue) {
         match lane {
             Lane::Network(_) => (&self.network, &self.stats.network),

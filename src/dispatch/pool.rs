@@ -48,6 +48,10 @@ impl Pool {
         !self.receiver.is_empty()
     }
 
+    pub fn is_idle(&self) -> bool {
+        self.load.load(SeqCst) == 0
+    }
+
     pub fn send(&self, dispatch: &Arc<Dispatch>, task: Task) {
         let load = self.load.fetch_add(1, SeqCst) + 1;
         self.sender.send(task).expect("the pool keeps a receiver");

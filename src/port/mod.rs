@@ -13,13 +13,20 @@ use std::{
     fs::File,
     io,
     os::fd::{AsFd, OwnedFd},
+    thread,
+    time::{Duration, Instant},
 };
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use self::{
     frame::{Broken, Frame, Frames},
     msgpack::DEPTH_MAX,
     output::Output,
 };
+
+/// How long the reader looks for more requests before it sleeps.
+const LINGER: Duration = Duration::from_micros(50);
 
 /// The two ends of the port.
 pub struct Stdio {
@@ -52,6 +59,7 @@ pub fn read_requests(
     frame_bytes_max: usize,
     output: &Output,
     mut take: impl FnMut(Frame),
+    is_quiet: impl Fn() -> bool,
 ) -> End {
     let ready = match input.as_fd().try_clone_to_owned() {
         Ok(descriptor) => descriptor,
@@ -69,6 +77,21 @@ pub fn read_requests(
         }
         if !frames.is_ready() {
             output.flush();
+            if is_quiet() {
+                linger(&ready);
+            }
         }
+    }
+}
+
+/// Waits a moment for more to come without going to sleep: waking takes longer than answering.
+fn linger(input: impl AsFd) {
+    let until = Instant::now() + LINGER;
+    let mut descriptors = [PollFd::new(&input, PollFlags::IN)];
+    while let Ok(0) = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
+        && Instant::now() < until
+    {
+        // Whoever is to send it may need this core.
+        thread::yield_now();
     }
 }
