@@ -2,11 +2,13 @@
 
 use std::{collections::HashMap, hash::Hash};
 
+use foldhash::fast::RandomState;
+
 /// Keeps what was used lately: in two halves, of which the older is dropped when the younger is
 /// full.
 pub struct Cache<K, V> {
-    young: HashMap<K, (V, usize)>,
-    old: HashMap<K, (V, usize)>,
+    young: HashMap<K, (V, usize), RandomState>,
+    old: HashMap<K, (V, usize), RandomState>,
     young_bytes: usize,
     half_bytes_max: usize,
 }
@@ -14,7 +16,8 @@ pub struct Cache<K, V> {
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     pub fn new(bytes_max: usize) -> Cache<K, V> {
         let half_bytes_max = bytes_max / 2;
-        Cache { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, half_bytes_max }
+        let (young, old) = (HashMap::default(), HashMap::default());
+        Cache { young, old, young_bytes: 0, half_bytes_max }
     }
 
     pub fn get(&mut self, key: &K) -> Option<V> {

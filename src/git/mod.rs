@@ -22,6 +22,7 @@ mod status;
 mod store;
 mod tip;
 mod tree;
+mod trees;
 mod worktree;
 
 use std::{env, path::PathBuf, process::Command, sync::Once};
@@ -36,7 +37,7 @@ pub use self::{
     root::Root,
     status::{Status, StatusQuery},
     store::{Opened, Store},
-    tree::{Entry, Listing, Range},
+    tree::{Bytes, Entry, Listing, Range},
 };
 
 /// The version of libgit2 that is linked.

@@ -15,12 +15,13 @@ use super::{
     cache::Cache,
     pack::{Kind, Packs, Pieces, SMALL_BYTES_MAX},
     tip::Tip,
+    trees::{FOLDER, Place, Tree},
 };
 
-/// How much content, and how many places of files, are kept.
+/// How much content of files and folders is kept, and of how many commits the top folder.
 const BLOBS_BYTES_MAX: usize = 96 * 1024 * 1024;
-const PLACES_BYTES_MAX: usize = 4 * 1024 * 1024;
-const TREES_BYTES_MAX: usize = 256 * 1024;
+const TREES_BYTES_MAX: usize = 8 * 1024 * 1024;
+const COMMITS_BYTES_MAX: usize = 256 * 1024;
 /// A larger file is read again rather than kept.
 const BLOB_BYTES_MAX: usize = 128 * 1024;
 /// How many large objects are read in pieces at the same time.
@@ -31,17 +32,10 @@ const SKIP_BYTES: usize = 256 * 1024;
 pub struct Objects {
     pub tip: Tip,
     packs: Packs,
-    trees: Mutex<Cache<Oid, Oid>>,
+    commits: Mutex<Cache<Oid, Oid>>,
+    trees: Mutex<Cache<Oid, Arc<Tree>>>,
     blobs: Mutex<Cache<Oid, Arc<Vec<u8>>>>,
-    places: Mutex<Cache<(Oid, Vec<u8>), Place>>,
     readers: Mutex<Vec<(Oid, Pieces)>>,
-}
-
-/// What a name stands for in a tree.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    pub id: Oid,
-    pub mode: u32,
 }
 
 impl Objects {
@@ -50,16 +44,16 @@ impl Objects {
         Objects {
             tip: Tip::new(git_folder, common_folder),
             packs: Packs::new(common_folder),
+            commits: Mutex::new(Cache::new(COMMITS_BYTES_MAX)),
             trees: Mutex::new(Cache::new(TREES_BYTES_MAX)),
             blobs: Mutex::new(Cache::new(BLOBS_BYTES_MAX)),
-            places: Mutex::new(Cache::new(PLACES_BYTES_MAX)),
             readers: Mutex::default(),
         }
     }
 
     /// The tree of a commit, if it was asked before.
     pub fn known_tree(&self, id: Oid) -> Option<Oid> {
-        lock(&self.trees).get(&id)
+        lock(&self.commits).get(&id)
     }
 
     /// The tree of a commit, if it was asked before; else `find` tells.
@@ -68,28 +62,30 @@ impl Objects {
             return Ok(tree);
         }
         let tree = find()?;
-        lock(&self.trees).insert(id, tree, 128);
+        lock(&self.commits).insert(id, tree, 128);
         Ok(tree)
     }
 
-    /// Where a name leads from a tree, if it was asked before.
+    /// Where a name leads from a tree, if all folders on the way were read before.
     pub fn known_place(&self, tree: Oid, name: &[u8]) -> Option<Place> {
-        lock(&self.places).get(&(tree, name.to_vec()))
+        follow(tree, name, |id| lock(&self.trees).get(&id))?
     }
 
-    /// Where a name leads from a tree, if it was asked before; else `find` tells.
-    pub fn place<E>(
-        &self,
-        tree: Oid,
-        name: &[u8],
-        find: impl FnOnce() -> Result<Place, E>,
-    ) -> Result<Place, E> {
-        if let Some(place) = self.known_place(tree, name) {
-            return Ok(place);
+    /// Where a name leads from a tree: nowhere, or `None` where libgit2 has to be asked.
+    pub fn place(&self, tree: Oid, name: &[u8]) -> Option<Option<Place>> {
+        follow(tree, name, |id| self.tree(id))
+    }
+
+    fn tree(&self, id: Oid) -> Option<Arc<Tree>> {
+        if let Some(tree) = lock(&self.trees).get(&id) {
+            return Some(tree);
         }
-        let place = find()?;
-        lock(&self.places).insert((tree, name.to_vec()), place, 2 * name.len() + 128);
-        Ok(place)
+        let (Kind::Tree, content) = self.packs.read(&self.packs.find(id.as_bytes())?)? else {
+            return None;
+        };
+        let tree = Arc::new(Tree::parse(content)?);
+        lock(&self.trees).insert(id, tree.clone(), tree.bytes() + 128);
+        Some(tree)
     }
 
     /// The content of a small blob, if it was read before.
@@ -153,6 +149,25 @@ impl Objects {
             None => Some(self.packs.find(id.as_bytes())?.whole()?.2),
         }
     }
+}
+
+/// Goes from folder to folder; `None` where one of them cannot be had.
+fn follow(
+    tree: Oid,
+    name: &[u8],
+    read: impl Fn(Oid) -> Option<Arc<Tree>>,
+) -> Option<Option<Place>> {
+    let mut here = Place { id: tree, mode: FOLDER };
+    for part in name.split(|it| *it == b'/') {
+        if !here.is_folder() {
+            return Some(None);
+        }
+        match read(here.id)?.find(part) {
+            Some(place) => here = place,
+            None => return Some(None),
+        }
+    }
+    Some(Some(here))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     fs,
     ops::Deref,
     os::unix::fs::MetadataExt,
@@ -12,6 +13,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Instant,
 };
+
+use foldhash::fast::RandomState;
 
 use super::{
     Folder, Repository, RepositoryPath,
@@ -26,8 +29,11 @@ const KEPT_MAX: usize = 64;
 
 pub struct Store {
     root: Root,
-    kept: Mutex<HashMap<PathBuf, Slot>>,
+    kept: Mutex<Kept>,
 }
+
+/// By their paths, which as text are hashed in one go.
+type Kept = HashMap<OsString, Slot, RandomState>;
 
 /// The handles of one repository, and what they share.
 struct Slot {
@@ -79,24 +85,23 @@ impl Store {
         Ok(Opened { store: self, path, identity, repository: Some(repository) })
     }
 
-    /// What was read of a repository before, if nothing has to be waited for to see that it is
-    /// still the one at this path.
-    pub fn at_hand(&self, path: &RepositoryPath, asked: Instant) -> Option<Arc<Objects>> {
-        let find = || {
-            let kept = self.lock();
-            kept.get(&**path).filter(|it| it.is_local).map(|it| (it.looked, it.objects.clone()))
-        };
-        let (looked, objects) = find()?;
-        if asked <= looked {
-            return Some(objects);
-        }
-        self.look(path, asked).ok()??;
-        find().map(|(_, objects)| objects)
+    /// What was read of a repository on a local disk that was at this path. Whether it still is
+    /// shows [`Store::is_still`].
+    pub fn at_hand(&self, path: &RepositoryPath) -> Option<Arc<Objects>> {
+        let kept = self.lock();
+        let slot = kept.get(path.as_os_str())?;
+        slot.is_local.then(|| slot.objects.clone())
+    }
+
+    /// Whether a repository is at this path, for a request that came at `asked`.
+    pub fn is_still(&self, objects: &Arc<Objects>, path: &RepositoryPath, asked: Instant) -> bool {
+        matches!(self.look(path, asked), Ok(Some(_)))
+            && self.at_hand(path).is_some_and(|it| Arc::ptr_eq(&it, objects))
     }
 
     /// What is open at this path, if it is still there.
     fn look(&self, path: &RepositoryPath, asked: Instant) -> Result<Option<Identity>> {
-        let (identity, git_folder) = match self.lock().get(&**path) {
+        let (identity, git_folder) = match self.lock().get(path.as_os_str()) {
             Some(slot) if asked <= slot.looked => return Ok(Some(slot.identity)),
             Some(slot) => (slot.identity, slot.git_folder.clone()),
             None => return Ok(None),
@@ -105,14 +110,14 @@ impl Store {
         self.root.confine(path)?;
         let is_same = Identity::of(path, &git_folder) == Some(identity);
         let mut kept = self.lock();
-        match kept.get_mut(&**path) {
+        match kept.get_mut(path.as_os_str()) {
             Some(slot) if slot.identity != identity => Ok(None),
             Some(slot) if is_same => {
                 slot.looked = slot.looked.max(looked);
                 Ok(Some(identity))
             }
             _ => {
-                kept.remove(&**path);
+                kept.remove(path.as_os_str());
                 Ok(None)
             }
         }
@@ -121,7 +126,7 @@ impl Store {
     /// A handle from before.
     fn kept(&self, path: &Path, identity: Identity) -> Option<(Repository, Identity)> {
         let mut kept = self.lock();
-        let slot = kept.get_mut(path).filter(|it| it.identity == identity)?;
+        let slot = kept.get_mut(path.as_os_str()).filter(|it| it.identity == identity)?;
         Some((slot.handles.pop()?, identity))
     }
 
@@ -131,7 +136,7 @@ impl Store {
         self.root.confine_repository(&repository)?;
         let identity = Identity::of(path, repository.git_folder())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
-        match self.lock().get(&**path) {
+        match self.lock().get(path.as_os_str()) {
             Some(slot) if slot.identity == identity => {
                 Ok((repository.sharing(slot.objects.clone()), identity))
             }
@@ -139,7 +144,7 @@ impl Store {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Slot>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().expect("nobody panics with the lock")
     }
 
@@ -214,7 +219,7 @@ impl Drop for Opened<'_> {
         if KEPT_MAX <= kept.values().map(|it| it.handles.len()).sum() {
             kept.clear();
         }
-        let slot = kept.entry(path).or_insert_with(|| {
+        let slot = kept.entry(path.into_os_string()).or_insert_with(|| {
             let git_folder = repository.git_folder().to_owned();
             let is_local = [&git_folder, repository.common_folder()].into_iter().all(is_local);
             let (looked, objects) = (repository.asked, repository.objects().clone());

@@ -50,6 +50,11 @@ impl Tip {
         Tip { folders, known: Mutex::default() }
     }
 
+    /// The tree as it was when somebody looked.
+    pub fn last_known(&self) -> Option<Oid> {
+        self.known.try_lock().ok()?.as_ref().map(|it| it.tree)
+    }
+
     /// The tree, if it is known and nobody is finding it out right now.
     pub fn known(&self, asked: Instant) -> Option<Oid> {
         let mut known = self.known.try_lock().ok()?;

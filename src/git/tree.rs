@@ -1,21 +1,23 @@
 //! Folders and files as they are in a commit.
 
-use std::{io::Read, sync::Arc, time::Instant};
+use std::{io::Read, ops::Deref, sync::Arc, time::Instant};
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Serialize, Serializer};
 
 use super::{
     FileName, Repository, Text,
-    objects::{Objects, Place},
+    objects::Objects,
     pack::SMALL_BYTES_MAX,
     repository::Sha,
+    trees::Place,
 };
 use crate::{
     error::{Error, Result},
     watch::Watch,
 };
 
+const HEAD: &str = "HEAD";
 /// How long a full object id is.
 const ID_DIGITS: usize = 40;
 
@@ -75,6 +77,32 @@ impl Listing {
     }
 }
 
+/// The bytes of a file, or some of them; shared with what is kept in memory.
+pub struct Bytes {
+    whole: Arc<Vec<u8>>,
+    range: std::ops::Range<usize>,
+}
+
+impl Bytes {
+    pub fn new(whole: Arc<Vec<u8>>, range: std::ops::Range<u64>) -> Bytes {
+        Bytes { whole, range: range.start as usize..range.end as usize }
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(whole: Vec<u8>) -> Bytes {
+        Bytes { range: 0..whole.len(), whole: Arc::new(whole) }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.whole[self.range.clone()]
+    }
+}
+
 /// A part of a file; all of it unless something else is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Range {
@@ -92,19 +120,24 @@ impl Range {
 }
 
 impl Objects {
-    /// The content of a file in a revision, if it is in memory and a look at `HEAD` shows that it
-    /// is still right for a request that came at `asked`.
-    pub fn known(&self, rev: &str, name: &FileName, asked: Instant) -> Option<Arc<Vec<u8>>> {
+    /// The content of a file in a revision, if it is in memory, and the tree it is in. It is right
+    /// if [`Objects::is_tree_of`] says so.
+    pub fn known_file(&self, rev: &str, name: &FileName) -> Option<(git2::Oid, Arc<Vec<u8>>)> {
         let tree = match rev {
-            "HEAD" => self.tip.known(asked)?,
+            HEAD => self.tip.last_known()?,
             _ if rev.len() == ID_DIGITS => self.known_tree(git2::Oid::from_str(rev).ok()?)?,
             _ => return None,
         };
         let place = self.known_place(tree, name.as_bytes())?;
         match kind(place.mode) {
-            Kind::File => self.known_blob(place.id),
+            Kind::File => Some((tree, self.known_blob(place.id)?)),
             _ => None,
         }
+    }
+
+    /// Whether a revision has this tree, for a request that came at `asked`.
+    pub fn is_tree_of(&self, rev: &str, tree: git2::Oid, asked: Instant) -> bool {
+        rev != HEAD || self.tip.known(asked) == Some(tree)
     }
 }
 
@@ -183,13 +216,16 @@ impl Repository {
     }
 
     /// The bytes of a file in a revision, or a range of them.
-    pub fn read(&self, rev: &str, name: &FileName, range: Range, limit: u64) -> Result<Vec<u8>> {
+    pub fn read(&self, rev: &str, name: &FileName, range: Range, limit: u64) -> Result<Bytes> {
         let tree = self.tree_id(rev)?;
-        let found = self.objects.place(tree, name.as_bytes(), || {
-            let found = self.inner.find_tree(tree)?.get_path(name.as_path());
-            let found = found.map_err(|error| self.no_file(rev, name, &error))?;
-            Ok::<_, Error>(Place { id: found.id(), mode: found.filemode() as u32 })
-        })?;
+        let found = match self.objects.place(tree, name.as_bytes()).flatten() {
+            Some(place) => place,
+            None => {
+                let found = self.inner.find_tree(tree)?.get_path(name.as_path());
+                let found = found.map_err(|error| self.no_file(rev, name, &error))?;
+                Place { id: found.id(), mode: found.filemode() as u32 }
+            }
+        };
         let shown = name.as_path().display();
         match kind(found.mode) {
             Kind::File => (),
@@ -209,7 +245,7 @@ impl Repository {
 
     /// The tree of a revision. A full commit id and `HEAD`, the usual ones, are known fast.
     fn tree_id(&self, rev: &str) -> Result<git2::Oid> {
-        if rev == "HEAD" {
+        if rev == HEAD {
             return self.objects.tip.tree(self);
         }
         match git2::Oid::from_str(rev) {
@@ -220,7 +256,7 @@ impl Repository {
         }
     }
 
-    fn content(&self, id: git2::Oid, range: Range, limit: u64) -> Result<Vec<u8>> {
+    fn content(&self, id: git2::Oid, range: Range, limit: u64) -> Result<Bytes> {
         let within = |size: u64| {
             let range = range.within(size);
             let bytes = range.end - range.start;
@@ -231,19 +267,16 @@ impl Repository {
                     .with("limit", limit)),
             }
         };
-        let slice = |content: &[u8]| {
-            let range = within(content.len() as u64)?;
-            Ok(content[range.start as usize..range.end as usize].to_vec())
-        };
         if let Some(content) = self.objects.blob(id) {
-            return slice(&content);
+            let range = within(content.len() as u64)?;
+            return Ok(Bytes::new(content, range));
         }
         if let Some(size) = self.objects.large(id) {
             let range = within(size)?;
             let damaged = || Error::corrupt("its object cannot be inflated");
-            return self.objects.range(id, range).ok_or_else(damaged);
+            return self.objects.range(id, range).map(Bytes::from).ok_or_else(damaged);
         }
-        self.content_by_libgit2(id, within, slice)
+        self.content_by_libgit2(id, within)
     }
 
     /// Loose objects, alternates, and whatever else is rare.
@@ -251,8 +284,7 @@ impl Repository {
         &self,
         id: git2::Oid,
         within: impl Fn(u64) -> Result<std::ops::Range<u64>>,
-        slice: impl Fn(&[u8]) -> Result<Vec<u8>>,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Bytes> {
         let odb = self.inner.odb()?;
         let missing = |error: git2::Error| self.unreadable(id, error);
         let (size, _) = odb.read_header(id).map_err(missing)?;
@@ -267,9 +299,11 @@ impl Repository {
             let mut content = Vec::new();
             let length = range.end - range.start;
             reader.take(length).read_to_end(&mut content).map_err(failed)?;
-            return Ok(content);
+            return Ok(content.into());
         }
-        slice(odb.read(id).map_err(missing)?.data())
+        let object = odb.read(id).map_err(missing)?;
+        let range = within(object.data().len() as u64)?;
+        Ok(Bytes::new(Arc::new(object.data().to_vec()), range))
     }
 
     fn no_file(&self, rev: &str, name: &FileName, error: &git2::Error) -> Error {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{Context, Lane, Operation, plain::Plain};
 use crate::{
     error::{Error, Result},
-    git::{FileName, Range, RawName, RepositoryPath, Text},
+    git::{Bytes, FileName, Range, RawName, RepositoryPath, Text},
 };
 
 /// How many files one request may name.
@@ -57,7 +57,7 @@ pub enum Reply {
 
 pub enum Content {
     Text(String),
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
 }
 
 impl Serialize for Content {
@@ -98,14 +98,19 @@ impl Operation for Read {
             return None;
         };
         let name = FileName::try_from(file).ok()?;
-        let objects = context.store.at_hand(&self.path, context.asked)?;
-        let content = objects.known(rev, &name, context.asked)?;
+        let objects = context.store.at_hand(&self.path)?;
+        let (tree, content) = objects.known_file(rev, &name)?;
+        // Last, because these look at the disk.
+        let is_right = context.store.is_still(&objects, &self.path, context.asked)
+            && objects.is_tree_of(rev, tree, context.asked);
+        if !is_right {
+            return None;
+        }
         let range = self.range().within(content.len() as u64);
         if u64::from(context.settings.reply_bytes_max) < range.end - range.start {
             return None;
         }
-        let bytes = content[range.start as usize..range.end as usize].to_vec();
-        Some(self.encode(bytes).map(Reply::One))
+        Some(self.encode(Bytes::new(content, range)).map(Reply::One))
     }
 
     fn run(self, context: &Context) -> Result<Reply> {
@@ -143,7 +148,7 @@ impl Operation for Read {
     }
 }
 
-type Reader<'a> = Box<dyn FnMut(&RawName, u64) -> Result<Vec<u8>> + 'a>;
+type Reader<'a> = Box<dyn FnMut(&RawName, u64) -> Result<Bytes> + 'a>;
 
 impl Read {
     fn range(&self) -> Range {
@@ -157,7 +162,7 @@ impl Read {
             let folder = context.store.folder(&self.path)?;
             if !folder.is_bare_repository() {
                 return Ok(Box::new(move |name, limit| {
-                    folder.read(&FileName::try_from(name)?, range, limit)
+                    folder.read(&FileName::try_from(name)?, range, limit).map(Bytes::from)
                 }));
             }
         }
@@ -168,14 +173,17 @@ impl Read {
         }))
     }
 
-    fn encode(&self, bytes: Vec<u8>) -> Result<Content> {
+    fn encode(&self, bytes: Bytes) -> Result<Content> {
         match self.encoding {
-            Encoding::Base64 => Ok(Content::Text(STANDARD.encode(bytes))),
+            Encoding::Base64 => Ok(Content::Text(STANDARD.encode(&*bytes))),
             Encoding::Binary => Ok(Content::Bytes(bytes)),
-            Encoding::Utf8 => String::from_utf8(bytes).map(Content::Text).map_err(|error| {
-                let at = error.utf8_error().valid_up_to() as u64;
-                Error::invalid(format!("byte {at} is no UTF-8")).with("offset", at)
-            }),
+            Encoding::Utf8 => match std::str::from_utf8(&bytes) {
+                Ok(text) => Ok(Content::Text(text.to_owned())),
+                Err(error) => {
+                    let at = error.valid_up_to() as u64;
+                    Err(Error::invalid(format!("byte {at} is no UTF-8")).with("offset", at))
+                }
+            },
         }
     }
 }
