@@ -167,9 +167,13 @@ fn a_number_outside_its_bounds_is_a_bad_request_that_names_its_argument() {
 fn a_revision_that_is_none_is_a_bad_request_that_names_its_argument() {
     let repository = Repository::of(&[("a", "1")]);
     let mut daemon = Daemon::start();
-    for (operation, argument) in
-        [("checkout", "sha"), ("log", "range"), ("diff", "range"), ("files", "rev")]
-    {
+    for (operation, argument) in [
+        ("checkout", "sha"),
+        ("log", "range"),
+        ("diff", "range"),
+        ("files", "rev"),
+        ("read", "rev"),
+    ] {
         for rev in ["main^{nothing}", "main@{x", "a b^{/["] {
             let mut request = sound(operation, repository.path());
             request[argument] = json!(rev);

@@ -6,14 +6,11 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Serialize, Serializer};
 
 use super::{
-    FileName, Repository, Text,
-    objects::Objects,
-    pack::SMALL_BYTES_MAX,
-    repository::Sha,
+    FileName, Repository, Text, objects::Objects, pack::SMALL_BYTES_MAX, repository::Sha,
     trees::Place,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     watch::Watch,
 };
 
@@ -248,11 +245,15 @@ impl Repository {
         if rev == HEAD {
             return self.objects.tip.tree(self);
         }
+        let resolve = || match self.resolve_tree(rev) {
+            Ok(tree) => Ok(tree.id()),
+            // Any other bad request is about the file.
+            Err(error) if error.code == Code::BadRequest => Err(error.with("field", "rev")),
+            Err(error) => Err(error),
+        };
         match git2::Oid::from_str(rev) {
-            Ok(id) if rev.len() == ID_DIGITS => {
-                self.objects.tree_of(id, || Ok(self.resolve_tree(rev)?.id()))
-            }
-            _ => Ok(self.resolve_tree(rev)?.id()),
+            Ok(id) if rev.len() == ID_DIGITS => self.objects.tree_of(id, resolve),
+            _ => resolve(),
         }
     }
 

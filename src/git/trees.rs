@@ -61,7 +61,8 @@ impl Tree {
     }
 
     pub fn find(&self, name: &[u8]) -> Option<Place> {
-        let bytes = |entry: &Entry| &self.content[entry.name.start as usize..entry.name.end as usize];
+        let bytes =
+            |entry: &Entry| &self.content[entry.name.start as usize..entry.name.end as usize];
         let index = self.names.binary_search_by(|it| bytes(it).cmp(name)).ok()?;
         let Entry { name, mode } = &self.names[index];
         let id = name.end as usize + 1;

@@ -14,6 +14,8 @@ use crate::{
 
 /// More keys than any operation has, and few enough to be compared with each other.
 const KEYS_MAX: u64 = 64;
+/// So many are compared without asking for memory.
+const KEYS_USUAL: usize = 8;
 const TIMEOUT_MS_MAX: u64 = 86_400_000;
 
 /// A request whose arguments are not looked at yet.
@@ -44,7 +46,7 @@ impl<'a> Request<'a> {
         if KEYS_MAX < count {
             return Err(Error::bad_request(format!("the request has more than {KEYS_MAX} keys")));
         }
-        let mut seen = [""; KEYS_MAX as usize];
+        let (mut seen, mut seen_more) = ([""; KEYS_USUAL], Vec::new());
         let (mut op, mut timeout_ms, mut arguments) = (None, None, Arguments::default());
         // The id is read even where an earlier key is wrong; the first mistake is reported.
         let mut mistake = None;
@@ -57,12 +59,15 @@ impl<'a> Request<'a> {
                 mistake.get_or_insert(Error::bad_request("a key of the request is no string"));
                 continue;
             };
-            if seen[..index].contains(&name) {
+            if seen.contains(&name) && !name.is_empty() || seen_more.contains(&name) {
                 let twice = Error::bad_request(format!("the request has `{name}` twice"));
                 mistake.get_or_insert(twice.with("field", name));
                 continue;
             }
-            seen[index] = name;
+            match seen.get_mut(index) {
+                Some(place) if !name.is_empty() => *place = name,
+                _ => seen_more.push(name),
+            }
             let bytes = &body[value];
             match name {
                 _ if bytes == [0xc0] => (),
