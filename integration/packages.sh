@@ -41,6 +41,8 @@ need_for_suites() {
     need strace has strace
     need bsdutils has script
     need util-linux has setpriv
+    # libFuzzer is built from its source.
+    need g++ has g++
 }
 
 has_library() {
