@@ -1,5 +1,7 @@
 //! The id a client gives its request.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The longest id of the `str` kind.
@@ -12,6 +14,16 @@ pub enum RequestId {
     /// Below zero only; the others are unsigned.
     Negative(i64),
     Text(Box<str>),
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RequestId::Unsigned(number) => number.fmt(f),
+            RequestId::Negative(number) => number.fmt(f),
+            RequestId::Text(text) => write!(f, "{text:?}"),
+        }
+    }
 }
 
 impl Serialize for RequestId {
@@ -35,7 +47,7 @@ struct Visitor;
 impl de::Visitor<'_> for Visitor {
     type Value = RequestId;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an integer or a string of 1 to {ID_BYTES_MAX} bytes")
     }
 

@@ -40,6 +40,7 @@ pub struct Progress {
 pub enum Stage {
     Connecting,
     Receiving,
+    Resolving,
     Checkout,
 }
 

@@ -146,6 +146,22 @@ fn sigterm_is_an_end_like_that_of_the_input() {
 }
 
 #[test]
+fn of_two_shutdowns_the_first_is_carried_out_and_both_are_answered() {
+    let mut daemon = Daemon::start();
+    // The one without an id waits for the request before it, and the other one overtakes it.
+    daemon.send(json!({"op": "fault", "kind": "stall", "ms": 300}));
+    daemon.send(json!({"op": "shutdown"}));
+    daemon.send(json!({"op": "shutdown", "id": 1}));
+    let end = daemon.rest();
+    assert_eq!(end.frames[0], json!({"ok": true}));
+    assert_eq!(end.frames[1]["code"], "unavailable");
+    assert_eq!(end.frames[1].get("id"), None);
+    assert_eq!(end.frames[2]["id"], 1);
+    assert!(end.frames[2]["ok"].is_object(), "{:?}", end.frames);
+    assert_eq!((end.frames.len(), end.status.code()), (3, Some(0)));
+}
+
+#[test]
 fn sigterm_ends_an_idle_daemon() {
     let mut daemon = Daemon::start();
     daemon.ok(json!({"op": "ping"}));

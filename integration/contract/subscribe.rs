@@ -68,7 +68,10 @@ fn the_progress_of_a_sync_comes_before_its_reply() {
             assert_eq!(event["request"], id);
             assert_eq!(event["op"], "sync");
             let stage = event["stage"].as_str().unwrap();
-            assert!(["connecting", "receiving", "checkout"].contains(&stage), "{event}");
+            assert!(
+                ["connecting", "receiving", "resolving", "checkout"].contains(&stage),
+                "{event}"
+            );
             let (done, total) = (event["done"].as_u64().unwrap(), event["total"].as_u64().unwrap());
             assert!(total == 0 || done <= total, "{event}");
             assert!(event["bytes"].is_u64(), "{event}");

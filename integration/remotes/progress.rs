@@ -27,7 +27,7 @@ fn events(daemon: &mut Daemon) -> (Vec<Value>, Value) {
 }
 
 fn is_well_formed(events: &[Value], request: &Value) {
-    let stages = ["connecting", "receiving", "checkout"];
+    let stages = ["connecting", "receiving", "resolving", "checkout"];
     for (number, event) in events.iter().enumerate() {
         let mut keys: Vec<_> = event.as_object().unwrap().keys().cloned().collect();
         keys.sort();
@@ -47,6 +47,9 @@ fn is_well_formed(events: &[Value], request: &Value) {
             assert!(event["bytes"].as_u64() >= before["bytes"].as_u64(), "{before} then {event}");
             let stage = |event: &Value| stages.iter().position(|it| event["stage"] == *it);
             assert!(stage(event) >= stage(before), "{before} then {event}");
+            if stage(event) == stage(before) {
+                assert!(done >= before["done"].as_u64().unwrap(), "{before} then {event}");
+            }
         }
     }
 }

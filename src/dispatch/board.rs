@@ -36,6 +36,8 @@ pub struct Board {
     /// Repositories that are being written, with what waits to write them next.
     lanes: HashMap<PathBuf, VecDeque<Task>>,
     pub unnamed: Unnamed,
+    /// Whether a `shutdown` waits to be answered last.
+    pub has_shutdown: bool,
     stage: Stage,
 }
 

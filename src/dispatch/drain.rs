@@ -1,6 +1,7 @@
 //! The whole life of a daemon: from its first request to its exit status.
 
 use std::{
+    mem,
     process::ExitCode,
     sync::{Arc, atomic::Ordering::Relaxed},
     thread,
@@ -13,7 +14,11 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{Dispatch, From, Ticket, board::Key};
+use super::{
+    Dispatch, From, Ticket,
+    board::Key,
+    take::{Taken, closing},
+};
 use crate::{
     config::Settings,
     error::Error,
@@ -107,10 +112,20 @@ fn start(name: &str, body: impl FnOnce() + Send + 'static) {
 
 impl Dispatch {
     /// Takes a `shutdown` off the board: it is answered when all others are.
-    pub(super) fn ask_to_leave(self: &Arc<Self>, key: Key, shutdown: &Shutdown, from: From) {
+    pub(super) fn ask_to_leave(
+        self: &Arc<Self>,
+        key: Key,
+        shutdown: &Shutdown,
+        from: From,
+    ) -> Taken {
         let grace = shutdown.grace_ms.map(Duration::from_millis);
         let is_unnamed = key.id().is_none();
         let mut board = self.board();
+        if mem::replace(&mut board.has_shutdown, true) {
+            drop(board);
+            self.reply(key.id(), Err(closing()), from);
+            return Taken::Answered;
+        }
         let left = board.live().count() as u64;
         // Heard before it is quiet, or nobody would be answered.
         drop(self.ends.send(End::Asked(Asked { key, grace, left, cancelled: 0 })));
@@ -121,6 +136,7 @@ impl Dispatch {
             self.board().unnamed.condemn(error);
             self.take_next_unnamed(from);
         }
+        Taken::Pending
     }
 
     fn live_until(self: &Arc<Self>, ended: &Receiver<End>, grace: Duration) -> ExitCode {
@@ -180,6 +196,11 @@ impl Dispatch {
     fn tell_broken(&self, broken: &Broken) {
         let limit = u64::from(self.settings.request_bytes_max);
         let error = match broken {
+            Broken::TooLong { bytes } if is_text(*bytes) => {
+                { Error::too_large("this is text and no frame; `gitport shell` takes JSON lines") }
+                    .with("bytes", *bytes as u64)
+                    .with("limit", limit)
+            }
             Broken::TooLong { bytes } => Error::too_large("the frame is longer than allowed")
                 .with("bytes", *bytes as u64)
                 .with("limit", limit),
@@ -214,4 +235,9 @@ impl Dispatch {
     fn stop_everything(&self) {
         self.board().live().for_each(|it| it.watch.stop());
     }
+}
+
+/// Whether a length is what the start of a line of text would be as one.
+fn is_text(bytes: usize) -> bool {
+    u32::try_from(bytes).is_ok_and(|it| it.to_be_bytes().iter().all(|it| (b' '..0x7f).contains(it)))
 }

@@ -30,7 +30,7 @@ const PONG: &[u8] = b"\xa4pong";
 
 /// Whether a request has its reply already.
 #[derive(PartialEq)]
-enum Taken {
+pub(super) enum Taken {
     Answered,
     Pending,
 }
@@ -51,7 +51,7 @@ impl Dispatch {
             (board.contains(&id), board.is_closing())
         };
         let refusal = if is_live {
-            let message = format!("the id {id:?} is waiting for its reply already");
+            let message = format!("the id {id} is waiting for its reply already");
             Error::bad_request(message).with("field", "id")
         } else if is_closing {
             closing()
@@ -130,8 +130,7 @@ impl Dispatch {
                 return Taken::Pending;
             }
             Ok(Call::Control(Control::Shutdown(shutdown))) => {
-                self.ask_to_leave(key, &shutdown, from);
-                return Taken::Pending;
+                return self.ask_to_leave(key, &shutdown, from);
             }
             Ok(Call::Control(Control::Cancel(cancel))) => {
                 let is_live = self.cancel(&cancel.request, from);
@@ -285,7 +284,7 @@ impl Dispatch {
     }
 }
 
-fn closing() -> Error {
+pub(super) fn closing() -> Error {
     Error::unavailable("the daemon is shutting down")
 }
 

@@ -16,6 +16,7 @@ use crate::{
 const KEYS_MAX: u64 = 64;
 /// So many are compared without asking for memory.
 const KEYS_USUAL: usize = 8;
+const WRONG_TYPE: &str = "it has the wrong type";
 const TIMEOUT_MS_MAX: u64 = 86_400_000;
 
 /// A request whose arguments are not looked at yet.
@@ -158,8 +159,13 @@ fn explain<T: DeserializeOwned>(map: &[u8]) -> Error {
     let field = if path == "." { "" } else { &path };
     if field.starts_with("auth") && message.starts_with("invalid") {
         // The message would show what was given.
-        return wrong(field, "it has the wrong type");
+        return wrong(field, WRONG_TYPE);
     }
+    // What the decoder calls it means nothing to whoever reads this.
+    let message = match message.starts_with("wrong msgpack marker") {
+        true => WRONG_TYPE.to_owned(),
+        false => message,
+    };
     match field.is_empty() {
         true => Error::bad_request(message),
         false => wrong(field, message),

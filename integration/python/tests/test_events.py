@@ -17,7 +17,7 @@ def check(events: list[Event]) -> None:
     assert {it["event"] for it in events} == {"progress"}
     assert {it["request"] for it in events} == {"mine"}
     assert {it["op"] for it in events} == {"sync"}
-    assert {it["stage"] for it in events} <= {"connecting", "receiving", "checkout"}
+    assert {it["stage"] for it in events} <= {"connecting", "receiving", "resolving", "checkout"}
 
 
 def test_a_sync_is_followed_by_its_events(

@@ -236,9 +236,11 @@ fn listen(output: impl Read, watch: &Watch) -> String {
 /// `Receiving objects:  12% (3/25), 1.50 MiB | 2.00 MiB/s`
 fn progress(line: &str) -> Option<Progress> {
     let (what, rest) = line.split_once(": ")?;
-    if !matches!(what, "Receiving objects" | "Resolving deltas" | "Unpacking objects") {
-        return None;
-    }
+    let stage = match what {
+        "Receiving objects" | "Unpacking objects" => Stage::Receiving,
+        "Resolving deltas" => Stage::Resolving,
+        _ => return None,
+    };
     let (counts, rest) = rest.split_once('(')?.1.split_once(')')?;
     let (done, total) = counts.split_once('/')?;
     let mut amount = rest.trim_start_matches([',', ' ']).split(' ');
@@ -250,7 +252,7 @@ fn progress(line: &str) -> Option<Progress> {
         _ => 1.0,
     };
     Some(Progress {
-        stage: Stage::Receiving,
+        stage,
         done: done.parse().ok()?,
         total: total.parse().ok()?,
         bytes: (number * unit) as u64,

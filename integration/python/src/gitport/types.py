@@ -172,7 +172,7 @@ class Event(TypedDict):
     dropped: int
     request: Id | None
     op: str
-    stage: Literal["connecting", "receiving", "checkout"]
+    stage: Literal["connecting", "receiving", "resolving", "checkout"]
     done: int
     total: int
     bytes: int
