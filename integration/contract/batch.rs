@@ -172,3 +172,32 @@ fn what_a_batch_writes_waits_for_its_turn() {
     assert_eq!(ids, [1, 2]);
     assert_eq!(repository.head(), first);
 }
+
+#[test]
+fn a_read_after_a_checkout_sees_what_was_checked_out() {
+    let repository = Repository::of(&[("a", "1\n")]);
+    let first = repository.head();
+    repository.write("a", "2\n");
+    let second = repository.commit("second");
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    let read = json!({"op": "read", "path": path, "rev": "HEAD", "file": "a", "encoding": "utf8"});
+    let checkout = |sha: &str| json!({"op": "checkout", "path": path, "sha": sha});
+    for _ in 0..20 {
+        let requests =
+            json!([checkout(&first), read, read, checkout(&second), read, checkout(&first), read]);
+        let replies = daemon.ok(json!({"op": "batch", "requests": requests}));
+        let contents = [1, 2, 4, 6].map(|it: usize| replies[it]["ok"].as_str().unwrap());
+        assert_eq!(contents, ["1\n", "1\n", "2\n", "1\n"]);
+    }
+}
+
+#[test]
+fn a_batch_that_grows_beyond_a_reply_ends_there() {
+    let repository = Repository::of(&[("large", &"x".repeat(200_000))]);
+    let mut daemon = Daemon::start_with(&["--reply-bytes-max", "1000000"]);
+    let read = json!({"op": "read", "path": repository.path(), "file": "large"});
+    let requests = vec![read; 1000];
+    let reply = daemon.refused("too_large", json!({"op": "batch", "requests": requests}));
+    assert!(reply["bytes"].as_u64() < Some(2_000_000), "{reply}");
+}

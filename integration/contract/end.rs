@@ -221,3 +221,21 @@ fn the_end_of_the_input_takes_no_shutdown_its_reply() {
         assert_eq!(end.status.code(), Some(0));
     }
 }
+
+#[test]
+fn whoever_closes_stdin_still_gets_every_reply() {
+    let repository = crate::repository::Repository::of(&[("large", &"x".repeat(100_000))]);
+    let mut daemon = Daemon::start();
+    let read = json!({
+        "op": "read", "path": repository.path(), "rev": "HEAD", "file": "large",
+        "encoding": "binary", "id": 0,
+    });
+    daemon.call(read.clone());
+    for id in 1..=300 {
+        let mut read = read.clone();
+        read["id"] = json!(id);
+        daemon.send(read);
+    }
+    let end = daemon.end();
+    assert_eq!((end.frames.len(), end.status.code()), (300, Some(0)));
+}

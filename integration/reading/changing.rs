@@ -227,3 +227,41 @@ fn move_into(objects: &Path, repository: &Repository) {
         }
     }
 }
+
+#[test]
+fn a_head_or_a_branch_that_is_a_link_is_followed_to_what_it_says_now() {
+    for name in [".git/HEAD", ".git/refs/heads/main"] {
+        let (repository, [first, second]) = two_commits();
+        repository.git(&["branch", "other", &first]);
+        let file = repository.file(name);
+        let target = repository.file(format!("{name}.real"));
+        fs::rename(&file, &target).unwrap();
+        symlink(target.file_name().unwrap(), &file).unwrap();
+        let mut daemon = Daemon::start();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        for _ in 0..3 {
+            assert_eq!(seen(&mut daemon, &repository), expected(&second, "2\n"));
+        }
+        let is_head = name == ".git/HEAD";
+        let moved = if is_head { "ref: refs/heads/other".to_owned() } else { first.clone() };
+        fs::write(&target, format!("{moved}\n")).unwrap();
+        assert_eq!(seen(&mut daemon, &repository), expected(&first, "1\n"), "{name}");
+    }
+}
+
+#[test]
+fn a_git_file_that_names_another_repository_by_now_is_followed() {
+    let (one, other) = (Repository::of(&[("a", "1\n")]), Repository::of(&[("a", "2\n")]));
+    let place = Repository::of(&[("a", "3\n")]);
+    fs::rename(place.file(".git"), place.beside("away")).unwrap();
+    let mut daemon = Daemon::start();
+    for repository in [&one, &other, &one] {
+        fs::write(place.file(".git.next"), format!("gitdir: {}/.git\n", repository.path()))
+            .unwrap();
+        fs::rename(place.file(".git.next"), place.file(".git")).unwrap();
+        for _ in 0..3 {
+            let head = daemon.ok(json!({"op": "head", "path": place.path()}));
+            assert_eq!(head["sha"], repository.head());
+        }
+    }
+}

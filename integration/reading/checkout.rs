@@ -81,6 +81,20 @@ fn a_link_swapped_into_the_worktree_is_replaced_and_never_written_through() {
 }
 
 #[test]
+fn a_change_that_keeps_size_and_time_is_discarded_too() {
+    let repository = Repository::of(&[("a", "1\n"), ("b", "2\n")]);
+    let file = repository.file("a");
+    let before = fs::metadata(&file).unwrap().modified().unwrap();
+    // Older than the index, as after a while.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    repository.git(&["update-index", "--force-write-index"]);
+    repository.write("a", "x\n");
+    fs::File::options().write(true).open(&file).unwrap().set_modified(before).unwrap();
+    checkout(&mut Daemon::start(), &repository, "HEAD");
+    assert_eq!(repository.read("a"), "1\n");
+}
+
+#[test]
 fn a_folder_moved_away_and_linked_to_is_written_anew() {
     let repository = Repository::of(&[("folder/f", "1\n")]);
     let away = repository.beside("away");

@@ -27,7 +27,7 @@ use crate::{
     port::{self, Broken, Output, Stdio, envelope},
 };
 
-/// How long the last replies may take to leave.
+/// How long the last replies may take to leave, even where nothing may take any time.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long cleaning up after killed children may take; the parent may be gone for as long.
 const CLEAN_UP: Duration = Duration::from_millis(500);
@@ -180,16 +180,16 @@ impl Dispatch {
                 self.board().close(self.quiet.0.clone());
             }
         }
-        self.say_goodbye(asked);
+        self.say_goodbye(asked, grace);
         code
     }
 
-    fn say_goodbye(&self, asked: Option<Asked>) {
+    fn say_goodbye(&self, asked: Option<Asked>, grace: Duration) {
         if let Some(Asked { key, left, cancelled, .. }) = asked {
             let reply = ShutdownReply { finished: left - cancelled, cancelled };
             self.reply(key.id(), Ok(envelope::encoded(&reply)), From::Clock);
         }
-        self.output.drain(Instant::now() + LAST_WORDS);
+        self.output.drain(Instant::now() + grace.max(LAST_WORDS));
     }
 
     /// Says why nothing more can be read, in a frame that belongs to no request.

@@ -170,7 +170,14 @@ impl Dispatch {
         queue.waiting_bytes.fetch_sub(bytes, Relaxed);
         queue.running.fetch_add(1, Relaxed);
         let result = match ticket.watch.check() {
-            Ok(()) => self.run(job.work, &ticket.watch, ticket.started),
+            Ok(()) => {
+                let asked = match then {
+                    Then::Answer => ticket.started,
+                    // Those before it in its batch may have written since the batch came.
+                    Then::Continue(_) => Instant::now(),
+                };
+                self.run(job.work, &ticket.watch, asked)
+            }
             Err(error) => Err(error),
         };
         queue.running.fetch_sub(1, Relaxed);

@@ -245,6 +245,10 @@ impl Dispatch {
             if ticket.watch.is_stopped() {
                 return;
             }
+            if progressing.replies.len() > self.settings.reply_bytes_max as usize {
+                // The rest would only make it longer.
+                break;
+            }
             let job = match self.next_of_batch(&body) {
                 Ok(job) => job,
                 Err(error) => {
@@ -253,11 +257,12 @@ impl Dispatch {
                 }
             };
             if let Lane::Quick = job.lane {
-                let result = self.run(job.work, &ticket.watch, ticket.started);
+                let result = self.run(job.work, &ticket.watch, Instant::now());
                 progressing.note(result);
                 continue;
             }
-            if let Some(result) = self.at_hand(&job, ticket.started) {
+            // Not what was seen before its turn: those before it may have written.
+            if let Some(result) = self.at_hand(&job, Instant::now()) {
                 progressing.note(result);
                 continue;
             }

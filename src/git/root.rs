@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Remote, Repository, RepositoryPath};
+use super::{Remote, Repository, RepositoryPath, refs::IN_A_GIT_FOLDER};
 use crate::error::{Error, Result};
 
 /// Git follows as many alternates of alternates.
@@ -61,11 +61,20 @@ impl Root {
         if let Some(worktree) = repository.inner.workdir() {
             self.confine_existing(worktree)?;
         }
+        for name in IN_A_GIT_FOLDER {
+            let path = repository.common_folder().join(name);
+            if path.exists() {
+                self.confine_existing(&path)?;
+            }
+        }
         self.confine_objects(&repository.common_folder().join("objects"), ALTERNATES_MAX)
     }
 
     fn confine_objects(&self, objects: &Path, levels: usize) -> Result<()> {
         self.confine_existing(objects)?;
+        if objects.join("pack").exists() {
+            self.confine_existing(&objects.join("pack"))?;
+        }
         let alternates = fs::read(objects.join("info/alternates")).unwrap_or_default();
         for line in alternates.split(|it| *it == b'\n').filter(|it| !it.is_empty()) {
             let alternate = objects.join(OsStr::from_bytes(line));

@@ -38,7 +38,8 @@ type Kept = HashMap<OsString, Slot, RandomState>;
 /// The handles of one repository, and what they share.
 struct Slot {
     identity: Identity,
-    git_folder: PathBuf,
+    /// The folder of its worktree, and the one that all its worktrees share.
+    folders: [PathBuf; 2],
     /// Whether looking at it never waits for another machine.
     is_local: bool,
     /// When it was last seen to be what was opened.
@@ -51,6 +52,7 @@ struct Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     places: [u64; 4],
+    link: [u64; 3],
     config: [u64; 3],
     replacements: [u64; 2],
 }
@@ -101,14 +103,14 @@ impl Store {
 
     /// What is open at this path, if it is still there.
     fn look(&self, path: &RepositoryPath, asked: Instant) -> Result<Option<Identity>> {
-        let (identity, git_folder) = match self.lock().get(path.as_os_str()) {
+        let (identity, [git_folder, common_folder]) = match self.lock().get(path.as_os_str()) {
             Some(slot) if asked <= slot.looked => return Ok(Some(slot.identity)),
-            Some(slot) => (slot.identity, slot.git_folder.clone()),
+            Some(slot) => (slot.identity, slot.folders.clone()),
             None => return Ok(None),
         };
         let looked = Instant::now();
         self.root.confine(path)?;
-        let is_same = Identity::of(path, &git_folder) == Some(identity);
+        let is_same = Identity::of(path, &git_folder, &common_folder) == Some(identity);
         let mut kept = self.lock();
         match kept.get_mut(path.as_os_str()) {
             Some(slot) if slot.identity != identity => Ok(None),
@@ -134,7 +136,7 @@ impl Store {
         self.root.confine(path)?;
         let repository = Repository::open(path)?;
         self.root.confine_repository(&repository)?;
-        let identity = Identity::of(path, repository.git_folder())
+        let identity = Identity::of(path, repository.git_folder(), repository.common_folder())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
         match self.lock().get(path.as_os_str()) {
             Some(slot) if slot.identity == identity => {
@@ -183,19 +185,23 @@ fn is_local(folder: &Path) -> bool {
 }
 
 impl Identity {
-    fn of(path: &Path, git_folder: &Path) -> Option<Identity> {
+    fn of(path: &Path, git_folder: &Path, common_folder: &Path) -> Option<Identity> {
         // A link may lead elsewhere by now; the folder it led to is still as it was.
         let top = fs::metadata(path).ok()?;
         let folder = fs::metadata(git_folder).ok()?;
-        let config = fs::metadata(git_folder.join("config")).ok();
-        let config =
-            config.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64]);
+        // A file `.git` names a folder, and may name another one by now.
+        let link = fs::symlink_metadata(path.join(".git")).ok().filter(|it| !it.is_dir());
+        let config = fs::metadata(common_folder.join("config")).ok();
+        let file = |file: Option<fs::Metadata>| {
+            file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
+        };
+        let (link, config) = (file(link), file(config));
         // Replacements that came since would make what is open give wrong answers.
-        let replacements = fs::metadata(git_folder.join(REPLACEMENTS)).ok();
+        let replacements = fs::metadata(common_folder.join(REPLACEMENTS)).ok();
         let replacements =
             replacements.map_or([0; 2], |it| [it.mtime() as u64, it.mtime_nsec() as u64]);
         let places = [top.dev(), top.ino(), folder.dev(), folder.ino()];
-        Some(Identity { places, config, replacements })
+        Some(Identity { places, link, config, replacements })
     }
 }
 
@@ -220,10 +226,11 @@ impl Drop for Opened<'_> {
             kept.clear();
         }
         let slot = kept.entry(path.into_os_string()).or_insert_with(|| {
-            let git_folder = repository.git_folder().to_owned();
-            let is_local = [&git_folder, repository.common_folder()].into_iter().all(is_local);
+            let folders = [repository.git_folder(), repository.common_folder()];
+            let (is_local, folders) =
+                (folders.into_iter().all(is_local), folders.map(Path::to_owned));
             let (looked, objects) = (repository.asked, repository.objects().clone());
-            Slot { identity, git_folder, is_local, looked, objects, handles: Vec::new() }
+            Slot { identity, folders, is_local, looked, objects, handles: Vec::new() }
         });
         if slot.identity == identity {
             slot.handles.push(repository);

@@ -38,6 +38,7 @@ type Stamps = [Option<Stamp>; 3];
 /// Changes when a file is written or replaced.
 #[derive(PartialEq)]
 pub struct Stamp {
+    is_link: bool,
     inode: u64,
     size: u64,
     modified: (i64, i64),
@@ -99,7 +100,7 @@ impl Tip {
             .inner
             .find_reference(&reference)
             .is_ok_and(|it| it.kind() == Some(git2::ReferenceType::Direct));
-        let is_settled = is_direct && stamps.iter().flatten().all(Stamp::is_settled);
+        let is_settled = is_direct && stamps.iter().flatten().all(Stamp::tells);
         Ok((Known { reference, stamps, looked, tree }, is_settled))
     }
 
@@ -118,11 +119,18 @@ impl Stamp {
     pub fn of(file: &Path) -> Option<Stamp> {
         let it = fs::symlink_metadata(file).ok()?;
         Some(Stamp {
+            is_link: it.is_symlink(),
             inode: it.ino(),
             size: it.size(),
             modified: (it.mtime(), it.mtime_nsec()),
             changed: (it.ctime(), it.ctime_nsec()),
         })
+    }
+
+    /// Whether a change of the file will show: it is no link to another one, and not so young
+    /// that it may change again within the same instant.
+    fn tells(&self) -> bool {
+        !self.is_link && self.is_settled()
     }
 
     fn is_settled(&self) -> bool {

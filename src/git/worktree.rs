@@ -60,16 +60,20 @@ impl Worktree {
         let is_as_known = stat.st_size as u32 == entry.file_size
             && stat.st_ino as u32 == entry.ino
             && modified == known;
-        is_as_known && (modified < written || has_content(folder, name, entry))
+        // Whoever sets the time of a change back cannot set back when that was.
+        let is_untouched = modified < written
+            && (i64::from(entry.ctime.seconds()), i64::from(entry.ctime.nanoseconds()))
+                == (stat.st_ctime, stat.st_ctime_nsec as i64);
+        is_as_known && (is_untouched || has_content(folder, name, entry))
     }
 
     /// Fails where a repository is in the way of a file: it is not ours to remove.
     pub fn expect_no_repository(&mut self, entry: &IndexEntry) -> Result<()> {
-        let (parent, name) = split(&entry.path);
-        let Ok(folder) = self.folder(parent, false) else { return Ok(()) };
-        let inside = Path::new(name).join(".git");
-        match statat(folder, &inside, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) if !is_submodule(entry) => {
+        // Through no link, and with a `.git` that is a folder: the file of a submodule is not all
+        // there is of it.
+        let Ok(folder) = self.folder(&entry.path, false) else { return Ok(()) };
+        match statat(folder, ".git", AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(it) if FileType::from_raw_mode(it.st_mode).is_dir() && !is_submodule(entry) => {
                 let name = String::from_utf8_lossy(&entry.path).into_owned();
                 Err(Error::conflict(format!("a repository is where the file {name} belongs"))
                     .with("expected", "a file")

@@ -11,7 +11,7 @@ mod owner;
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
     os::fd::{AsFd, OwnedFd},
     thread,
     time::{Duration, Instant},
@@ -65,9 +65,9 @@ pub fn read_requests(
         Ok(descriptor) => descriptor,
         Err(error) => return End::Broken(Broken::Input(error)),
     };
-    let mut frames = Frames::new(File::from(input), frame_bytes_max);
+    let mut frames = Frames::new(Patient(File::from(input)), frame_bytes_max);
     loop {
-        if !output.wait_for_room(&ready) {
+        if !output.wait_for_room() {
             return End::ClientGone;
         }
         match frames.next() {
@@ -79,6 +79,23 @@ pub fn read_requests(
             output.flush();
             if is_quiet() {
                 linger(&ready);
+            }
+        }
+    }
+}
+
+/// Input that is waited for, also where somebody made it non-blocking: it is theirs as much as
+/// ours.
+struct Patient(File);
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let _ = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None);
+                }
+                read => return read,
             }
         }
     }

@@ -174,10 +174,10 @@ impl Output {
 
     /// Waits until so little is waiting that a request more does no harm; false when the client
     /// is gone. The reader's way to let a client feel that it does not read.
-    pub fn wait_for_room(&self, input: impl AsFd) -> bool {
+    pub fn wait_for_room(&self) -> bool {
         let mut state = self.lock();
         while WAITING_BYTES_MAX < state.waiting.len() {
-            if state.is_gone || has_hung_up(input.as_fd()) || has_hung_up(self.descriptor.as_fd()) {
+            if state.is_gone || has_hung_up(self.descriptor.as_fd()) {
                 return false;
             }
             self.hand_over(&mut state);

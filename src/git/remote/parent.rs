@@ -204,13 +204,13 @@ struct Staging(PathBuf);
 impl Staging {
     fn new(path: &Path) -> Result<Staging> {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        let Some(parent) = path.parent() else {
             return Err(Error::bad_request("a repository cannot be at /").with("field", "path"));
         };
         sweep(parent);
         let number = LAST.fetch_add(1, Relaxed);
         let process = std::process::id();
-        let name = format!("{STAGING}{process}-{number}-{}", name.to_string_lossy());
+        let name = format!("{STAGING}{process}-{number}");
         Ok(Staging(parent.join(name)))
     }
 }
