@@ -288,3 +288,26 @@ fn a_sync_that_is_killed_leaves_nothing() {
         assert_eq!(beside(&origin), before, "after {wait_ms} ms");
     }
 }
+
+#[test]
+fn a_branch_that_another_worktree_has_is_not_moved_under_it() {
+    let origin = Repository::of(&[("a", "1\n")]);
+    origin.git(&["branch", "other"]);
+    let clone = origin.beside("clone");
+    let sync =
+        |branch: &str| json!({"op": "sync", "url": origin.path(), "branch": branch, "path": clone});
+    let mut daemon = Daemon::start();
+    let main = daemon.ok(sync("main"));
+    let git = |arguments: &[&str]| origin.git(&[&["-C", text(&clone)], arguments].concat());
+    git(&["branch", "-q", "other"]);
+    let linked = origin.beside("linked");
+    git(&["worktree", "add", "-q", text(&linked), "other"]);
+    origin.git(&["checkout", "-q", "other"]);
+    origin.write("a", "2\n");
+    origin.commit("second");
+    let reply = daemon.refused("conflict", sync("other"));
+    assert!(reply["actual"].as_str().unwrap().ends_with("linked"), "{reply}");
+    assert_eq!(git(&["rev-parse", "HEAD", "other"]), format!("{0}\n{0}", main.as_str().unwrap()));
+    assert_eq!(git(&["status", "--porcelain"]), "");
+    assert_eq!(origin.git(&["-C", text(&linked), "status", "--porcelain"]), "");
+}

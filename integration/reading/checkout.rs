@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::Dice;
 use crate::{
     daemon::Daemon,
+    processes::meanwhile,
     repository::{Repository, text, varied},
 };
 
@@ -185,6 +186,81 @@ fn line_ends_are_written_as_the_attributes_say() {
     assert_eq!(repository.read("a.dos"), "one\r\ntwo\r\n");
     assert_eq!(repository.read("a.unix"), "one\ntwo\n");
     assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn line_ends_are_those_of_the_commit_that_comes_not_of_the_one_before() {
+    let repository = Repository::of(&[(".gitattributes", "* text eol=crlf\n"), ("a", "1\n")]);
+    let windows = repository.head();
+    repository.write(".gitattributes", "* -text\n");
+    repository.write("a", "2\n");
+    let plain = repository.commit("plain");
+    let mut daemon = Daemon::start();
+    for (sha, content) in [(&windows, "1\r\n"), (&plain, "2\n"), (&windows, "1\r\n")] {
+        checkout(&mut daemon, &repository, sha);
+        assert_eq!(repository.read("a"), content, "at {sha}");
+        assert_eq!(repository.git(&["status", "--porcelain"]), "", "at {sha}");
+    }
+}
+
+#[test]
+fn a_lock_on_the_index_refuses_before_anything_is_touched() {
+    let repository = Repository::of(&[("a", "1\n")]);
+    let first = repository.head();
+    repository.write("a", "2\n");
+    let second = repository.commit("second");
+    repository.write("a", "changed\n");
+    repository.write(".git/index.lock", "");
+    let request = json!({"op": "checkout", "path": repository.path(), "sha": first});
+    let reply = Daemon::start().refused("locked", request);
+    assert!(reply["path"].as_str().unwrap().ends_with("index.lock"), "{reply}");
+    assert!(reply["age_ms"].is_u64(), "{reply}");
+    assert_eq!(repository.head(), second);
+    assert_eq!(repository.read("a"), "changed\n");
+}
+
+#[test]
+fn a_status_in_a_loop_beside_it_is_in_nobodys_way() {
+    let repository = Repository::new();
+    for number in 0..300 {
+        repository.write(format!("{number}"), format!("{number}\n"));
+    }
+    let first = repository.commit("first");
+    for number in 0..300 {
+        repository.write(format!("{number}"), "changed\n");
+    }
+    let second = repository.commit("second");
+    let mut daemon = Daemon::start();
+    meanwhile(
+        || drop(repository.git(&["status", "--porcelain"])),
+        || {
+            for sha in [&first, &second].into_iter().cycle().take(12) {
+                checkout(&mut daemon, &repository, sha);
+            }
+        },
+    );
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_worktree_on_another_file_system_is_written_too() {
+    let Ok(there) = tempfile::tempdir_in("/dev/shm") else { return };
+    let repository = Repository::of(&[("a", "1\n"), ("folder/b", "2\n")]);
+    let first = repository.head();
+    repository.link("l", "a");
+    repository.write("a", "3\n");
+    repository.set_mode("a", 0o755);
+    let second = repository.commit("second");
+    let path = there.path().join("worktree");
+    repository.git(&["worktree", "add", "-q", "--detach", text(&path), &first]);
+    fs::create_dir(path.join("gitport-checkout")).unwrap();
+    fs::write(path.join("gitport-checkout/mine"), "mine").unwrap();
+    let mut daemon = Daemon::start();
+    for sha in [&second, &first, &second] {
+        assert_eq!(daemon.ok(json!({"op": "checkout", "path": path, "sha": sha})), **sha);
+        let status = repository.git(&["-C", text(&path), "status", "--porcelain"]);
+        assert_eq!(status, "?? gitport-checkout/");
+    }
 }
 
 #[test]

@@ -1,31 +1,29 @@
 //! Making the worktree what a commit says.
 
 use std::{
-    cell::Cell,
     ffi::OsStr,
     fs, io,
-    os::{
-        fd::OwnedFd,
-        unix::{ffi::OsStrExt, fs::MetadataExt},
-    },
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
-use git2::{IndexEntry, build::CheckoutBuilder};
-use rustix::fs::FileType;
+use git2::IndexEntry;
 
 use super::{
     Folder, Repository,
+    aside::Aside,
     lock::{self, Writer},
     refs::Branch,
     worktree::{Worktree, is_submodule},
 };
 use crate::{
     error::{Error, Result},
-    watch::{Progress, Stage, Watch},
+    watch::Watch,
 };
 
-const ASIDE: &str = "gitport-checkout";
+const ATTRIBUTES: &str = ".gitattributes";
+const INDEX: &str = "index";
+const INDEX_LOCK: &str = "index.lock";
 /// What the index needs for a file besides its name.
 const INDEX_ENTRY_BYTES: usize = 72;
 /// What is kept free for refs, their logs, and folders.
@@ -53,27 +51,29 @@ impl Repository {
             return Ok(());
         }
         let mut writer = Writer::acquire(self.git_folder(), watch)?;
-        writer.clear(self.git_folder(), &["index.lock", "HEAD.lock"], watch)?;
+        writer.clear(self.git_folder(), &[INDEX_LOCK, "HEAD.lock"], watch)?;
         if let Head::On(branch) = head {
             let lock = format!("{}.lock", branch.reference());
             writer.clear(self.common_folder(), &[&lock, "packed-refs.lock"], watch)?;
+            self.expect_nowhere_else(branch)?;
         }
         let tree = self.inner.find_commit(commit)?.tree()?;
         let mut change = None;
         if !self.is_bare() {
             self.expect_content(&tree)?;
-            change = Some(Change::prepare(self, &tree, watch)?);
+            change = Some(Change::prepare(self, &tree, &writer, watch)?);
         }
         writer.begin();
-        if let Some(change) = change {
-            change.apply(self)?;
-        }
+        // The refs first: somebody may hold one, and then no file has been touched.
         match head {
             Head::Detached => self.inner.set_head_detached(commit)?,
             Head::On(branch) => {
                 self.inner.reference(&branch.reference(), commit, true, "gitport: sync")?;
                 self.inner.set_head(&branch.reference())?;
             }
+        }
+        if let Some(change) = change {
+            change.apply(self)?;
         }
         writer.finish();
         Ok(())
@@ -100,7 +100,7 @@ impl Repository {
         if lock::was_interrupted(self.git_folder()) {
             return Ok(None);
         }
-        let Some(written) = modified(&self.git_folder().join("index")) else { return Ok(None) };
+        let Some(written) = modified(&self.git_folder().join(INDEX)) else { return Ok(None) };
         let mut index = self.inner.index()?;
         index.read(false)?;
         let mut worktree = Worktree::open(worktree)?;
@@ -110,6 +110,26 @@ impl Repository {
         // With nothing changed, this is the tree the index remembers, and nothing is written.
         let is_whole = index.write_tree().ok() == Some(self.inner.find_commit(commit)?.tree_id());
         Ok(is_whole.then_some(commit))
+    }
+
+    /// Fails where another worktree has the branch checked out: it would be moved under its files.
+    fn expect_nowhere_else(&self, branch: &Branch) -> Result<()> {
+        let common = self.common_folder();
+        let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
+        let is_bare = self.inner.config()?.get_bool("core.bare").unwrap_or(false);
+        let main = (!is_bare).then(|| common.to_owned());
+        for folder in linked.map(|it| it.path()).chain(main) {
+            let is_ours =
+                fs::canonicalize(&folder).ok() == fs::canonicalize(self.git_folder()).ok();
+            let head = fs::read_to_string(folder.join("HEAD")).unwrap_or_default();
+            if !is_ours && head.trim_end() == format!("ref: {}", branch.reference()) {
+                let message = format!("`{}` is checked out in another worktree", branch.name());
+                return Err(Error::conflict(message)
+                    .with("expected", "a branch that is checked out nowhere else")
+                    .with("actual", folder.to_string_lossy().into_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// Fails before anything is touched where a partial clone lacks what would be written.
@@ -137,6 +157,7 @@ impl Repository {
 /// What is to be done to a worktree, with the files it needs written already.
 struct Change {
     aside: Aside,
+    lock: IndexLock,
     index: git2::Index,
     /// Files to be put in place, in the order of their names.
     written: Vec<IndexEntry>,
@@ -145,15 +166,25 @@ struct Change {
 }
 
 impl Change {
-    fn prepare(repository: &Repository, tree: &git2::Tree, watch: &Watch) -> Result<Change> {
-        let top = repository.worktree("check out into")?;
-        let mut worktree = Worktree::open(top)?;
-        let mut index = repository.inner.index()?;
-        index.read(true)?;
-        let since = modified(&repository.git_folder().join("index")).unwrap_or_default();
+    /// Holds the index from here on: nobody's `git add` comes in between.
+    fn prepare(
+        repository: &Repository,
+        tree: &git2::Tree,
+        writer: &Writer,
+        watch: &Watch,
+    ) -> Result<Change> {
+        let git_folder = repository.git_folder();
+        let lock = IndexLock::take(git_folder, writer, watch)?;
+        let aside = Aside::new(git_folder)?;
+        let mut worktree = Worktree::open(repository.worktree("check out into")?)?;
+        let now = git_folder.join(INDEX);
+        if now.exists() {
+            fs::copy(&now, aside.index()).map_err(|error| aside.failed(&error))?;
+        }
+        let mut index = git2::Index::open(&aside.index())?;
+        let since = modified(&now).unwrap_or_default();
         let before: Vec<Vec<u8>> = index.iter().map(|it| it.path).collect();
-        // Keeps what is known of files whose content stays. The attributes that say how the others
-        // are written are read from it as well.
+        // Keeps what is known of files whose content stays.
         index.read_tree(tree)?;
         let is_tracked = |name: &Vec<u8>| index.get_path(path(name), 0).is_some();
         let stale = before.into_iter().filter(|it| !is_tracked(it)).collect();
@@ -162,14 +193,13 @@ impl Change {
         for entry in &written {
             worktree.expect_no_repository(entry)?;
         }
-        let aside = Aside::new(repository.git_folder(), top)?;
-        let files: Vec<&IndexEntry> = written.iter().filter(|it| !is_submodule(it)).collect();
-        let filled = aside.fill(repository, tree, &files, watch);
+        let has_attributes = |entry: &IndexEntry| path(&entry.path).ends_with(ATTRIBUTES);
+        let attributes: Vec<IndexEntry> = index.iter().filter(has_attributes).collect();
+        let files = written.iter().filter(|it| !is_submodule(it) && !has_attributes(it)).collect();
+        aside.fill(repository, tree.id(), attributes.iter().collect(), files, watch)?;
         let bytes = index.iter().map(|it| INDEX_ENTRY_BYTES + it.path.len()).sum::<usize>();
-        let reserved = filled.and_then(|()| aside.reserve(bytes + ROOM_BYTES));
-        // What it knows is of a worktree that stays as it is, then.
-        reserved.inspect_err(|_| drop(index.read(true)))?;
-        Ok(Change { aside, index, written, stale })
+        aside.reserve(bytes + ROOM_BYTES)?;
+        Ok(Change { aside, lock, index, written, stale })
     }
 
     /// Done to its end, whoever waits for it or not.
@@ -187,149 +217,43 @@ impl Change {
             self.index.add(entry)?;
         }
         self.aside.give_room();
-        Ok(self.index.write()?)
+        // Remembered in the index, so that the next look need not find it out.
+        self.index.write_tree_to(&repository.inner)?;
+        self.index.write()?;
+        self.lock.replace_index(&self.aside.index())
     }
 }
 
-/// A folder beside the worktree in which files are written before they are put in their places.
-struct Aside(PathBuf);
+/// The index of a worktree, held as Git holds it.
+struct IndexLock(PathBuf);
 
-impl Aside {
-    fn new(git_folder: &Path, worktree: &Path) -> Result<Aside> {
-        let device = |folder: &Path| fs::metadata(folder).map(|it| it.dev()).ok();
-        // Files can only be moved within one file system.
-        let is_near = device(git_folder) == device(worktree);
-        let aside = Aside(if is_near { git_folder } else { worktree }.join(ASIDE));
-        aside.remove();
-        fs::create_dir(&aside.0).map_err(|error| aside.failed(&error))?;
-        fs::create_dir(aside.files()).map_err(|error| aside.failed(&error))?;
-        Ok(aside)
-    }
-
-    /// Writes the files as they are to be in the worktree.
-    fn fill(
-        &self,
-        repository: &Repository,
-        tree: &git2::Tree,
-        entries: &[&IndexEntry],
-        watch: &Watch,
-    ) -> Result<()> {
-        self.write(repository, tree, entries, watch)?;
-        let has_links = repository.inner.config()?.get_bool("core.symlinks").unwrap_or(true);
-        let kind = |mode: u32| match FileType::from_raw_mode(mode) {
-            FileType::Symlink if !has_links => FileType::RegularFile,
-            kind => kind,
-        };
-        let is_missing = |entry: &&IndexEntry| {
-            let file = fs::symlink_metadata(self.files().join(path(&entry.path)));
-            !file.is_ok_and(|it| FileType::from_raw_mode(it.mode()) == kind(entry.mode))
-        };
-        // libgit2 writes nothing where HEAD has something of another kind, unless it is there.
-        let missing: Vec<&IndexEntry> = entries.iter().copied().filter(is_missing).collect();
-        let head = repository.resolve_tree("HEAD").ok();
-        for entry in &missing {
-            let before = head.as_ref().and_then(|it| it.get_path(path(&entry.path)).ok());
-            let mode = before.map_or(0, |it| it.filemode() as u32);
-            self.stand_in(path(&entry.path), kind(mode)).map_err(|error| self.failed(&error))?;
-        }
-        self.write(repository, tree, &missing, watch)?;
-        match missing.iter().find(|it| is_missing(it)) {
-            Some(entry) => {
-                let name = path(&entry.path).display();
-                Err(Error::internal(format!("{name} was not written")))
+impl IndexLock {
+    fn take(git_folder: &Path, writer: &Writer, watch: &Watch) -> Result<IndexLock> {
+        let lock = git_folder.join(INDEX_LOCK);
+        loop {
+            // Waits for those who live, but not for ever.
+            writer.clear(git_folder, &[INDEX_LOCK], watch)?;
+            match fs::File::create_new(&lock) {
+                Ok(_) => return Ok(IndexLock(lock)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
+                Err(error) => return Err(Error::from_io(lock.display(), &error)),
             }
-            None => Ok(()),
         }
     }
 
-    fn stand_in(&self, name: &Path, kind: FileType) -> io::Result<()> {
-        let place = self.files().join(name);
-        fs::create_dir_all(place.parent().unwrap_or(&place))?;
-        match kind {
-            FileType::Directory => fs::create_dir_all(place),
-            FileType::Symlink => std::os::unix::fs::symlink("nothing", place),
-            _ => fs::write(place, ""),
-        }
-    }
-
-    fn write(
-        &self,
-        repository: &Repository,
-        tree: &git2::Tree,
-        entries: &[&IndexEntry],
-        watch: &Watch,
-    ) -> Result<()> {
-        // No name would mean all of them.
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let is_stopped = Cell::new(false);
-        let mut options = CheckoutBuilder::new();
-        options
-            .force()
-            .recreate_missing(true)
-            .update_index(false)
-            .target_dir(&self.files())
-            .disable_pathspec_match(true)
-            .progress(|_, done, total| {
-                let (done, total) = (done as u64, total as u64);
-                watch.tell(&Progress { stage: Stage::Checkout, done, total, bytes: 0 });
-            })
-            .notify_on(git2::CheckoutNotificationType::all())
-            .notify(|_, _, _, _, _| {
-                is_stopped.set(watch.is_stopped());
-                !is_stopped.get()
-            });
-        for entry in entries {
-            options.path(&*entry.path);
-        }
-        let written = repository.inner.checkout_tree(tree.as_object(), Some(&mut options));
-        drop(options);
-        written.map_err(|error| match is_stopped.get() {
-            true => Error::cancelled("the checkout was stopped"),
-            false => Error::from(error).while_doing("checking out"),
-        })
-    }
-
-    /// Takes the room that the index and the refs need in the end.
-    fn reserve(&self, bytes: usize) -> Result<()> {
-        fs::write(self.room(), vec![0; bytes]).map_err(|error| self.failed(&error))
-    }
-
-    fn give_room(&self) {
-        // Where it is gone already there is the more room.
-        let _ = fs::remove_file(self.room());
-    }
-
-    fn open(&self) -> Result<OwnedFd> {
-        fs::File::open(self.files()).map(OwnedFd::from).map_err(|error| self.failed(&error))
-    }
-
-    fn files(&self) -> PathBuf {
-        self.0.join("files")
-    }
-
-    fn room(&self) -> PathBuf {
-        self.0.join("room")
-    }
-
-    fn failed(&self, error: &io::Error) -> Error {
-        Error::from_io(self.0.display(), error)
-    }
-
-    /// Also what a process that died has left; nobody else writes while we do.
-    fn remove(&self) {
-        let _ = fs::remove_dir_all(&self.0);
+    fn replace_index(&self, new: &Path) -> Result<()> {
+        let index = self.0.with_file_name(INDEX);
+        fs::rename(new, &index).map_err(|error| Error::from_io(index.display(), &error))
     }
 }
 
-impl Drop for Aside {
+impl Drop for IndexLock {
     fn drop(&mut self) {
-        self.remove();
+        let _ = fs::remove_file(&self.0);
     }
 }
 
-fn path(name: &[u8]) -> &Path {
+pub(super) fn path(name: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(name))
 }
 

@@ -3,6 +3,7 @@
 //! Reads nothing but what a request names: no configuration of the user or the machine, no hook.
 
 mod cache;
+mod aside;
 mod checkout;
 mod diff;
 pub mod example;

@@ -15,7 +15,8 @@ use std::{
 use git2::{IndexEntry, IndexTime};
 use rustix::{
     fs::{
-        AtFlags, FileType, Mode, OFlags, Stat, mkdirat, open, openat, renameat, statat, unlinkat,
+        AtFlags, FileType, Mode, OFlags, Stat, mkdirat, open, openat, readlinkat, renameat, statat,
+        symlinkat, unlinkat,
     },
     io::Errno,
 };
@@ -104,6 +105,10 @@ impl Worktree {
             }
             moved => moved,
         };
+        let moved = match moved {
+            Err(Errno::XDEV) => copy(aside, from, folder, name),
+            moved => moved,
+        };
         moved.map_err(failed)?;
         let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         note(entry, &stat);
@@ -137,6 +142,27 @@ fn enter(above: &OwnedFd, part: &OsStr, makes: bool) -> Result<OwnedFd, Errno> {
     }
     mkdirat(above, part, Mode::from_raw_mode(0o777))?;
     openat(above, part, flags, Mode::empty())
+}
+
+/// Moves a file to another file system: beside its place first, so that it appears there whole.
+fn copy(aside: &OwnedFd, from: &OsStr, folder: BorrowedFd, name: &OsStr) -> Result<(), Errno> {
+    let beside = format!(".gitport-{}", std::process::id());
+    // What a dead process of this number left.
+    let _ = unlinkat(folder, &beside, AtFlags::empty());
+    let stat = statat(aside, from, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+        let target = readlinkat(aside, from, Vec::new())?;
+        symlinkat(target, folder, &beside)?;
+    } else {
+        let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let write = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mut source = fs::File::from(openat(aside, from, read, Mode::empty())?);
+        let mode = Mode::from_raw_mode(stat.st_mode & 0o777);
+        let mut target = fs::File::from(openat(folder, &beside, write, mode)?);
+        let copied = std::io::copy(&mut source, &mut target);
+        copied.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    }
+    renameat(folder, &beside, folder, name)
 }
 
 fn split(name: &[u8]) -> (&[u8], &OsStr) {
