@@ -116,8 +116,17 @@ defmodule GitPort.CrashTest do
 
   test "a program that is not there is told at the start" do
     Process.flag(:trap_exit, true)
-    assert {:error, %Error{} = error} = GitPort.start_link(executable: "/no/such/gitport")
-    assert error.message =~ "/no/such/gitport"
+
+    failed = fn options ->
+      assert {:error, %Error{code: :unavailable} = error} = GitPort.start_link(options)
+      error.message
+    end
+
+    at = "/no/such/gitport"
+    assert failed.(executable: at) == "cannot start gitport: there is no program at #{at}"
+    name = "no-such-gitport"
+    assert failed.(executable: name) == "cannot start gitport: there is no #{name} in the PATH"
+    assert failed.(executable: "/etc/passwd") =~ "/etc/passwd may not be executed"
   end
 
   @tag skip: GitPort.Case.missing("fault")

@@ -21,9 +21,20 @@ defmodule GitPort.Daemon do
     end
   rescue
     problem in [ErlangError, ArgumentError] ->
-      reason = Exception.message(problem)
-      {:error, Link.not_sent("cannot start #{options.executable}: #{reason}")}
+      {:error, Link.not_sent("cannot start gitport: #{why(problem, options)}")}
   end
+
+  defp why(%ErlangError{original: :enoent}, %{executable: executable}) do
+    if String.contains?(executable, "/"),
+      do: "there is no program at #{executable}",
+      else: "there is no #{executable} in the PATH"
+  end
+
+  defp why(%ErlangError{original: :eacces}, %{executable: executable}) do
+    "#{executable} may not be executed"
+  end
+
+  defp why(problem, %{executable: executable}), do: "#{executable}: #{Exception.message(problem)}"
 
   # A daemon that reads no more does not notice the end of its input either.
   @spec kill(port(), integer() | nil) :: :ok
