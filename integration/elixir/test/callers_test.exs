@@ -88,6 +88,20 @@ defmodule GitPort.CallersTest do
     assert results == Enum.map(1..@files, &content/1)
   end
 
+  test "a request is awaited once, by the process that sent it", %{port: port} do
+    request = GitPort.async(port, "ping")
+
+    other = Task.async(fn -> assert_raise ArgumentError, fn -> GitPort.await(request) end end)
+    assert Exception.message(Task.await(other)) =~ "only the process that sent"
+
+    assert GitPort.await(request) == {:ok, "pong"}
+    assert_raise ArgumentError, ~r/awaited before/, fn -> GitPort.await(request) end
+
+    nowhere = GitPort.async(:nobody, "ping")
+    assert {:error, %Error{code: :unavailable}} = GitPort.await(nowhere)
+    assert_raise ArgumentError, ~r/awaited before/, fn -> GitPort.await(nowhere) end
+  end
+
   test "a process without a port gets an error" do
     assert {:error, %Error{code: :unavailable}} = GitPort.ping(:nobody_of_that_name)
     assert [{:error, %Error{code: :unavailable}}] = GitPort.call_many(:nobody, [{"ping", []}])

@@ -10,6 +10,31 @@ defmodule GitPort.TimeoutTest do
     %{port: port, os_pid: os_pid}
   end
 
+  test "a timeout that is none raises before anything is sent" do
+    port = start_port()
+
+    for timeout <- ["x", -1, 1.5, nil, :soon] do
+      calls = [
+        fn -> GitPort.ping(port, timeout: timeout) end,
+        fn -> GitPort.call(port, "ping", [], timeout: timeout) end,
+        fn -> GitPort.call_many(port, [{"ping", []}], timeout: timeout) end,
+        fn -> GitPort.start_link(executable: executable(), timeout: timeout) end
+      ]
+
+      for call <- calls, do: assert_raise(ArgumentError, ~r/a timeout is/, call)
+    end
+
+    assert_raise ArgumentError, ~r/a timeout is/, fn ->
+      GitPort.subscribe(port, [:progress], timeout: "x")
+    end
+
+    request = GitPort.async(port, "ping")
+    assert_raise ArgumentError, ~r/a timeout is/, fn -> GitPort.await(request, "x") end
+    assert GitPort.await(request) == {:ok, "pong"}
+    assert outstanding(port) == 0
+    assert mailbox() == []
+  end
+
   describe "with a daemon that does not answer" do
     setup :stopped
 

@@ -26,25 +26,40 @@ defmodule GitPort.Client do
 
   @spec async(GenServer.server(), String.t(), Enumerable.t(), keyword()) :: Request.t()
   def async(port, op, arguments, options) do
+    own_timeout = own_timeout!(options)
     started = Telemetry.request_started(port, op)
     body = encode!(port, op, arguments, started)
+    # A request cannot remember by itself that it was awaited, as it is a value.
+    awaited = :atomics.new(1, [])
+    request = %Request{op: op, port: port, started: started, caller: self(), awaited: awaited}
 
     case Link.fetch(port) do
       {:ok, link} ->
-        timeout = timeout(link, op, options)
-        deadline = deadline(timeout)
-        request = %Request{op: op, port: port, started: started, timeout: timeout}
-        deliver(%Request{request | link: link, deadline: deadline}, body)
+        timeout = own_timeout || timeout(link, op)
+        request = %Request{request | link: link, timeout: timeout, deadline: deadline(timeout)}
+        deliver(request, body)
 
       {:error, error} ->
-        failed(%Request{op: op, port: port, started: started}, error)
+        failed(request, error)
     end
   end
 
   @spec await(Request.t(), timeout()) :: {:ok, term()} | {:error, Error.t()}
-  def await(%Request{failed: %Error{} = error}, _timeout), do: {:error, error}
+  def await(%Request{} = request, timeout) do
+    timeout!(timeout)
 
-  def await(%Request{id: id, reference: reference} = request, timeout) do
+    if request.caller != self() do
+      raise ArgumentError, "only the process that sent #{inspect(request)} can await it"
+    end
+
+    if :atomics.exchange(request.awaited, 1, 1) == 1 do
+      raise ArgumentError, "#{inspect(request)} has been awaited before"
+    end
+
+    if request.failed, do: {:error, request.failed}, else: await_reply(request, timeout)
+  end
+
+  defp await_reply(%Request{id: id, reference: reference} = request, timeout) do
     deadline = if timeout == :infinity, do: request.deadline, else: earlier(request, timeout)
 
     result =
@@ -109,7 +124,7 @@ defmodule GitPort.Client do
           {:ok, term()} | {:error, Error.t()}
   def owner_call(port, message, timeout) do
     with {:ok, link} <- Link.fetch(port) do
-      timeout = timeout || link.timeout
+      timeout = timeout!(timeout || link.timeout)
       deadline = deadline(timeout)
 
       with {:ok, link} <- if(link.port, do: {:ok, link}, else: daemon_after(link, deadline)) do
@@ -152,7 +167,25 @@ defmodule GitPort.Client do
 
   @spec deadline(timeout()) :: integer() | :infinity
   def deadline(:infinity), do: :infinity
-  def deadline(timeout) when is_integer(timeout) and timeout >= 0, do: now() + timeout
+  def deadline(timeout), do: now() + timeout
+
+  @doc "The timeout among the options of a call, nil if there is none."
+  @spec own_timeout!(keyword()) :: timeout() | nil
+  def own_timeout!(options) do
+    case Keyword.fetch(options, :timeout) do
+      {:ok, timeout} -> timeout!(timeout)
+      :error -> nil
+    end
+  end
+
+  @spec timeout!(term()) :: timeout()
+  def timeout!(:infinity), do: :infinity
+  def timeout!(timeout) when is_integer(timeout) and timeout >= 0, do: timeout
+
+  def timeout!(other) do
+    raise ArgumentError,
+          "a timeout is a number of milliseconds or :infinity, not #{inspect(other)}"
+  end
 
   @spec remaining(integer() | :infinity) :: timeout()
   def remaining(:infinity), do: :infinity
@@ -178,10 +211,8 @@ defmodule GitPort.Client do
     flush(reference)
   end
 
-  defp timeout(link, op, options) do
-    default = if op in @network_operations, do: link.network_timeout, else: link.timeout
-    Keyword.get(options, :timeout, default)
-  end
+  defp timeout(link, op) when op in @network_operations, do: link.network_timeout
+  defp timeout(link, _op), do: link.timeout
 
   defp earlier(request, timeout), do: min(request.deadline, deadline(timeout))
 

@@ -17,6 +17,8 @@ defmodule GitPort.Many do
   @spec call(GenServer.server(), [{String.t(), Enumerable.t()}], keyword()) ::
           [{:ok, term()} | {:error, GitPort.Error.t()}]
   def call(port, requests, options) do
+    timeout = Client.own_timeout!(options)
+
     # Before anything is sent, so that a request that cannot be encoded leaves nothing behind.
     requests =
       for {{op, arguments}, number} <- Enum.with_index(requests) do
@@ -24,14 +26,13 @@ defmodule GitPort.Many do
       end
 
     case Link.fetch(port) do
-      {:ok, link} -> run(new(port, link, options), requests)
+      {:ok, link} -> run(new(port, link, timeout || link.timeout, options), requests)
       {:error, error} -> Enum.map(requests, fn _request -> {:error, error} end)
     end
   end
 
-  defp new(port, link, options) do
+  defp new(port, link, timeout, options) do
     Link.watch(link)
-    timeout = Keyword.get(options, :timeout, link.timeout)
 
     %__MODULE__{
       port: port,

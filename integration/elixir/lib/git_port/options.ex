@@ -2,6 +2,8 @@ defmodule GitPort.Options do
   @moduledoc false
   # The options of a port, checked once.
 
+  alias GitPort.Client
+
   @defaults [
     executable: "gitport",
     args: ["serve"],
@@ -27,6 +29,8 @@ defmodule GitPort.Options do
   @spec new!(keyword()) :: t()
   def new!(options) do
     options = struct!(__MODULE__, Keyword.validate!(options, @defaults))
+    Client.timeout!(options.timeout)
+    Client.timeout!(options.network_timeout)
     %{options | executable: executable(options.executable), env: environment(options.env)}
   end
 

@@ -8,7 +8,8 @@ defmodule GitPort.Request do
 
   @derive {Inspect, only: [:id, :op]}
   @enforce_keys [:op, :port]
-  defstruct [:id, :link, :reference, :timeout, :deadline, :started, :failed | @enforce_keys]
+  defstruct [:id, :link, :reference, :timeout, :deadline, :started, :failed, :caller, :awaited] ++
+              @enforce_keys
 
   @type t :: %__MODULE__{
           id: integer() | nil,
@@ -19,6 +20,8 @@ defmodule GitPort.Request do
           timeout: timeout() | nil,
           deadline: integer() | :infinity | nil,
           started: integer() | nil,
-          failed: GitPort.Error.t() | nil
+          failed: GitPort.Error.t() | nil,
+          caller: pid() | nil,
+          awaited: :atomics.atomics_ref() | nil
         }
 end
