@@ -17,16 +17,24 @@ defmodule GitPort do
       {:ok, content} = GitPort.read(MyApp.Git, "/srv/repositories/site", "deploy/app.yaml")
 
   Every function returns `{:ok, value}` or `{:error, %GitPort.Error{}}`. Values are what the
-  protocol says, with strings as keys. Content is a binary, whatever its bytes.
+  protocol says, with strings as keys.
+
+  ## Content
+
+  `read/4`, and a `read` in `batch/3`, give the bytes of a file as they are. `call/4`, `async/4` and
+  `call_many/3` send what they are given and nothing else, so there a `read` gives base64, as the
+  protocol says, unless it has `encoding: "binary"`.
 
   ## Options
 
-  The functions of operations take the arguments of the protocol as a keyword list or map, and
-  beside them
+  The functions of operations take the arguments of the protocol as a keyword list or a map, whose
+  keys are atoms or strings, and beside them
 
     * `:timeout` - how long the caller waits, in milliseconds or `:infinity`. It is told to the
       daemon, which ends what takes longer. If even its answer is missing, the caller gets
       `:timeout` and the request is cancelled; a late reply goes nowhere.
+
+  What can be told to be wrong before anything is sent raises `ArgumentError`.
 
   A caller that dies has its requests cancelled.
 
@@ -34,7 +42,8 @@ defmodule GitPort do
 
   Whoever waits for a reply gets `:unavailable` at once, as nobody knows what became of the
   request. The port starts the daemon again after a pause; new requests wait for it. A daemon that
-  exits too often ends the port, and so becomes the business of the supervisor.
+  exits too often ends the port, and so becomes the business of the supervisor. The port that the
+  supervisor then starts is a new one: it knows nothing of earlier subscriptions.
 
   ## Many requests at once
 
@@ -105,13 +114,19 @@ defmodule GitPort do
   @doc """
   Brings `:path` to the tip of `:branch` at `:url`; gives the commit id.
 
-  Also `:depth`, `:submodules`, and what remotes take: `:auth`, `:known_hosts`, `:ca`, `:ca_file`,
+  `:depth` is 1 unless given: the newest commit, and tags of that one alone. 0 is all of history
+  with its tags. Also `:submodules`, and what remotes take: `:auth`, `:known_hosts`, `:ca`, `:ca_file`,
   `:proxy`.
   """
   @spec sync(t(), arguments()) :: result(String.t())
   def sync(port, options), do: operation(port, "sync", [], options)
 
-  @doc "The names in a folder, or with `details: true` its entries. Also `:subpath`, `:rev`, `:pattern`, `:recursive`."
+  @doc """
+  The names in a folder, or with `details: true` its entries.
+
+  `:pattern` is `*.{yaml,yml}` unless given; `"*"` is for every file that is not hidden. Also
+  `:subpath`, `:rev`, `:recursive`.
+  """
   @spec files(t(), Path.t(), arguments()) :: result([binary()] | [map()])
   def files(port, path, options \\ []), do: operation(port, "files", [path: path], options)
 
@@ -178,17 +193,17 @@ defmodule GitPort do
   @doc """
   Has the daemon carry out a list of `{op, arguments}` one after the other.
 
-  The value is the list of their results. Content is asked for as `"binary"` here as well.
-  `stop_on_error: true` ends it at the first that fails.
+  The value is the list of their results. Content comes as it is, as from `read/4`.
+  `stop_on_error: true` ends it at the first that fails. Raises `ArgumentError` if something in the
+  list is no request.
   """
   @spec batch(t(), [{String.t() | atom(), arguments()}], arguments()) ::
           result([result(term())])
   def batch(port, requests, options \\ []) do
     requests =
-      for {op, arguments} <- requests do
-        arguments = Map.new(arguments, fn {key, value} -> {to_string(key), value} end)
-        defaults = if to_string(op) == "read", do: %{"encoding" => "binary"}, else: %{}
-        defaults |> Map.merge(arguments) |> Map.put("op", to_string(op))
+      for {op, arguments} <- requests!(requests) do
+        defaults = if op == "read", do: %{"encoding" => "binary"}, else: %{}
+        defaults |> Map.merge(named(arguments)) |> Map.put("op", op)
       end
 
     with {:ok, replies} <- operation(port, "batch", [requests: requests], options) do
@@ -201,7 +216,8 @@ defmodule GitPort do
 
   An event comes as `{:gitport_event, pid, event}`, `pid` being the port and `event` the map of
   the protocol. Each process has its own list of kinds; a new one replaces it, an empty one ends
-  it. It lasts as long as the port does, over restarts of the daemon too.
+  it. It lasts as long as the port does, over restarts of the daemon too. When the port itself has
+  ended and its supervisor has started another, subscribe again: a monitor tells.
   """
   @spec subscribe(t(), [atom() | String.t()], keyword()) :: result(map())
   def subscribe(port, kinds, options \\ []) do
@@ -228,6 +244,8 @@ defmodule GitPort do
   @doc """
   Carries out any operation, with its arguments as the protocol has them.
 
+  Nothing is added to them: `read` gives base64 unless `encoding: "binary"` is among them.
+
   For `subscribe` and `shutdown`, which concern all callers, use the functions of that name.
   """
   @spec call(t(), String.t() | atom(), arguments(), timeout: timeout()) :: result(term())
@@ -239,7 +257,8 @@ defmodule GitPort do
   Sends a request without waiting for its reply.
 
   It waits only while the daemon does not take it. Whether it was sent or not, the result is for
-  `await/2`, which the same process has to call. Its timeout counts from now.
+  `await/2`, which the same process has to call. Its timeout counts from now. As with `call/4`,
+  content is base64 unless it is asked for as `"binary"`.
   """
   @spec async(t(), String.t() | atom(), arguments(), timeout: timeout()) :: Request.t()
   def async(port, op, arguments \\ [], options \\ [])
@@ -259,8 +278,8 @@ defmodule GitPort do
   @doc """
   The result of a request of `async/4`.
 
-  It can be had once. After `timeout`, if that is earlier than the request's own, the request is
-  cancelled.
+  It can be had once, by the process that sent the request: anything else raises `ArgumentError`.
+  After `timeout`, if that is earlier than the request's own, the request is cancelled.
   """
   @spec await(Request.t(), timeout()) :: result(term())
   def await(request, timeout \\ :infinity), do: Client.await(request, timeout)
@@ -283,18 +302,51 @@ defmodule GitPort do
 
     * `:max_outstanding` - how many wait for a reply at a time, 64 by default
     * `:timeout` - for all of them together
+
+  As with `call/4`, content is base64 unless it is asked for as `"binary"`. Raises `ArgumentError`,
+  before anything is sent, if something in the list is no request.
   """
   @spec call_many(t(), [{String.t() | atom(), arguments()}], [
           {:timeout, timeout()} | {:max_outstanding, pos_integer()}
         ]) :: [result(term())]
   def call_many(port, requests, options \\ []) do
-    Many.call(port, for({op, arguments} <- requests, do: {to_string(op), arguments}), options)
+    Many.call(port, requests!(requests), options)
   end
 
   defp operation(port, op, arguments, options) do
-    {own, given} = Enum.split_with(options, fn {key, _value} -> key == :timeout end)
-    call(port, op, given |> Enum.into(Map.new(arguments)), own)
+    {timeout, given} = options |> named() |> Map.split(["timeout"])
+    own = for {"timeout", milliseconds} <- timeout, do: {:timeout, milliseconds}
+    call(port, op, arguments |> named() |> Map.merge(given), own)
   end
+
+  # The same argument may come as an atom and as a string, and must not come twice.
+  defp named(arguments), do: Map.new(arguments, fn {key, value} -> {name(key), value} end)
+
+  defp name(key) when is_atom(key), do: Atom.to_string(key)
+  defp name(key) when is_binary(key), do: key
+  defp name(_key), do: raise(ArgumentError, "a key has to be a binary or an atom")
+
+  defp requests!(requests) do
+    for {request, number} <- Enum.with_index(requests, 1), do: request!(request, number)
+  end
+
+  defp request!({op, arguments}, number) when is_atom(op) or is_binary(op) do
+    if arguments?(arguments) do
+      {to_string(op), arguments}
+    else
+      raise ArgumentError, "the arguments of request #{number} (#{op}) are no keywords and no map"
+    end
+  end
+
+  # What it is instead is not shown: it may hold a secret.
+  defp request!(_other, number) do
+    raise ArgumentError, "request #{number} of the list is no {op, arguments}"
+  end
+
+  defp arguments?(arguments) when is_list(arguments),
+    do: Enum.all?(arguments, &match?({_, _}, &1))
+
+  defp arguments?(arguments), do: is_map(arguments) and not is_struct(arguments)
 
   defp read_result(%{"file" => file, "content" => content}), do: {file, {:ok, content}}
   defp read_result(%{"file" => file} = failed), do: {file, reply(Map.delete(failed, "file"))}

@@ -105,6 +105,63 @@ defmodule GitPort.OperationsTest do
              GitPort.batch(port, tl(requests), stop_on_error: true)
   end
 
+  test "what is no request raises and is named, in a batch and among many", context do
+    %{port: port, remote: remote} = context
+    good = {"head", path: remote}
+
+    for bad <- ["ping", {"ping"}, {"sync", remote, []}, nil, {1, []}] do
+      assert_raise ArgumentError, ~r/request 2 of the list/, fn ->
+        GitPort.batch(port, [good, bad])
+      end
+
+      assert_raise ArgumentError, ~r/request 2 of the list/, fn ->
+        GitPort.call_many(port, [good, bad, good])
+      end
+    end
+
+    for bad <- [remote, nil, [:path], 1..2] do
+      assert_raise ArgumentError, ~r/request 1 \(head\)/, fn ->
+        GitPort.batch(port, [{:head, bad}])
+      end
+
+      assert_raise ArgumentError, ~r/request 1 \(head\)/, fn ->
+        GitPort.call_many(port, [{:head, bad}])
+      end
+    end
+
+    assert outstanding(port) == 0
+    assert mailbox() == []
+  end
+
+  test "arguments and the timeout may have strings as keys", %{port: port, remote: remote} do
+    options = %{"encoding" => "base64", "timeout" => 20_000}
+    assert GitPort.read(port, remote, "app.yaml", options) == {:ok, "c2l6ZTogMgo="}
+    assert GitPort.files(port, remote, %{"pattern" => "*.bin"}) == {:ok, ["image.bin"]}
+
+    read = {"read", %{"path" => remote, "file" => "app.yaml", "encoding" => "base64"}}
+    assert GitPort.call_many(port, [read]) == [{:ok, "c2l6ZTogMgo="}]
+    assert GitPort.batch(port, [read], %{"timeout" => 20_000}) == {:ok, [{:ok, "c2l6ZTogMgo="}]}
+
+    assert_raise ArgumentError, ~r/a timeout is/, fn ->
+      GitPort.ping(port, %{"timeout" => "soon"})
+    end
+
+    assert_raise ArgumentError, ~r/a key has/, fn -> GitPort.files(port, remote, %{1 => 2}) end
+  end
+
+  test "read and batch give bytes, what takes any operation gives base64", context do
+    %{port: port, remote: remote} = context
+    arguments = [path: remote, file: "app.yaml"]
+    assert GitPort.read(port, remote, "app.yaml") == {:ok, "size: 2\n"}
+    assert GitPort.batch(port, [{"read", arguments}]) == {:ok, [{:ok, "size: 2\n"}]}
+    assert GitPort.call(port, "read", arguments) == {:ok, "c2l6ZTogMgo="}
+    assert GitPort.call_many(port, [{"read", arguments}]) == [{:ok, "c2l6ZTogMgo="}]
+
+    arguments = [{:encoding, "binary"} | arguments]
+    assert GitPort.call(port, "read", arguments) == {:ok, "size: 2\n"}
+    assert GitPort.call_many(port, [{"read", arguments}]) == [{:ok, "size: 2\n"}]
+  end
+
   test "hello, ping and stats", %{port: port} do
     assert {:ok, %{"protocol" => 1, "limits" => %{"request_bytes" => _}}} = GitPort.hello(port)
     assert GitPort.ping(port) == {:ok, "pong"}
