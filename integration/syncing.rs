@@ -311,3 +311,25 @@ fn a_branch_that_another_worktree_has_is_not_moved_under_it() {
     assert_eq!(git(&["status", "--porcelain"]), "");
     assert_eq!(origin.git(&["-C", text(&linked), "status", "--porcelain"]), "");
 }
+
+#[test]
+fn folders_of_daemons_that_cannot_be_seen_are_left_alone_for_a_day() {
+    let origin = Repository::of(&[("a", "1\n")]);
+    let here = fs::metadata("/proc/self/ns/pid").map(|it| std::os::unix::fs::MetadataExt::ino(&it));
+    let here = here.unwrap();
+    // A number that no process has.
+    let dead = format!(".gitport-{here}-4194999-0");
+    let (young, old) = (".gitport-77-4194999-0", ".gitport-77-4194999-1");
+    let names = [&*dead, young, old, ".gitport-notes", ".gitport-1-2"];
+    for name in names {
+        fs::create_dir_all(origin.beside(name).join("objects")).unwrap();
+    }
+    let days = std::time::Duration::from_secs(2 * 24 * 60 * 60);
+    let before = std::time::SystemTime::now() - days;
+    fs::File::open(origin.beside(old)).unwrap().set_modified(before).unwrap();
+    let path = origin.beside("clone");
+    let sync = json!({"op": "sync", "url": origin.path(), "branch": "main", "path": path});
+    Daemon::start().ok(sync);
+    let left = names.map(|name| origin.beside(name).exists());
+    assert_eq!(left, [false, true, false, true, true]);
+}

@@ -3,10 +3,11 @@
 use std::{
     fs,
     io::{BufReader, Write},
-    os::unix::process::CommandExt,
+    os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
 
 use rustix::process::Pid;
@@ -21,6 +22,8 @@ use crate::{
     watch::{self, Watch},
 };
 
+/// How long what belongs to nobody who can be seen is left alone.
+const UNSEEN: Duration = Duration::from_secs(24 * 60 * 60);
 /// Part of the name of every folder in which a clone is built.
 const STAGING: &str = ".gitport-";
 
@@ -210,7 +213,7 @@ impl Staging {
         sweep(parent);
         let number = LAST.fetch_add(1, Relaxed);
         let process = std::process::id();
-        let name = format!("{STAGING}{process}-{number}");
+        let name = format!("{STAGING}{}-{process}-{number}", namespace());
         Ok(Staging(parent.join(name)))
     }
 }
@@ -221,13 +224,28 @@ impl Drop for Staging {
     }
 }
 
-/// Removes what clones of dead daemons left in a folder.
+/// Where the numbers of processes are this process's: other containers have others.
+fn namespace() -> u64 {
+    fs::metadata("/proc/self/ns/pid").map_or(0, |it| it.ino())
+}
+
+/// Removes what clones of dead daemons left in a folder. Daemons that cannot be seen from here
+/// count as dead after a day.
 fn sweep(folder: &Path) {
+    let namespace = namespace().to_string();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|it| it.strip_prefix(STAGING)?.split('-').next());
-        let Some(owner) = owner.and_then(|it| it.parse::<i32>().ok()) else { continue };
-        if !Path::new(&format!("/proc/{owner}")).exists() {
+        let parts = name.to_str().and_then(|it| it.strip_prefix(STAGING)?.rsplit_once('-'));
+        let Some((place, owner)) = parts.and_then(|(parts, _)| parts.split_once('-')) else {
+            continue;
+        };
+        let age =
+            entry.metadata().and_then(|it| it.modified()).ok().and_then(|it| it.elapsed().ok());
+        let is_dead = match place == namespace {
+            true => !Path::new("/proc").join(owner).exists(),
+            false => place.parse::<u64>().is_ok() && age.is_some_and(|it| UNSEEN <= it),
+        };
+        if is_dead && owner.parse::<u32>().is_ok() {
             log::info!("removing {}, which a dead daemon left", entry.path().display());
             let _ = fs::remove_dir_all(entry.path());
         }
