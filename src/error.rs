@@ -111,7 +111,9 @@ impl Error {
         let message = format!("{what}: {error}");
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::not_found(message),
-            io::ErrorKind::PermissionDenied => Error::denied(message).with("rule", "permissions"),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Error::denied(message).with("rule", "permissions")
+            }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::disk_full(message),
             io::ErrorKind::AlreadyExists => Error::already_exists(message),
             _ => Error::unavailable(message),

@@ -2,13 +2,14 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::Dice;
 use crate::{
     daemon::Daemon,
-    processes::meanwhile,
+    processes::{PATIENCE, meanwhile, until},
     repository::{Repository, text, varied},
 };
 
@@ -303,4 +304,27 @@ fn hooks_are_not_run() {
     let request = json!({"op": "checkout", "path": repository.path(), "sha": "HEAD~1"});
     daemon.ok(request);
     assert!(!witness.exists());
+}
+
+#[test]
+fn what_a_killed_checkout_brought_goes_with_the_next_one() {
+    let repository = Repository::of(&[("a", "1\n")]);
+    let first = repository.head();
+    for number in 0..3000 {
+        repository.write(format!("{}/{number}", number % 30), "many\n");
+    }
+    let many = repository.commit("many");
+    repository.git(&["rm", "-rq", "."]);
+    repository.write("b", "2\n");
+    let last = repository.commit("last");
+    let path = repository.path();
+    for next in [&last, &first] {
+        let mut daemon = Daemon::start();
+        daemon.send(json!({"op": "checkout", "path": path, "sha": many, "id": 1}));
+        until("files come", PATIENCE, || repository.file("0/0").exists());
+        daemon.signal(Signal::KILL);
+        daemon.rest();
+        checkout(&mut Daemon::start(), &repository, next);
+        assert_eq!(repository.git(&["status", "--porcelain"]), "", "at {next}");
+    }
 }

@@ -112,6 +112,19 @@ impl Repository {
         Ok(is_whole.then_some(commit))
     }
 
+    fn names_at_head(&self) -> Vec<Vec<u8>> {
+        let mut names = Vec::new();
+        let Ok(tree) = self.resolve_tree("HEAD") else { return names };
+        // What cannot be walked to its end has at least these.
+        let _ = tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
+            if entry.kind() == Some(git2::ObjectType::Blob) {
+                names.push([folder.as_bytes(), entry.name_bytes()].concat());
+            }
+            git2::TreeWalkResult::Ok
+        });
+        names
+    }
+
     /// Fails where another worktree has the branch checked out: it would be moved under its files.
     fn expect_nowhere_else(&self, branch: &Branch) -> Result<()> {
         let common = self.common_folder();
@@ -183,7 +196,11 @@ impl Change {
         }
         let mut index = git2::Index::open(&aside.index())?;
         let since = modified(&now).unwrap_or_default();
-        let before: Vec<Vec<u8>> = index.iter().map(|it| it.path).collect();
+        let mut before: Vec<Vec<u8>> = index.iter().map(|it| it.path).collect();
+        if writer.follows_unfinished() {
+            // Its files may be there, and the index does not know of them yet.
+            before.extend(repository.names_at_head());
+        }
         // Keeps what is known of files whose content stays.
         index.read_tree(tree)?;
         let is_tracked = |name: &Vec<u8>| index.get_path(path(name), 0).is_some();

@@ -16,6 +16,7 @@ impl From<git2::Error> for Error {
             (Code::Denied, ErrorClass::Config | ErrorClass::Repository) => {
                 failure.with("rule", "owner")
             }
+            (Code::Denied, ErrorClass::Os) => failure.with("rule", "permissions"),
             (Code::Denied, _) => failure.with("rule", "certificate"),
             (Code::Locked, _) => locked_somewhere(&failure.message),
             (Code::Unsupported, _) => {
@@ -60,7 +61,13 @@ fn code(error: &git2::Error) -> Code {
             | ErrorClass::Reference
             | ErrorClass::Index
             | ErrorClass::Config => Code::Corrupt,
-            ErrorClass::Os if message.contains("ermission denied") => Code::Denied,
+            ErrorClass::Os
+                if ["ermission denied", "Read-only file system"]
+                    .iter()
+                    .any(|it| message.contains(it)) =>
+            {
+                Code::Denied
+            }
             _ => Code::Internal,
         },
     }

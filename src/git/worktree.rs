@@ -15,8 +15,8 @@ use std::{
 use git2::{IndexEntry, IndexTime};
 use rustix::{
     fs::{
-        AtFlags, FileType, Mode, OFlags, Stat, mkdirat, open, openat, readlinkat, renameat, statat,
-        symlinkat, unlinkat,
+        AtFlags, FileType, Gid, Mode, OFlags, Stat, chownat, fstat, mkdirat, open, openat,
+        readlinkat, renameat, statat, symlinkat, unlinkat,
     },
     io::Errno,
 };
@@ -110,6 +110,14 @@ impl Worktree {
             moved => moved,
         };
         moved.map_err(failed)?;
+        let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        let above = fstat(folder).map_err(failed)?;
+        if above.st_mode & 0o2000 != 0 && above.st_gid != stat.st_gid {
+            // Where a file is made its folder may say whose group it is; it was made elsewhere.
+            let group = Some(Gid::from_raw(above.st_gid));
+            // Whoever may not give it away keeps it.
+            let _ = chownat(folder, name, None, group, AtFlags::SYMLINK_NOFOLLOW);
+        }
         let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         note(entry, &stat);
         Ok(())
