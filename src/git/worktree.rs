@@ -110,14 +110,7 @@ impl Worktree {
             moved => moved,
         };
         moved.map_err(failed)?;
-        let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
-        let above = fstat(folder).map_err(failed)?;
-        if above.st_mode & 0o2000 != 0 && above.st_gid != stat.st_gid {
-            // Where a file is made its folder may say whose group it is; it was made elsewhere.
-            let group = Some(Gid::from_raw(above.st_gid));
-            // Whoever may not give it away keeps it.
-            let _ = chownat(folder, name, None, group, AtFlags::SYMLINK_NOFOLLOW);
-        }
+        give_group(folder, name).map_err(failed)?;
         let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         note(entry, &stat);
         Ok(())
@@ -171,6 +164,18 @@ fn copy(aside: &OwnedFd, from: &OsStr, folder: BorrowedFd, name: &OsStr) -> Resu
         copied.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     }
     renameat(folder, &beside, folder, name)
+}
+
+/// Gives a file the group that it would have if it had been made in this folder.
+fn give_group(folder: BorrowedFd, name: &OsStr) -> Result<(), Errno> {
+    const SETGID: u32 = 0o2000;
+    let above = fstat(folder)?;
+    if above.st_mode & SETGID != 0 {
+        let group = Some(Gid::from_raw(above.st_gid));
+        // Whoever may not give it away keeps it.
+        let _ = chownat(folder, name, None, group, AtFlags::SYMLINK_NOFOLLOW);
+    }
+    Ok(())
 }
 
 fn split(name: &[u8]) -> (&[u8], &OsStr) {
