@@ -47,7 +47,7 @@ impl<'a> Request<'a> {
         if KEYS_MAX < count {
             return Err(Error::bad_request(format!("the request has more than {KEYS_MAX} keys")));
         }
-        let (mut seen, mut seen_more) = ([""; KEYS_USUAL], Vec::new());
+        let (mut seen, mut seen_more) = ([None; KEYS_USUAL], Vec::new());
         let (mut op, mut timeout_ms, mut arguments) = (None, None, Arguments::default());
         // The id is read even where an earlier key is wrong; the first mistake is reported.
         let mut mistake = None;
@@ -60,14 +60,14 @@ impl<'a> Request<'a> {
                 mistake.get_or_insert(Error::bad_request("a key of the request is no string"));
                 continue;
             };
-            if seen.contains(&name) && !name.is_empty() || seen_more.contains(&name) {
+            if seen.contains(&Some(name)) || seen_more.contains(&name) {
                 let twice = Error::bad_request(format!("the request has `{name}` twice"));
                 mistake.get_or_insert(twice.with("field", name));
                 continue;
             }
             match seen.get_mut(index) {
-                Some(place) if !name.is_empty() => *place = name,
-                _ => seen_more.push(name),
+                Some(place) => *place = Some(name),
+                None => seen_more.push(name),
             }
             let bytes = &body[value];
             match name {

@@ -17,7 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 pub use self::{
     frame::{Broken, Frame, Frames},
@@ -27,6 +30,9 @@ pub use self::{
 
 /// How long the reader looks for more requests before it sleeps.
 const LINGER: Duration = Duration::from_micros(50);
+
+/// For a look that does not wait.
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// The two ends of the port.
 pub struct Stdio {
@@ -93,7 +99,7 @@ impl Read for Patient {
         loop {
             match self.0.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let _ = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None);
+                    wait_for(&mut [PollFd::new(&self.0, PollFlags::IN)], None);
                 }
                 read => return read,
             }
@@ -105,10 +111,19 @@ impl Read for Patient {
 fn linger(input: impl AsFd) {
     let until = Instant::now() + LINGER;
     let mut descriptors = [PollFd::new(&input, PollFlags::IN)];
-    while let Ok(0) = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
-        && Instant::now() < until
-    {
+    while !wait_for(&mut descriptors, Some(&NOW)) && Instant::now() < until {
         // Whoever is to send it may need this core.
         thread::yield_now();
+    }
+}
+
+/// Whether something happened to one of the descriptors in time.
+fn wait_for(descriptors: &mut [PollFd], time: Option<&Timespec>) -> bool {
+    loop {
+        match poll(descriptors, time) {
+            Err(Errno::INTR) => (),
+            Ok(0) => return false,
+            _ => return true,
+        }
     }
 }

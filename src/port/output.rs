@@ -13,11 +13,11 @@ use std::{
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::{PollFd, PollFlags, Timespec},
     io::{Errno, ReadWriteFlags, pwritev2, write},
 };
 
-use super::owner;
+use super::{NOW, owner, wait_for};
 
 /// How much may wait for a client that does not read before workers wait with it.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -72,10 +72,7 @@ impl Output {
 
     /// Appends frames and writes them out, after waiting for room. For threads that may wait.
     pub fn send(&self, append: impl FnOnce(&mut Vec<u8>)) {
-        let mut state = self.lock();
-        while WAITING_BYTES_MAX < state.waiting.len() && !state.is_gone {
-            state = self.moved.wait(state).expect("nobody panics with the lock");
-        }
+        let mut state = self.lock_with_room();
         append(&mut state.waiting);
         if !state.is_writing {
             self.write_all(state);
@@ -85,10 +82,7 @@ impl Output {
     /// Appends frames after waiting for room, to leave with those that follow. For threads with
     /// more to do.
     pub fn gather(&self, append: impl FnOnce(&mut Vec<u8>)) {
-        let mut state = self.lock();
-        while WAITING_BYTES_MAX < state.waiting.len() && !state.is_gone {
-            state = self.moved.wait(state).expect("nobody panics with the lock");
-        }
+        let mut state = self.lock_with_room();
         append(&mut state.waiting);
         if state.is_writing {
             return;
@@ -136,10 +130,7 @@ impl Output {
         if state.is_writing || state.waiting.is_empty() {
             return;
         }
-        state.is_writing = true;
-        state.is_handed = false;
-        let spare = mem::take(&mut state.spare);
-        let bytes = mem::replace(&mut state.waiting, spare);
+        let bytes = state.begin_to_write();
         drop(state);
         let (mut written, mut is_gone) = (0, false);
         while written < bytes.len() {
@@ -164,7 +155,7 @@ impl Output {
             state.waiting = bytes[written..].to_vec();
             state.waiting.extend_from_slice(&later);
         } else {
-            keep(&mut state, bytes);
+            state.keep(bytes);
         }
         if !state.waiting.is_empty() {
             self.hand_over(&mut state);
@@ -235,15 +226,12 @@ impl Output {
     }
 
     fn write_all<'a>(&'a self, mut state: MutexGuard<'a, State>) {
-        state.is_writing = true;
-        state.is_handed = false;
         while !state.waiting.is_empty() && !state.is_gone {
-            let spare = mem::take(&mut state.spare);
-            let bytes = mem::replace(&mut state.waiting, spare);
+            let bytes = state.begin_to_write();
             drop(state);
             let is_written = self.write_blocking(&bytes);
             state = self.lock();
-            keep(&mut state, bytes);
+            state.keep(bytes);
             if !is_written {
                 self.give_up(state);
                 return;
@@ -261,7 +249,9 @@ impl Output {
                 Ok(count) => written += count,
                 Err(Errno::INTR) => (),
                 // Somebody made the pipe non-blocking; it is theirs as much as ours.
-                Err(Errno::AGAIN) => self.wait_writable(),
+                Err(Errno::AGAIN) => {
+                    wait_for(&mut [PollFd::new(&self.descriptor, PollFlags::OUT)], None);
+                }
                 Err(_) => return false,
             }
         }
@@ -288,15 +278,20 @@ impl Output {
             written => return written,
         }
         let mut descriptors = [PollFd::new(&self.descriptor, PollFlags::OUT)];
-        let ready = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-        match matches!(ready, Ok(1)) && descriptors[0].revents().contains(PollFlags::OUT) {
+        let is_ready = wait_for(&mut descriptors, Some(&NOW));
+        match is_ready && descriptors[0].revents().contains(PollFlags::OUT) {
             true => write(&self.descriptor, &bytes[..bytes.len().min(PIPE_ROOM_BYTES)]),
             false => Err(Errno::AGAIN),
         }
     }
 
-    fn wait_writable(&self) {
-        let _ = poll(&mut [PollFd::new(&self.descriptor, PollFlags::OUT)], None);
+    /// After waiting until the client reads, where much waits for it.
+    fn lock_with_room(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while WAITING_BYTES_MAX < state.waiting.len() && !state.is_gone {
+            state = self.moved.wait(state).expect("nobody panics with the lock");
+        }
+        state
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -304,27 +299,25 @@ impl Output {
     }
 }
 
-fn keep(state: &mut State, mut bytes: Vec<u8>) {
-    if bytes.capacity() <= KEPT_BYTES_MAX {
-        bytes.clear();
-        state.spare = bytes;
+impl State {
+    /// What is to be written now; frames that come meanwhile find another buffer.
+    fn begin_to_write(&mut self) -> Vec<u8> {
+        self.is_writing = true;
+        self.is_handed = false;
+        let spare = mem::take(&mut self.spare);
+        mem::replace(&mut self.waiting, spare)
     }
-}
 
-/// Whether something happened to one of the descriptors in time.
-fn wait_for(descriptors: &mut [PollFd], time: Option<&Timespec>) -> bool {
-    loop {
-        match poll(descriptors, time) {
-            Err(Errno::INTR) => (),
-            Ok(0) => return false,
-            _ => return true,
+    fn keep(&mut self, mut bytes: Vec<u8>) {
+        if bytes.capacity() <= KEPT_BYTES_MAX {
+            bytes.clear();
+            self.spare = bytes;
         }
     }
 }
 
 fn has_hung_up(descriptor: BorrowedFd) -> bool {
     let mut descriptors = [PollFd::from_borrowed_fd(descriptor, PollFlags::empty())];
-    let ready = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
     let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-    matches!(ready, Ok(1)) && descriptors[0].revents().intersects(gone)
+    wait_for(&mut descriptors, Some(&NOW)) && descriptors[0].revents().intersects(gone)
 }
