@@ -122,18 +122,16 @@ impl Dispatch {
         self.board.lock().expect("nobody panics with the board")
     }
 
-    /// Runs a job where it is, so that a panic costs one request.
+    /// Runs a job where it is.
     fn run(&self, work: Box<dyn Work>, watch: &Watch, asked: Instant) -> Result<Vec<u8>> {
-        let caught = catch_unwind(AssertUnwindSafe(|| work.run(&self.context(watch, asked))));
-        caught.unwrap_or_else(|_| Err(Error::internal("a bug ended this request")))
+        guarded(|| work.run(&self.context(watch, asked)))?
     }
 
     /// The result of a job that waits for nothing.
     fn at_hand(&self, job: &Job, asked: Instant) -> Option<Result<Vec<u8>>> {
         let watch = Watch::default();
-        let find = || job.work.at_hand(&self.context(&watch, asked));
-        let caught = catch_unwind(AssertUnwindSafe(find));
-        caught.unwrap_or_else(|_| Some(Err(Error::internal("a bug ended this request"))))
+        guarded(|| job.work.at_hand(&self.context(&watch, asked)))
+            .unwrap_or_else(|it| Some(Err(it)))
     }
 
     fn context<'a>(&'a self, watch: &'a Watch, asked: Instant) -> Context<'a> {
@@ -258,4 +256,9 @@ impl Dispatch {
             From::Clock => self.output.post(append),
         }
     }
+}
+
+/// A panic in this work costs one request.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Error::internal("a bug ended this request"))
 }
