@@ -42,100 +42,12 @@ impl Aside {
         let top = repository.worktree("check out into")?;
         // Attributes as they are in the commit: what says how to write them is not there yet.
         for (entries, is_raw) in [(attributes, true), (files, false)] {
-            // A handle that takes this folder for the worktree: attributes are looked for there.
-            // Another one for the files, because it keeps what it found.
-            let scribe = Repository::open_at(top)?;
-            scribe.inner.set_workdir(&self.files(), false)?;
-            let tree = scribe.inner.find_tree(tree)?;
-            self.write_all(&scribe, &tree, &entries, is_raw, watch)?;
+            // No name would mean all of them.
+            if !entries.is_empty() {
+                Scribe::new(top, self.files(), tree, is_raw, watch)?.write_all(&entries)?;
+            }
         }
         Ok(())
-    }
-
-    fn write_all(
-        &self,
-        repository: &Repository,
-        tree: &git2::Tree,
-        entries: &[&IndexEntry],
-        is_raw: bool,
-        watch: &Watch,
-    ) -> Result<()> {
-        self.write(repository, tree, entries, is_raw, watch)?;
-        let has_links = repository.inner.config()?.get_bool("core.symlinks").unwrap_or(true);
-        let kind = |mode: u32| match FileType::from_raw_mode(mode) {
-            FileType::Symlink if !has_links => FileType::RegularFile,
-            kind => kind,
-        };
-        let is_missing = |entry: &&IndexEntry| {
-            let file = fs::symlink_metadata(self.files().join(path(&entry.path)));
-            !file.is_ok_and(|it| FileType::from_raw_mode(it.mode()) == kind(entry.mode))
-        };
-        // libgit2 writes nothing where HEAD has something of another kind, unless it is there.
-        let missing: Vec<&IndexEntry> = entries.iter().copied().filter(is_missing).collect();
-        let head = repository.resolve_tree("HEAD").ok();
-        for entry in &missing {
-            let before = head.as_ref().and_then(|it| it.get_path(path(&entry.path)).ok());
-            let mode = before.map_or(0, |it| it.filemode() as u32);
-            self.stand_in(path(&entry.path), kind(mode)).map_err(|error| self.failed(&error))?;
-        }
-        self.write(repository, tree, &missing, is_raw, watch)?;
-        match missing.iter().find(|it| is_missing(it)) {
-            Some(entry) => {
-                let name = path(&entry.path).display();
-                Err(Error::internal(format!("{name} was not written")))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn stand_in(&self, name: &Path, kind: FileType) -> io::Result<()> {
-        let place = self.files().join(name);
-        fs::create_dir_all(place.parent().unwrap_or(&place))?;
-        match kind {
-            FileType::Directory => fs::create_dir_all(place),
-            FileType::Symlink => std::os::unix::fs::symlink("nothing", place),
-            _ => fs::write(place, ""),
-        }
-    }
-
-    fn write(
-        &self,
-        repository: &Repository,
-        tree: &git2::Tree,
-        entries: &[&IndexEntry],
-        is_raw: bool,
-        watch: &Watch,
-    ) -> Result<()> {
-        // No name would mean all of them.
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let is_stopped = Cell::new(false);
-        let mut options = CheckoutBuilder::new();
-        options
-            .force()
-            .recreate_missing(true)
-            .update_index(false)
-            .disable_filters(is_raw)
-            .disable_pathspec_match(true)
-            .progress(|_, done, total| {
-                let (done, total) = (done as u64, total as u64);
-                watch.tell(&Progress { stage: Stage::Checkout, done, total, bytes: 0 });
-            })
-            .notify_on(git2::CheckoutNotificationType::all())
-            .notify(|_, _, _, _, _| {
-                is_stopped.set(watch.is_stopped());
-                !is_stopped.get()
-            });
-        for entry in entries {
-            options.path(&*entry.path);
-        }
-        let written = repository.inner.checkout_tree(tree.as_object(), Some(&mut options));
-        drop(options);
-        written.map_err(|error| match is_stopped.get() {
-            true => Error::cancelled("the checkout was stopped"),
-            false => Error::from(error).while_doing("checking out"),
-        })
     }
 
     /// Takes the room that the index and the refs need in the end.
@@ -178,5 +90,105 @@ impl Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         self.remove();
+    }
+}
+
+/// A handle that takes a folder for the worktree, so that attributes are looked for there. It keeps
+/// what it found of them.
+struct Scribe<'a> {
+    repository: Repository,
+    into: PathBuf,
+    tree: git2::Oid,
+    /// Whether attributes are left out of account.
+    is_raw: bool,
+    watch: &'a Watch,
+}
+
+impl<'a> Scribe<'a> {
+    fn new(
+        top: &Path,
+        into: PathBuf,
+        tree: git2::Oid,
+        is_raw: bool,
+        watch: &'a Watch,
+    ) -> Result<Scribe<'a>> {
+        let repository = Repository::open_at(top)?;
+        repository.inner.set_workdir(&into, false)?;
+        Ok(Scribe { repository, into, tree, is_raw, watch })
+    }
+
+    fn write_all(&self, entries: &[&IndexEntry]) -> Result<()> {
+        self.write(entries)?;
+        let config = self.repository.inner.config()?;
+        let has_links = config.get_bool("core.symlinks").unwrap_or(true);
+        let kind = |mode: u32| match FileType::from_raw_mode(mode) {
+            FileType::Symlink if !has_links => FileType::RegularFile,
+            kind => kind,
+        };
+        let is_missing = |entry: &&IndexEntry| {
+            let file = fs::symlink_metadata(self.into.join(path(&entry.path)));
+            !file.is_ok_and(|it| FileType::from_raw_mode(it.mode()) == kind(entry.mode))
+        };
+        let missing: Vec<&IndexEntry> = entries.iter().copied().filter(is_missing).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        // libgit2 writes nothing where HEAD has something of another kind, unless it is there.
+        let head = self.repository.resolve_tree("HEAD").ok();
+        for entry in &missing {
+            let before = head.as_ref().and_then(|it| it.get_path(path(&entry.path)).ok());
+            let mode = before.map_or(0, |it| it.filemode() as u32);
+            let place = self.into.join(path(&entry.path));
+            stand_in(&place, kind(mode))
+                .map_err(|error| Error::from_io(place.display(), &error))?;
+        }
+        self.write(&missing)?;
+        match missing.iter().find(|it| is_missing(it)) {
+            Some(entry) => {
+                let name = path(&entry.path).display();
+                Err(Error::internal(format!("{name} was not written")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, entries: &[&IndexEntry]) -> Result<()> {
+        let is_stopped = Cell::new(false);
+        let mut options = CheckoutBuilder::new();
+        options
+            .force()
+            .recreate_missing(true)
+            .update_index(false)
+            .disable_filters(self.is_raw)
+            .disable_pathspec_match(true)
+            .progress(|_, done, total| {
+                let (done, total) = (done as u64, total as u64);
+                self.watch.tell(&Progress { stage: Stage::Checkout, done, total, bytes: 0 });
+            })
+            .notify_on(git2::CheckoutNotificationType::all())
+            .notify(|_, _, _, _, _| {
+                is_stopped.set(self.watch.is_stopped());
+                !is_stopped.get()
+            });
+        for entry in entries {
+            options.path(&*entry.path);
+        }
+        let tree = self.repository.inner.find_tree(self.tree)?;
+        let written = self.repository.inner.checkout_tree(tree.as_object(), Some(&mut options));
+        drop(options);
+        written.map_err(|error| match is_stopped.get() {
+            true => Error::cancelled("the checkout was stopped"),
+            false => Error::from(error).while_doing("checking out"),
+        })
+    }
+}
+
+/// Makes something empty of this kind.
+fn stand_in(place: &Path, kind: FileType) -> io::Result<()> {
+    fs::create_dir_all(place.parent().unwrap_or(place))?;
+    match kind {
+        FileType::Directory => fs::create_dir_all(place),
+        FileType::Symlink => std::os::unix::fs::symlink("nothing", place),
+        _ => fs::write(place, ""),
     }
 }

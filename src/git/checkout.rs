@@ -12,7 +12,7 @@ use git2::IndexEntry;
 use super::{
     Folder, Repository,
     aside::Aside,
-    lock::{self, Writer},
+    lock::{self, HEAD_LOCK, INDEX_LOCK, PACKED_LOCK, Writer},
     refs::Branch,
     worktree::{Worktree, is_submodule},
 };
@@ -23,7 +23,6 @@ use crate::{
 
 const ATTRIBUTES: &str = ".gitattributes";
 const INDEX: &str = "index";
-const INDEX_LOCK: &str = "index.lock";
 /// What the index needs for a file besides its name.
 const INDEX_ENTRY_BYTES: usize = 72;
 /// What is kept free for refs, their logs, and folders.
@@ -51,10 +50,10 @@ impl Repository {
             return Ok(());
         }
         let mut writer = Writer::acquire(self.git_folder(), watch)?;
-        writer.clear(self.git_folder(), &[INDEX_LOCK, "HEAD.lock"], watch)?;
+        writer.clear(self.git_folder(), &[INDEX_LOCK, HEAD_LOCK], watch)?;
         if let Head::On(branch) = head {
             let lock = format!("{}.lock", branch.reference());
-            writer.clear(self.common_folder(), &[&lock, "packed-refs.lock"], watch)?;
+            writer.clear(self.common_folder(), &[&lock, PACKED_LOCK], watch)?;
             self.expect_nowhere_else(branch)?;
         }
         let tree = self.inner.find_commit(commit)?.tree()?;
@@ -131,9 +130,9 @@ impl Repository {
         let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
         let is_bare = self.inner.config()?.get_bool("core.bare").unwrap_or(false);
         let main = (!is_bare).then(|| common.to_owned());
+        let ours = fs::canonicalize(self.git_folder()).ok();
         for folder in linked.map(|it| it.path()).chain(main) {
-            let is_ours =
-                fs::canonicalize(&folder).ok() == fs::canonicalize(self.git_folder()).ok();
+            let is_ours = fs::canonicalize(&folder).ok() == ours;
             let head = fs::read_to_string(folder.join("HEAD")).unwrap_or_default();
             if !is_ours && head.trim_end() == format!("ref: {}", branch.reference()) {
                 let message = format!("`{}` is checked out in another worktree", branch.name());

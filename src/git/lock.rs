@@ -25,6 +25,12 @@ use crate::{
     watch::Watch,
 };
 
+/// The names of Git's locks.
+pub const CONFIG_LOCK: &str = "config.lock";
+pub const HEAD_LOCK: &str = "HEAD.lock";
+pub const INDEX_LOCK: &str = "index.lock";
+pub const PACKED_LOCK: &str = "packed-refs.lock";
+
 const WORKTREE: &str = "gitport-writer";
 const SHARED: &str = "gitport-fetch";
 /// How long another writer is waited for.

@@ -15,6 +15,7 @@ use super::{
     cache::Cache,
     pack::{Kind, Packs, Pieces, SMALL_BYTES_MAX},
     tip::Tip,
+    tree,
     trees::{FOLDER, Place, Tree},
 };
 
@@ -105,7 +106,7 @@ impl Objects {
         Some(content)
     }
 
-    pub fn keep(&self, id: Oid, content: &Arc<Vec<u8>>) {
+    fn keep(&self, id: Oid, content: &Arc<Vec<u8>>) {
         if content.len() <= BLOB_BYTES_MAX {
             lock(&self.blobs).insert(id, content.clone(), content.len() + 128);
         }
@@ -159,7 +160,7 @@ fn follow(
 ) -> Option<Option<Place>> {
     let mut here = Place { id: tree, mode: FOLDER };
     for part in name.split(|it| *it == b'/') {
-        if !here.is_folder() {
+        if tree::Kind::of(here.mode) != tree::Kind::Folder {
             return Some(None);
         }
         match read(here.id)?.find(part) {

@@ -38,8 +38,6 @@ type Kept = HashMap<OsString, Slot, RandomState>;
 /// The handles of one repository, and what they share.
 struct Slot {
     identity: Identity,
-    /// The folder of its worktree, and the one that all its worktrees share.
-    folders: [PathBuf; 2],
     /// Whether looking at it never waits for another machine.
     is_local: bool,
     /// When it was last seen to be what was opened.
@@ -103,14 +101,14 @@ impl Store {
 
     /// What is open at this path, if it is still there.
     fn look(&self, path: &RepositoryPath, asked: Instant) -> Result<Option<Identity>> {
-        let (identity, [git_folder, common_folder]) = match self.lock().get(path.as_os_str()) {
+        let (identity, objects) = match self.lock().get(path.as_os_str()) {
             Some(slot) if asked <= slot.looked => return Ok(Some(slot.identity)),
-            Some(slot) => (slot.identity, slot.folders.clone()),
+            Some(slot) => (slot.identity, slot.objects.clone()),
             None => return Ok(None),
         };
         let looked = Instant::now();
         self.root.confine(path)?;
-        let is_same = Identity::of(path, &git_folder, &common_folder) == Some(identity);
+        let is_same = Identity::of(path, objects.tip.folders()) == Some(identity);
         let mut kept = self.lock();
         match kept.get_mut(path.as_os_str()) {
             Some(slot) if slot.identity != identity => Ok(None),
@@ -136,7 +134,7 @@ impl Store {
         self.root.confine(path)?;
         let repository = Repository::open(path)?;
         self.root.confine_repository(&repository)?;
-        let identity = Identity::of(path, repository.git_folder(), repository.common_folder())
+        let identity = Identity::of(path, repository.objects().tip.folders())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
         match self.lock().get(path.as_os_str()) {
             Some(slot) if slot.identity == identity => {
@@ -185,7 +183,8 @@ fn is_local(folder: &Path) -> bool {
 }
 
 impl Identity {
-    fn of(path: &Path, git_folder: &Path, common_folder: &Path) -> Option<Identity> {
+    /// Of what is at a path, with the folders that were found there.
+    fn of(path: &Path, [git_folder, common_folder]: &[PathBuf; 2]) -> Option<Identity> {
         // A link may lead elsewhere by now; the folder it led to is still as it was.
         let top = fs::metadata(path).ok()?;
         let folder = fs::metadata(git_folder).ok()?;
@@ -226,11 +225,9 @@ impl Drop for Opened<'_> {
             kept.clear();
         }
         let slot = kept.entry(path.into_os_string()).or_insert_with(|| {
-            let folders = [repository.git_folder(), repository.common_folder()];
-            let (is_local, folders) =
-                (folders.into_iter().all(is_local), folders.map(Path::to_owned));
             let (looked, objects) = (repository.asked, repository.objects().clone());
-            Slot { identity, folders, is_local, looked, objects, handles: Vec::new() }
+            let is_local = objects.tip.folders().iter().all(|it| is_local(it));
+            Slot { identity, is_local, looked, objects, handles: Vec::new() }
         });
         if slot.identity == identity {
             slot.handles.push(repository);

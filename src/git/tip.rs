@@ -18,7 +18,6 @@ use crate::error::Result;
 const SETTLED: Duration = Duration::from_millis(100);
 
 pub struct Tip {
-    /// The worktree's own folder, and the one that all worktrees share.
     folders: [PathBuf; 2],
     known: Mutex<Option<Known>>,
 }
@@ -49,6 +48,11 @@ impl Tip {
     pub fn new(git_folder: &Path, common_folder: &Path) -> Tip {
         let folders = [git_folder, common_folder].map(Path::to_owned);
         Tip { folders, known: Mutex::default() }
+    }
+
+    /// The worktree's own folder, and the one that all worktrees share.
+    pub fn folders(&self) -> &[PathBuf; 2] {
+        &self.folders
     }
 
     /// The tree as it was when somebody looked.

@@ -126,7 +126,7 @@ impl Objects {
             _ => return None,
         };
         let place = self.known_place(tree, name.as_bytes())?;
-        match kind(place.mode) {
+        match Kind::of(place.mode) {
             Kind::File => Some((tree, self.known_blob(place.id)?)),
             _ => None,
         }
@@ -181,7 +181,7 @@ impl Repository {
                 prefix.push(b'/');
             }
             prefix.extend_from_slice(found.name_bytes());
-            let kind = kind(found.filemode() as u32);
+            let kind = Kind::of(found.filemode() as u32);
             if listing.wants(kind, prefix) {
                 entries.push(self.entry(&found, kind, prefix, listing.details)?);
             }
@@ -224,7 +224,7 @@ impl Repository {
             }
         };
         let shown = name.as_path().display();
-        match kind(found.mode) {
+        match Kind::of(found.mode) {
             Kind::File => (),
             Kind::Folder => return Err(Error::bad_request(format!("{shown} is a folder"))),
             Kind::Link => {
@@ -317,11 +317,14 @@ impl Repository {
     }
 }
 
-fn kind(mode: u32) -> Kind {
-    match mode & 0o170_000 {
-        0o040_000 => Kind::Folder,
-        0o120_000 => Kind::Link,
-        0o160_000 => Kind::Submodule,
-        _ => Kind::File,
+impl Kind {
+    /// What a mode in a tree or an index says.
+    pub fn of(mode: u32) -> Kind {
+        match mode & 0o170_000 {
+            0o040_000 => Kind::Folder,
+            0o120_000 => Kind::Link,
+            0o160_000 => Kind::Submodule,
+            _ => Kind::File,
+        }
     }
 }

@@ -19,12 +19,6 @@ pub struct Place {
     pub mode: u32,
 }
 
-impl Place {
-    pub fn is_folder(&self) -> bool {
-        self.mode & 0o170_000 == FOLDER
-    }
-}
-
 pub struct Tree {
     content: Vec<u8>,
     /// Where each entry has its name, sorted by the names; mode and id are around it.

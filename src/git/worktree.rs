@@ -21,6 +21,7 @@ use rustix::{
     io::Errno,
 };
 
+use super::tree::Kind;
 use crate::error::{Error, Result};
 
 pub(super) struct Worktree {
@@ -186,7 +187,7 @@ fn split(name: &[u8]) -> (&[u8], &OsStr) {
 }
 
 pub(super) fn is_submodule(entry: &IndexEntry) -> bool {
-    entry.mode & 0o170_000 == 0o160_000
+    Kind::of(entry.mode) == Kind::Submodule
 }
 
 fn has_content(folder: BorrowedFd, name: &OsStr, entry: &IndexEntry) -> bool {

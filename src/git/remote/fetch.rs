@@ -20,7 +20,14 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    git::{Repository, checkout::Head, failure::redact, lock::Writer, refs::Branch, set_up},
+    git::{
+        Repository,
+        checkout::Head,
+        failure::redact,
+        lock::{CONFIG_LOCK, Writer},
+        refs::Branch,
+        set_up,
+    },
     watch::{Progress, Stage, Watch},
 };
 
@@ -130,8 +137,7 @@ fn clone(order: &Sync, branch: &Branch, parent: &Parent, watch: &Watch) -> Resul
     let repository = Repository::from(inner);
     let url = order.remote.url.as_str();
     repository.inner.remote_with_fetch("origin", url, &branch.refspec())?;
-    let depth = if order.remote.url.is_local() { 0 } else { order.depth };
-    let depth = (0 < depth).then_some(depth);
+    let depth = Some(order.depth()).filter(|it| 0 < *it);
     let tip = transfer(order, &repository, branch, watch, |_| Ok(Some(depth)))?;
     stock_or_own_checkout(order, &repository, branch, tip, watch)?;
     repository.track(branch)?;
@@ -200,7 +206,7 @@ fn update(
             return Ok(None);
         }
         let writes_config = !is_tracked || order.submodules;
-        let more: &[&str] = if writes_config { &[leftovers::CONFIG] } else { &[] };
+        let more: &[&str] = if writes_config { &[CONFIG_LOCK] } else { &[] };
         writer = Some(leftovers::take_for_fetch(repository, branch, more, watch)?);
         // Whoever was waited for may have brought it.
         Ok(missing_depth(order, repository, branch, tip))
@@ -213,12 +219,12 @@ fn update(
     parent.ask()?;
     repository.reset(tip, &Head::On(branch), watch)?;
     if !is_tracked {
-        let writer = leftovers::take(repository, &[leftovers::CONFIG], watch)?;
+        let writer = leftovers::take(repository, &[CONFIG_LOCK], watch)?;
         repository.track(branch)?;
         writer.finish();
     }
     if order.submodules {
-        let mut writers = vec![leftovers::take(repository, &[leftovers::CONFIG], watch)?];
+        let mut writers = vec![leftovers::take(repository, &[CONFIG_LOCK], watch)?];
         writers.extend(leftovers::take_submodules(repository, watch)?);
         update_submodules(order, repository, 0)?;
         writers.into_iter().for_each(Writer::finish);
@@ -233,7 +239,7 @@ fn missing_depth(
     branch: &Branch,
     tip: git2::Oid,
 ) -> Option<Option<u32>> {
-    let depth = if order.remote.url.is_local() { 0 } else { order.depth };
+    let depth = order.depth();
     // A commit that is here may have come without all it needs; one that was fetched has not.
     let has_tip = repository.tip(branch).is_ok_and(|it| it == tip);
     if !repository.inner.is_shallow() {

@@ -11,18 +11,16 @@ use crate::{
     error::Result,
     git::{
         Repository,
-        lock::Writer,
+        lock::{CONFIG_LOCK, HEAD_LOCK, INDEX_LOCK, PACKED_LOCK, Writer},
         refs::{Branch, TAGS, TRACKING},
     },
     watch::Watch,
 };
 
-/// The lock of the configuration.
-pub(super) const CONFIG: &str = "config.lock";
 /// The locks that a fetch of any branch takes.
-const FETCH: &[&str] = &["shallow.lock", "packed-refs.lock"];
+const FETCH: &[&str] = &["shallow.lock", PACKED_LOCK];
 /// The locks of one worktree that a submodule's checkout takes.
-const CHECKOUT: &[&str] = &["index.lock", "HEAD.lock"];
+const CHECKOUT: &[&str] = &[INDEX_LOCK, HEAD_LOCK];
 /// How the names of objects and packs begin that are not whole yet.
 const HALF_WRITTEN: &[&str] = &["tmp_", "pack_git2_", ".tmp-", "incoming-"];
 
@@ -55,7 +53,7 @@ pub(super) fn take_submodules(repository: &Repository, watch: &Watch) -> Result<
             // One that is not there yet is cloned, and has no locks.
             let Ok(inner) = submodule.open() else { continue };
             let inner = Repository::from(inner);
-            all.push(take(&inner, &[FETCH, CHECKOUT, &[CONFIG]].concat(), watch)?);
+            all.push(take(&inner, &[FETCH, CHECKOUT, &[CONFIG_LOCK]].concat(), watch)?);
             collect(&inner, level + 1, all, watch)?;
         }
         Ok(())
@@ -72,7 +70,7 @@ pub(super) fn clear_up(path: &Path, branch: &Branch) {
     let Some(writer) = Writer::after_unfinished(repository.common_folder()) else { return };
     let watch = Watch::default();
     let tracking = format!("{}.lock", branch.tracking());
-    let locks = [FETCH, &[CONFIG, &tracking]].concat();
+    let locks = [FETCH, &[CONFIG_LOCK, &tracking]].concat();
     if clear(&writer, &repository, &locks, &watch).is_ok_and(|it| it) {
         writer.finish();
     }

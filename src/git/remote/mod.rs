@@ -81,6 +81,13 @@ pub(crate) struct Sync {
     pub git: Option<String>,
 }
 
+impl Sync {
+    /// How many commits are fetched; 0 is all, which is what Git gives from this machine.
+    fn depth(&self) -> u32 {
+        if self.remote.url.is_local() { 0 } else { self.depth }
+    }
+}
+
 /// What a child says.
 #[derive(Serialize, Deserialize)]
 enum Message {
