@@ -9,7 +9,7 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::{Ticket, WAITING_BYTES_MAX, pool::Task};
-use crate::{error::Error, id::RequestId};
+use crate::{error::Error, id::RequestId, ops::Lane};
 
 /// How many requests without an id may wait for the one before them.
 const UNNAMED_MAX: usize = 1024;
@@ -109,6 +109,15 @@ impl Board {
                 Some(task)
             }
         }
+    }
+
+    /// Tasks that wait for their turn in this lane and may be carried out in one step with the one
+    /// whose turn it is.
+    pub fn together(&mut self, path: &Path, count_max: usize) -> Vec<Task> {
+        let Some(waiting) = self.lanes.get_mut(path) else { return Vec::new() };
+        let is_change = |it: &&Task| matches!(it.job.lane, Lane::Change(_));
+        let count = waiting.iter().take(count_max).take_while(is_change).count();
+        waiting.drain(..count).collect()
     }
 
     /// The task whose turn it is to write this repository when another one is done.

@@ -81,6 +81,7 @@ impl Dispatch {
                 self.give_up(&late, error, From::Clock);
             }
             if is_warm && IDLE <= now - idle_from && !self.is_working() {
+                self.store.leave();
                 self.store.release();
                 memory::give_back();
                 is_warm = false;

@@ -185,6 +185,7 @@ impl Dispatch {
     }
 
     fn say_goodbye(&self, asked: Option<Asked>, grace: Duration) {
+        self.store.leave();
         if let Some(Asked { key, left, cancelled, .. }) = asked {
             let reply = ShutdownReply { finished: left - cancelled, cancelled };
             self.reply(key.id(), Ok(envelope::encoded(&reply)), From::Clock);

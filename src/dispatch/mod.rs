@@ -12,8 +12,10 @@ mod drain;
 mod events;
 mod pool;
 mod take;
+mod together;
 
 use std::{
+    cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, atomic::Ordering::Relaxed},
@@ -33,7 +35,7 @@ use self::{
 use crate::{
     config::Settings,
     error::{Error, Result},
-    git::Store,
+    git::{Store, Transaction},
     id::RequestId,
     ops::{Batch, Context, Job, Lane, OPERATIONS, Work},
     port::{Output, envelope},
@@ -43,6 +45,9 @@ use crate::{
 
 /// How many bytes of requests may wait before others are `busy`.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Writers wait for the disk most of the time.
+const WRITERS_MIN: u16 = 8;
 
 pub struct Dispatch {
     settings: Settings,
@@ -54,6 +59,7 @@ pub struct Dispatch {
     alarm: Alarm,
     workers: Pool,
     searchers: Pool,
+    writers: Pool,
     network: Pool,
     ends: Sender<End>,
     /// Hears when nothing waits for a reply any more, after the board was closed.
@@ -111,6 +117,7 @@ impl Dispatch {
             alarm: Alarm::default(),
             workers: Pool::new("worker", settings.workers, 100),
             searchers: Pool::new("searcher", settings.workers, 100),
+            writers: Pool::new("writer", settings.workers.max(WRITERS_MIN), 100),
             network: Pool::new("network", settings.network, 1000),
             ends,
             quiet: bounded(1),
@@ -124,19 +131,24 @@ impl Dispatch {
 
     /// Runs a job where it is.
     fn run(&self, work: Box<dyn Work>, watch: &Watch, asked: Instant) -> Result<Vec<u8>> {
-        guarded(|| work.run(&self.context(watch, asked)))?
+        guarded(|| work.run(&self.context(watch, asked, None)))?
     }
 
     /// The result of a job that waits for nothing.
     fn at_hand(&self, job: &Job, asked: Instant) -> Option<Result<Vec<u8>>> {
         let watch = Watch::default();
-        guarded(|| job.work.at_hand(&self.context(&watch, asked)))
+        guarded(|| job.work.at_hand(&self.context(&watch, asked, None)))
             .unwrap_or_else(|it| Some(Err(it)))
     }
 
-    fn context<'a>(&'a self, watch: &'a Watch, asked: Instant) -> Context<'a> {
+    fn context<'a, 't>(
+        &'a self,
+        watch: &'a Watch,
+        asked: Instant,
+        transaction: Option<&'a RefCell<Transaction<'t>>>,
+    ) -> Context<'a, 't> {
         let (settings, store, stats) = (&self.settings, &self.store, &self.stats);
-        Context { settings, store, stats, watch, asked }
+        Context { settings, store, stats, watch, asked, transaction }
     }
 
     /// Hands a task to its threads, or to the queue of its lane; gives it back when that is full.
@@ -162,6 +174,9 @@ impl Dispatch {
 
     /// What a thread of a pool does with a task.
     fn perform(self: &Arc<Self>, task: Task) {
+        if let Lane::Change(_) = task.job.lane {
+            return self.perform_together(task);
+        }
         let Task { ticket, job, then, bytes } = task;
         let (_, queue) = self.place_of(&job.lane);
         queue.waiting.fetch_sub(1, Relaxed);
@@ -193,11 +208,12 @@ impl Dispatch {
 
     /// Whether no thread needs a core for a request.
     fn is_quiet(&self) -> bool {
-        self.workers.is_idle() && self.searchers.is_idle()
+        self.workers.is_idle() && self.searchers.is_idle() && self.writers.is_idle()
     }
 
     fn place_of(&self, lane: &Lane) -> (&Pool, &Queue) {
         match lane {
+            Lane::Change(_) => (&self.writers, &self.stats.workers),
             Lane::Network(_) => (&self.network, &self.stats.network),
             Lane::Search(_) | Lane::Write(_) => (&self.searchers, &self.stats.workers),
             Lane::Read(_) | Lane::Quick => (&self.workers, &self.stats.workers),

@@ -4,10 +4,10 @@
 //! between a look and a read leads nowhere.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     os::fd::{AsFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -23,6 +23,19 @@ use crate::{
     error::{Error, Result},
     watch::Watch,
 };
+
+/// The files below a folder whose name is wanted.
+pub fn files_below(folder: &Path, is_wanted: &impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => files.extend(files_below(&entry.path(), is_wanted)),
+            Ok(_) if entry.file_name().to_str().is_some_and(is_wanted) => files.push(entry.path()),
+            _ => (),
+        }
+    }
+    files
+}
 
 pub struct Folder {
     descriptor: OwnedFd,

@@ -1,7 +1,7 @@
 //! Who may write a repository, and what became of those who died while they did.
 //!
 //! The right to write is an exclusive lock on a file in the Git folder: `gitport-writer` for a
-//! worktree, `gitport-fetch` for what all worktrees share. The kernel takes it back when its holder
+//! worktree, `gitport-fetch` and `gitport-store` for what all worktrees share. The kernel takes it back when its holder
 //! dies. The file has content while somebody writes, and afterwards where that came to no good end,
 //! so that the next one knows what was interrupted.
 
@@ -33,6 +33,7 @@ pub const PACKED_LOCK: &str = "packed-refs.lock";
 
 const WORKTREE: &str = "gitport-writer";
 const SHARED: &str = "gitport-fetch";
+const STORE: &str = "gitport-store";
 /// How long another writer is waited for.
 const WAIT: Duration = Duration::from_secs(10);
 /// How long stock git's locks are waited for; git itself waits one second for most of them.
@@ -72,6 +73,12 @@ impl Writer {
     pub fn of_shared(common_folder: &Path, watch: &Watch) -> Result<Writer> {
         let why = "another daemon fetches into this repository";
         Writer::of(&common_folder.join(SHARED), why, WAIT, watch)
+    }
+
+    /// The right to move refs, which writers take in turns of milliseconds.
+    pub fn of_store(common_folder: &Path, watch: &Watch) -> Result<Writer> {
+        let why = "another daemon writes this repository";
+        Writer::of(&common_folder.join(STORE), why, WAIT, watch)
     }
 
     /// The same, only to clear up after one that did not finish and writes no more.
@@ -116,6 +123,11 @@ impl Writer {
     /// From here on what is written is in pieces until [`Writer::finish`].
     pub fn begin(&mut self) {
         self.is_unfinished = true;
+    }
+
+    /// What others left in pieces is mended.
+    pub fn mended(&mut self) {
+        (self.interrupted, self.is_unfinished) = (None, false);
     }
 
     /// All is written, and what others left in pieces was mended.

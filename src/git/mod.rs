@@ -2,19 +2,22 @@
 //!
 //! Reads nothing but what a request names: no configuration of the user or the machine, no hook.
 
-mod cache;
 mod aside;
+mod cache;
 mod checkout;
+mod commit;
 mod diff;
+mod edit;
 pub mod example;
 mod failure;
 mod folder;
+mod hash;
 mod history;
+mod ledger;
 mod lock;
 mod name;
 mod objects;
 mod pack;
-
 mod refs;
 pub mod remote;
 mod repository;
@@ -22,6 +25,7 @@ mod root;
 mod status;
 mod store;
 mod tip;
+mod transaction;
 mod tree;
 mod trees;
 mod worktree;
@@ -29,15 +33,18 @@ mod worktree;
 use std::{env, path::PathBuf, process::Command, sync::Once};
 
 pub use self::{
+    commit::{Change, Committed, Draft, Expect, Message, Mode, Person, What, now},
     diff::{Changes, DiffQuery},
     folder::Folder,
     history::{LogPage, LogQuery},
     name::{FileName, RawName, RepositoryPath, Text},
+    refs::Branch,
     remote::{Access, Auth, Network, Remote, Transport},
     repository::Repository,
     root::Root,
     status::{Status, StatusQuery},
     store::{Opened, Store},
+    transaction::Transaction,
     tree::{Bytes, Entry, Listing, Range},
 };
 

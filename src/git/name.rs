@@ -49,6 +49,13 @@ impl RepositoryPath {
     }
 }
 
+impl RepositoryPath {
+    /// A path that [`RepositoryPath::resolved`] gave.
+    pub fn resolved_to(path: &Path) -> RepositoryPath {
+        RepositoryPath(path.to_owned())
+    }
+}
+
 impl TryFrom<&str> for RepositoryPath {
     type Error = Error;
 

@@ -106,6 +106,11 @@ impl Objects {
         Some(content)
     }
 
+    /// Any small object; `None` where libgit2 has to be asked.
+    pub fn object(&self, id: Oid) -> Option<(Kind, Vec<u8>)> {
+        self.packs.read(&self.packs.find(id.as_bytes())?)
+    }
+
     fn keep(&self, id: Oid, content: &Arc<Vec<u8>>) {
         if content.len() <= BLOB_BYTES_MAX {
             lock(&self.blobs).insert(id, content.clone(), content.len() + 128);

@@ -4,6 +4,7 @@
 //! same pack. Everything else is `None`, and libgit2 is asked. Format: gitformat-pack(5).
 
 mod delta;
+mod image;
 
 use std::{
     cell::RefCell,
@@ -18,6 +19,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::Decompressor;
 use memmap2::Mmap;
 
+pub use self::image::{Image, Mark};
 use super::cache::Cache;
 
 /// A larger object is read in pieces or by libgit2.
@@ -40,6 +42,17 @@ pub enum Kind {
     Tree,
     Blob,
     Tag,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Commit => "commit",
+            Kind::Tree => "tree",
+            Kind::Blob => "blob",
+            Kind::Tag => "tag",
+        }
+    }
 }
 
 /// The packs of one repository.

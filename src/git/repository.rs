@@ -5,7 +5,14 @@ use std::{path::Path, sync::Arc, time::Instant};
 use serde::Serialize;
 
 use super::{
-    RepositoryPath, Text, history::Commit, objects::Objects, refs::REPLACEMENTS, set_up, tip::Stamp,
+    Person, RepositoryPath, Text,
+    history::Commit,
+    now,
+    objects::Objects,
+    pack::Kind,
+    refs::{Branch, REPLACEMENTS},
+    set_up,
+    tip::Stamp,
 };
 use crate::error::{Error, Result};
 
@@ -127,6 +134,56 @@ impl Repository {
                 Error::bad_request(format!("`{rev}` names no commit and no tree"))
             }
             _ => Error::corrupt(error.message()),
+        })
+    }
+
+    /// Any object, as it is.
+    pub(super) fn object(&self, id: git2::Oid) -> Result<(Kind, Vec<u8>)> {
+        if let Some(object) = self.objects.object(id) {
+            return Ok(object);
+        }
+        let odb = self.inner.odb()?;
+        let object = odb.read(id).map_err(|error| self.unreadable(id, error))?;
+        let kind = match object.kind() {
+            git2::ObjectType::Commit => Kind::Commit,
+            git2::ObjectType::Tree => Kind::Tree,
+            git2::ObjectType::Tag => Kind::Tag,
+            _ => Kind::Blob,
+        };
+        Ok((kind, object.data().to_vec()))
+    }
+
+    /// What an annotated tag stands for in the end; nothing for another object.
+    pub(super) fn peeled(&self, id: git2::Oid) -> Result<Option<git2::Oid>> {
+        let object = self.inner.find_object(id, None)?;
+        match object.kind() {
+            Some(git2::ObjectType::Tag) => Ok(Some(object.peel(git2::ObjectType::Any)?.id())),
+            _ => Ok(None),
+        }
+    }
+
+    /// Who changes the repository where nobody says who: as its own configuration has it.
+    pub fn owner(&self) -> Person {
+        let config = self.inner.config().ok();
+        let text = |key| config.as_ref().and_then(|it| it.get_string(key).ok());
+        let own = |key, other: &str| text(key).unwrap_or_else(|| other.to_owned()).into_bytes();
+        let (name, email) = (own("user.name", "gitport"), own("user.email", "gitport@localhost"));
+        let person = Person { name, email, time: now(), offset: 0 };
+        match person.check("user.name") {
+            Ok(()) => person,
+            Err(_) => Person { name: b"gitport".to_vec(), email: Vec::new(), ..person },
+        }
+    }
+
+    /// The branch that `HEAD` is on.
+    pub fn current_branch(&self) -> Result<Branch> {
+        self.with_steady_head(|| {
+            let head = self.inner.find_reference("HEAD")?;
+            match head.symbolic_target() {
+                Ok(Some(target)) => Branch::new(target),
+                _ => Err(Error::bad_request("HEAD is on no branch: say which one is meant")
+                    .with("field", "branch")),
+            }
         })
     }
 

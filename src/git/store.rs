@@ -4,6 +4,7 @@
 //! that a repository that was moved, replaced or converted meanwhile is opened anew.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     ffi::OsString,
     fs,
@@ -17,12 +18,16 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::{
-    Folder, Repository, RepositoryPath,
+    Folder, Repository, RepositoryPath, Transaction,
+    ledger::Ledger,
     objects::Objects,
     refs::REPLACEMENTS,
     root::{Root, outside},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    watch::Watch,
+};
 
 /// How many handles may wait for their next use, over all repositories.
 const KEPT_MAX: usize = 64;
@@ -30,6 +35,8 @@ const KEPT_MAX: usize = 64;
 pub struct Store {
     root: Root,
     kept: Mutex<Kept>,
+    /// By the folders that all worktrees share.
+    ledgers: Mutex<HashMap<PathBuf, Arc<Mutex<Ledger>>>>,
 }
 
 /// By their paths, which as text are hashed in one go.
@@ -65,7 +72,7 @@ pub struct Opened<'a> {
 
 impl Store {
     pub fn new(root: Root) -> Store {
-        Store { root, kept: Mutex::default() }
+        Store { root, kept: Mutex::default(), ledgers: Mutex::default() }
     }
 
     pub fn root(&self) -> &Root {
@@ -83,6 +90,59 @@ impl Store {
         repository.asked = asked;
         let path = path.to_path_buf();
         Ok(Opened { store: self, path, identity, repository: Some(repository) })
+    }
+
+    /// Changes a repository: what `work` does is one step, and on disk when this returns.
+    pub fn change<T>(
+        &self,
+        path: &RepositoryPath,
+        asked: Instant,
+        watch: &Watch,
+        work: impl FnOnce(&RefCell<Transaction>) -> T,
+    ) -> Result<(T, Result<()>)> {
+        let repository = self.open(path, asked)?;
+        let ledger = self.ledger(repository.common_folder());
+        let mut ledger = ledger.lock().expect("nobody panics with the lock");
+        let site = ledger.enter(&repository, watch)?;
+        let transaction = RefCell::new(Transaction::begin(&mut ledger, site));
+        let value = work(&transaction);
+        Ok((value, transaction.into_inner().carry_out()))
+    }
+
+    fn ledger(&self, common_folder: &Path) -> Arc<Mutex<Ledger>> {
+        let mut ledgers = self.ledgers.lock().expect("nobody panics with the lock");
+        let new = || Arc::new(Mutex::new(Ledger::new(common_folder.to_owned())));
+        ledgers.entry(common_folder.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// What can be done after the answers: with many small packs every read gets slower.
+    pub fn clear_up(&self, path: &RepositoryPath, watch: &Watch) -> Result<()> {
+        let repository = self.open(path, Instant::now())?;
+        let ledger = self.ledger(repository.common_folder());
+        let mut ledger = ledger.lock().expect("nobody panics with the lock");
+        if !ledger.is_checkpoint_due() {
+            return Ok(());
+        }
+        let _site = ledger.enter(&repository, watch)?;
+        ledger.checkpoint()
+    }
+
+    /// Leaves plain Git repositories, each with all that was answered for on disk.
+    pub fn leave(&self) {
+        let ledgers =
+            std::mem::take(&mut *self.ledgers.lock().expect("nobody panics with the lock"));
+        for (common_folder, ledger) in ledgers {
+            let mut ledger = ledger.lock().expect("nobody panics with the lock");
+            let left = Repository::open_at(&common_folder).and_then(|repository| {
+                let watch = Watch::default();
+                let _site = ledger.enter(&repository, &watch)?;
+                ledger.leave()
+            });
+            if let Err(error) = left {
+                // The journal stays, and the next writer goes on with it.
+                log::warn!("{}: {error}", common_folder.display());
+            }
+        }
     }
 
     /// What was read of a repository on a local disk that was at this path. Whether it still is

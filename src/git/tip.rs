@@ -137,7 +137,8 @@ impl Stamp {
         !self.is_link && self.is_settled()
     }
 
-    fn is_settled(&self) -> bool {
+    /// Whether it is so old that a change within the same instant would have shown.
+    pub fn is_settled(&self) -> bool {
         let since = |(seconds, nanos): (i64, i64)| {
             let seconds = u64::try_from(seconds).ok()?;
             let at = SystemTime::UNIX_EPOCH + Duration::new(seconds, u32::try_from(nanos).ok()?);

@@ -6,7 +6,9 @@
 
 mod batch;
 mod cancel;
+mod change;
 mod checkout;
+mod commit;
 mod diff;
 #[cfg(feature = "faults")]
 mod fault;
@@ -25,7 +27,11 @@ mod status;
 mod subscribe;
 mod sync;
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    cell::{RefCell, RefMut},
+    path::PathBuf,
+    time::Instant,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -38,7 +44,7 @@ pub use self::{
 use crate::{
     config::Settings,
     error::{Code, Error, Result},
-    git::{Opened, RepositoryPath, Store},
+    git::{Opened, RepositoryPath, Store, Transaction},
     port::envelope::{Arguments, encoded, nearest},
     stats::Stats,
     watch::Watch,
@@ -59,6 +65,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<status::Status>(),
     // Write one repository.
     Entry::of::<checkout::Checkout>(),
+    Entry::of::<commit::Commit>(),
     // Go over the network.
     Entry::of::<sync::Sync>(),
     Entry::of::<lsremote::Lsremote>(),
@@ -99,6 +106,8 @@ pub enum Lane {
     Search(PathBuf),
     /// One after the other for each repository, in the order they came.
     Write(PathBuf),
+    /// The same, but those that wait together are one durable step.
+    Change(PathBuf),
     /// In a child that can be killed; in the order of writes where it writes a repository.
     Network(Option<PathBuf>),
 }
@@ -107,7 +116,9 @@ impl Lane {
     /// The repository that this is about.
     pub fn path(&self) -> Option<&PathBuf> {
         match self {
-            Lane::Read(path) | Lane::Search(path) | Lane::Write(path) => Some(path),
+            Lane::Read(path) | Lane::Search(path) | Lane::Write(path) | Lane::Change(path) => {
+                Some(path)
+            }
             Lane::Network(path) => path.as_ref(),
             Lane::Quick => None,
         }
@@ -116,18 +127,20 @@ impl Lane {
     /// The repository that nobody else may write meanwhile.
     pub fn written(&self) -> Option<&PathBuf> {
         match self {
-            Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
+            Lane::Write(path) | Lane::Change(path) | Lane::Network(Some(path)) => Some(path),
             Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Network(None) => None,
         }
     }
 }
 
 /// What operations share, and the request they run for.
-pub struct Context<'a> {
+pub struct Context<'a, 't> {
     pub settings: &'a Settings,
     pub store: &'a Store,
     pub stats: &'a Stats,
     pub watch: &'a Watch,
+    /// What the request changes, together with those that run in one step with it.
+    pub transaction: Option<&'a RefCell<Transaction<'t>>>,
     /// When the request was read. What was true at any moment since is a right answer.
     pub asked: Instant,
 }
@@ -140,7 +153,11 @@ fn about(field: &'static str) -> impl Fn(Error) -> Error {
     }
 }
 
-impl Context<'_> {
+impl<'t> Context<'_, 't> {
+    fn transaction(&self) -> RefMut<'_, Transaction<'t>> {
+        self.transaction.expect("it is there for everything in this lane").borrow_mut()
+    }
+
     fn open(&self, path: &RepositoryPath) -> Result<Opened<'_>> {
         self.store.open(path, self.asked)
     }

@@ -1,16 +1,14 @@
 //! What would be in the way of a fetch into a clone that is there: locks, and what a fetch that
 //! did not finish left half done.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use super::fetch::SUBMODULE_DEPTH_MAX;
 use crate::{
     error::Result,
     git::{
         Repository,
+        folder::files_below,
         lock::{CONFIG_LOCK, HEAD_LOCK, INDEX_LOCK, PACKED_LOCK, Writer},
         refs::{Branch, TAGS, TRACKING},
     },
@@ -84,22 +82,11 @@ fn clear(writer: &Writer, repository: &Repository, locks: &[&str], watch: &Watch
     // Which tags and branches come along is not known before.
     let mut files = Vec::new();
     for folder in [TAGS, TRACKING] {
-        collect(&common.join(folder), &|name| name.ends_with(".lock"), &mut files);
+        files.extend(files_below(&common.join(folder), &|name| name.ends_with(".lock")));
     }
     if writer.follows_unfinished() {
         let is_half = |name: &str| HALF_WRITTEN.iter().any(|it| name.starts_with(it));
-        collect(&common.join("objects"), &is_half, &mut files);
+        files.extend(files_below(&common.join("objects"), &is_half));
     }
     Ok(writer.sweep(common, files, watch))
-}
-
-/// Finds the files below a folder whose name is wanted.
-fn collect(folder: &Path, is_wanted: &impl Fn(&str) -> bool, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => collect(&entry.path(), is_wanted, found),
-            Ok(_) if entry.file_name().to_str().is_some_and(is_wanted) => found.push(entry.path()),
-            _ => (),
-        }
-    }
 }

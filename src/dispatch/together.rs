@@ -1,0 +1,97 @@
+//! Requests that change one repository and wait together are one step: one flush of the disk
+//! answers for all of them.
+
+use std::{
+    cell::RefCell,
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
+
+use super::{Dispatch, From, Then, Ticket, guarded, pool::Task};
+use crate::{
+    error::Result,
+    git::{RepositoryPath, Transaction},
+    ops::Work,
+    watch::Watch,
+};
+
+/// How many requests one step carries out at most.
+const TOGETHER_MAX: usize = 256;
+
+impl Dispatch {
+    /// Carries out a task and all that wait behind it to change the same repository.
+    pub(super) fn perform_together(self: &Arc<Self>, first: Task) {
+        let path = first.job.lane.written().expect("it is a change").clone();
+        let mut tasks = vec![first];
+        tasks.extend(self.board().together(&path, TOGETHER_MAX - 1));
+        let queue = &self.stats.workers;
+        let (mut waiting, mut works) = (Vec::new(), Vec::new());
+        for Task { ticket, job, then, bytes } in tasks {
+            queue.waiting.fetch_sub(1, Relaxed);
+            queue.waiting_bytes.fetch_sub(bytes, Relaxed);
+            queue.running.fetch_add(1, Relaxed);
+            works.push((ticket.clone(), job.work));
+            waiting.push((ticket, then));
+        }
+        let results = self.change(&path, works);
+        queue.running.fetch_sub(waiting.len() as u64, Relaxed);
+        for ((ticket, then), result) in waiting.into_iter().zip(results) {
+            match then {
+                Then::Answer => drop(self.answer(&ticket, result, From::Worker)),
+                Then::Continue(progressing) => {
+                    self.proceed(ticket, progressing, result, From::Worker);
+                }
+            }
+        }
+        if let Err(error) =
+            self.store.clear_up(&RepositoryPath::resolved_to(&path), &Watch::default())
+        {
+            log::warn!("{}: {error}", path.display());
+        }
+        let next = self.board().leave(&path);
+        if let Some(next) = next {
+            self.place_of(&next.job.lane).0.send(self, next);
+        }
+    }
+
+    /// The result of each, none of them good before all of them are durable.
+    fn change(
+        &self,
+        path: &Path,
+        works: Vec<(Arc<Ticket>, Box<dyn Work>)>,
+    ) -> Vec<Result<Vec<u8>>> {
+        let count = works.len();
+        let asked = Instant::now();
+        let path = RepositoryPath::resolved_to(path);
+        let changed = self.store.change(&path, asked, &Watch::default(), |transaction| {
+            let works = works.into_iter();
+            works.map(|(ticket, work)| self.run_in(transaction, &ticket, work, asked)).collect()
+        });
+        match changed {
+            Ok((results, Ok(()))) => results,
+            Ok((results, Err(error))) => {
+                let results: Vec<Result<Vec<u8>>> = results;
+                results.into_iter().map(|it| it.and(Err(error.clone()))).collect()
+            }
+            Err(error) => vec![Err(error); count],
+        }
+    }
+
+    fn run_in(
+        &self,
+        transaction: &RefCell<Transaction>,
+        ticket: &Ticket,
+        work: Box<dyn Work>,
+        asked: Instant,
+    ) -> Result<Vec<u8>> {
+        ticket.watch.check()?;
+        let savepoint = transaction.borrow().savepoint();
+        let context = self.context(&ticket.watch, asked, Some(transaction));
+        let result = guarded(|| work.run(&context)).and_then(|it| it);
+        if result.is_err() {
+            transaction.borrow_mut().go_back(&savepoint);
+        }
+        result
+    }
+}

@@ -1,0 +1,276 @@
+//! Commits: files of a branch changed by names, in one go.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use git2::Oid;
+use serde::Serialize;
+
+use super::{
+    FileName, Transaction, edit::Entry, pack::Kind, refs::Branch, repository::Sha,
+    transaction::Node, tree,
+};
+use crate::error::{Error, Result};
+
+/// What a commit shall be.
+pub struct Draft {
+    pub branch: Branch,
+    pub changes: Vec<Change>,
+    pub message: Message,
+    pub author: Person,
+    pub committer: Person,
+    pub expect: Option<Expect>,
+    /// Whether it may change no file.
+    pub may_be_empty: bool,
+}
+
+/// One file of it.
+pub struct Change {
+    pub file: FileName,
+    pub what: What,
+}
+
+pub enum What {
+    /// The mode stays as it is unless given.
+    Write {
+        content: Vec<u8>,
+        mode: Option<Mode>,
+    },
+    Mode(Mode),
+    Delete,
+    Rename {
+        to: FileName,
+        mode: Option<Mode>,
+    },
+}
+
+/// What kind of file it is, as Git writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Plain,
+    Executable,
+    Link,
+}
+
+impl Mode {
+    fn bits(self) -> u32 {
+        match self {
+            Mode::Plain => 0o100_644,
+            Mode::Executable => 0o100_755,
+            Mode::Link => 0o120_000,
+        }
+    }
+}
+
+impl TryFrom<&str> for Mode {
+    type Error = &'static str;
+
+    fn try_from(name: &str) -> Result<Mode, &'static str> {
+        match name {
+            "100644" => Ok(Mode::Plain),
+            "100755" => Ok(Mode::Executable),
+            "120000" => Ok(Mode::Link),
+            _ => Err("it is `100644`, `100755` (executable) or `120000` (symbolic link)"),
+        }
+    }
+}
+
+/// Where a ref must be for something to be done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    Absent,
+    At(Oid),
+}
+
+impl Expect {
+    /// An id; only zeros say that there must be none.
+    pub fn new(id: &str) -> Result<Expect> {
+        match Oid::from_str(id) {
+            Ok(id) if id.is_zero() => Ok(Expect::Absent),
+            Ok(found) if found.to_string().eq_ignore_ascii_case(id) => Ok(Expect::At(found)),
+            _ => Err(Error::bad_request("`expect` is a whole commit id, or 40 zeros for none")
+                .with("field", "expect")),
+        }
+    }
+
+    pub fn check(expect: Option<Expect>, actual: Option<Oid>, what: &str) -> Result<()> {
+        let expected = match expect {
+            None => return Ok(()),
+            Some(Expect::Absent) => None,
+            Some(Expect::At(id)) => Some(id),
+        };
+        if expected == actual {
+            return Ok(());
+        }
+        let name = |it: Option<Oid>| it.map_or("nothing".to_owned(), |it| it.to_string());
+        Err(Error::conflict(format!("{what} is at {}", name(actual)))
+            .with("expected", expected.unwrap_or(Oid::ZERO_SHA1).to_string())
+            .with("actual", actual.unwrap_or(Oid::ZERO_SHA1).to_string()))
+    }
+}
+
+pub struct Message {
+    pub text: Vec<u8>,
+    /// What it is encoded in, if not in UTF-8.
+    pub encoding: Option<String>,
+}
+
+/// Somebody at some time.
+#[derive(Clone)]
+pub struct Person {
+    pub name: Vec<u8>,
+    pub email: Vec<u8>,
+    /// Seconds since 1970.
+    pub time: i64,
+    /// Minutes east of UTC.
+    pub offset: i32,
+}
+
+impl Person {
+    /// Fails where Git could not read it back.
+    pub fn check(&self, field: &'static str) -> Result<()> {
+        let is_readable = |it: &[u8]| !it.iter().any(|it| b"<>\n\0".contains(it));
+        if !is_readable(&self.name) || !is_readable(&self.email) || self.name.is_empty() {
+            let message = format!("`{field}` needs a name, and no `<`, `>`, line end or NUL in it");
+            return Err(Error::bad_request(message).with("field", field));
+        }
+        if !(0..=i64::from(u32::MAX) * 64).contains(&self.time) || 1440 <= self.offset.abs() {
+            let message = format!("`{field}` has a time that Git does not take");
+            return Err(Error::bad_request(message).with("field", field));
+        }
+        Ok(())
+    }
+
+    fn line(&self, role: &str) -> Vec<u8> {
+        let sign = if self.offset < 0 { '-' } else { '+' };
+        let (hours, minutes) = (self.offset.abs() / 60, self.offset.abs() % 60);
+        let time = format!("> {} {sign}{hours:02}{minutes:02}\n", self.time);
+        [role.as_bytes(), b" ", &self.name, b" <", &self.email, time.as_bytes()].concat()
+    }
+}
+
+/// Now, in seconds since 1970.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs().cast_signed()
+}
+
+#[derive(Serialize)]
+pub struct Committed {
+    pub commit: Sha,
+    pub tree: Sha,
+}
+
+/// All that a commit object says.
+pub struct Content<'a> {
+    pub tree: Oid,
+    pub parents: &'a [Oid],
+    pub author: &'a Person,
+    pub committer: &'a Person,
+    pub message: &'a Message,
+}
+
+impl Content<'_> {
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("tree {}\n", self.tree).into_bytes();
+        for parent in self.parents {
+            bytes.extend_from_slice(format!("parent {parent}\n").as_bytes());
+        }
+        bytes.extend_from_slice(&self.author.line("author"));
+        bytes.extend_from_slice(&self.committer.line("committer"));
+        if let Some(encoding) = &self.message.encoding {
+            bytes.extend_from_slice(format!("encoding {encoding}\n").as_bytes());
+        }
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&self.message.text);
+        bytes
+    }
+}
+
+impl Transaction<'_> {
+    /// Makes a commit and moves its branch there.
+    pub fn commit(&mut self, draft: &Draft) -> Result<Committed> {
+        let reference = draft.branch.reference();
+        let parent = self.at(&reference)?;
+        let what = format!("`{}`", draft.branch.name());
+        Expect::check(draft.expect, parent, &what)?;
+        let before = parent.map(|it| self.tree_of(it)).transpose()?;
+        let tree = match self.changed(before, &draft.changes)? {
+            Some(tree) => tree,
+            None => self.empty_tree(),
+        };
+        if Some(tree) == before && !draft.may_be_empty {
+            let message = format!("{what} has these files already: there is nothing to commit");
+            return Err(Error::conflict(message)
+                .with("expected", "a change")
+                .with("actual", tree.to_string()));
+        }
+        let parents = parent.into_iter().collect::<Vec<Oid>>();
+        let Draft { author, committer, message, .. } = draft;
+        let content = Content { tree, parents: &parents, author, committer, message };
+        let commit = self.add_commit(&content);
+        self.move_to(&reference, Some(commit))?;
+        Ok(Committed { commit: Sha::from(commit), tree: Sha::from(tree) })
+    }
+
+    pub fn add_commit(&mut self, content: &Content) -> Oid {
+        let commit = self.add(Kind::Commit, content.bytes());
+        self.remember_tree(commit, content.tree);
+        commit
+    }
+
+    /// The tree with these files changed; nothing where no file is left.
+    fn changed(&mut self, tree: Option<Oid>, changes: &[Change]) -> Result<Option<Oid>> {
+        let mut node = Node::default();
+        for Change { file, what } in changes {
+            let name = file.as_bytes();
+            let twice = || {
+                let file = String::from_utf8_lossy(name);
+                let message = format!("{file:?} is changed twice, or is a file and a folder");
+                Error::bad_request(message).with("field", "changes")
+            };
+            let found = tree.map_or(Ok(None), |it| self.find(it, name))?;
+            let found = expect_no_folder(name, found)?;
+            let there = || found.ok_or_else(|| missing(name));
+            let entry = match what {
+                What::Write { content, mode } => {
+                    let id = self.add(Kind::Blob, content.clone());
+                    let kept = found.filter(|it| tree::Kind::of(it.mode) != tree::Kind::Submodule);
+                    let kept = kept.map_or(Mode::Plain.bits(), |it| it.mode);
+                    Some(Entry { mode: mode.map_or(kept, Mode::bits), id })
+                }
+                What::Mode(mode) => Some(Entry { mode: mode.bits(), ..there()? }),
+                What::Delete => there().map(|_| None)?,
+                What::Rename { to, mode } => {
+                    let entry = there()?;
+                    if tree.map_or(Ok(None), |it| self.find(it, to.as_bytes()))?.is_some() {
+                        let to = String::from_utf8_lossy(to.as_bytes());
+                        return Err(Error::already_exists(format!("{to:?} is there already")));
+                    }
+                    let mode = mode.map_or(entry.mode, Mode::bits);
+                    if !node.set(to.as_bytes(), Some(Entry { mode, ..entry })) {
+                        return Err(twice());
+                    }
+                    None
+                }
+            };
+            if !node.set(name, entry) {
+                return Err(twice());
+            }
+        }
+        self.edit(tree, &node)
+    }
+}
+
+fn missing(name: &[u8]) -> Error {
+    Error::not_found(format!("no file is called {:?}", String::from_utf8_lossy(name)))
+}
+
+fn expect_no_folder(name: &[u8], found: Option<Entry>) -> Result<Option<Entry>> {
+    match found {
+        Some(entry) if entry.is_folder() => {
+            let name = String::from_utf8_lossy(name);
+            Err(Error::bad_request(format!("{name:?} is a folder")).with("field", "changes"))
+        }
+        found => Ok(found),
+    }
+}

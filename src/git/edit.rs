@@ -1,0 +1,126 @@
+//! Folders of commits with some of their entries changed.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use git2::Oid;
+
+use super::{tree::Kind, trees::FOLDER};
+
+const HASH_BYTES: usize = 20;
+
+/// What a name shall stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub mode: u32,
+    pub id: Oid,
+}
+
+impl Entry {
+    pub fn is_folder(&self) -> bool {
+        Kind::of(self.mode) == Kind::Folder
+    }
+}
+
+/// The content of a tree with these names changed: to an entry, or away.
+///
+/// Names that stay are copied as they are, in one pass.
+pub fn edited(content: &[u8], changes: &BTreeMap<&[u8], Option<Entry>>) -> Option<Vec<u8>> {
+    let mut new: Vec<(&[u8], Entry)> =
+        changes.iter().filter_map(|(name, entry)| Some((*name, (*entry)?))).collect();
+    new.sort_unstable_by(|a, b| order((a.0, a.1.mode), (b.0, b.1.mode)));
+    let mut new = new.into_iter().peekable();
+    let mut edited = Vec::with_capacity(content.len() + 64);
+    // What is copied in one go.
+    let mut from = 0;
+    let mut at = 0;
+    while at < content.len() {
+        let found = Found::at(content, at)?;
+        let here = (found.name, found.mode);
+        let has_smaller = new.peek().is_some_and(|it| order((it.0, it.1.mode), here).is_lt());
+        let is_changed = changes.contains_key(found.name);
+        if has_smaller || is_changed {
+            edited.extend_from_slice(&content[from..at]);
+            from = if is_changed { found.end } else { at };
+        }
+        while let Some((name, entry)) = new.next_if(|it| order((it.0, it.1.mode), here).is_lt()) {
+            push(&mut edited, name, entry);
+        }
+        at = found.end;
+    }
+    edited.extend_from_slice(&content[from..]);
+    new.for_each(|(name, entry)| push(&mut edited, name, entry));
+    Some(edited)
+}
+
+/// What a name stands for in a tree; nothing where the tree is damaged before it.
+pub fn find(content: &[u8], name: &[u8]) -> Option<Entry> {
+    let mut at = 0;
+    while at < content.len() {
+        let found = Found::at(content, at)?;
+        if found.name == name {
+            let id = Oid::from_bytes(&content[found.end - HASH_BYTES..found.end]).ok()?;
+            return Some(Entry { mode: found.mode, id });
+        }
+        at = found.end;
+    }
+    None
+}
+
+/// The entries of a tree, until it is damaged.
+pub fn entries(content: &[u8]) -> impl Iterator<Item = (&[u8], Entry)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let found = (at < content.len()).then(|| Found::at(content, at))??;
+        at = found.end;
+        let id = Oid::from_bytes(&content[found.end - HASH_BYTES..found.end]).ok()?;
+        Some((found.name, Entry { mode: found.mode, id }))
+    })
+}
+
+struct Found<'a> {
+    mode: u32,
+    name: &'a [u8],
+    end: usize,
+}
+
+impl Found<'_> {
+    fn at(content: &[u8], at: usize) -> Option<Found<'_>> {
+        let rest = &content[at..];
+        let blank = rest.iter().take(8).position(|it| *it == b' ')?;
+        let digit = |mode: u32, it: &u8| match it {
+            b'0'..=b'7' => Some(mode << 3 | u32::from(it - b'0')),
+            _ => None,
+        };
+        let mode = rest[..blank].iter().try_fold(0, digit)?;
+        let name = &rest[blank + 1..];
+        let name = &name[..memchr::memchr(0, name)?];
+        let end = at + blank + 1 + name.len() + 1 + HASH_BYTES;
+        (end <= content.len()).then_some(Found { mode, name, end })
+    }
+}
+
+fn push(content: &mut Vec<u8>, name: &[u8], entry: Entry) {
+    content.extend_from_slice(format!("{:o} ", entry.mode).as_bytes());
+    content.extend_from_slice(name);
+    content.push(0);
+    content.extend_from_slice(entry.id.as_bytes());
+}
+
+/// As Git orders them: a folder as if its name ended with a slash.
+fn order(a: (&[u8], u32), b: (&[u8], u32)) -> Ordering {
+    let common = a.0.len().min(b.0.len());
+    let last = |(name, mode): (&[u8], u32)| match name.get(common) {
+        Some(byte) => *byte,
+        None if Kind::of(mode) == Kind::Folder => b'/',
+        None => 0,
+    };
+    a.0[..common]
+        .cmp(&b.0[..common])
+        .then_with(|| last(a).cmp(&last(b)))
+        .then(a.0.len().cmp(&b.0.len()))
+}
+
+/// An empty folder has no place in a commit.
+pub fn folder(id: Oid) -> Entry {
+    Entry { mode: FOLDER, id }
+}

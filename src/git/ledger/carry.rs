@@ -1,0 +1,164 @@
+//! Carrying a step out: its refs are moved where everybody sees it.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use super::{Held, Ledger, Move, Site, packed::Wanted, record::combined};
+use crate::{
+    error::{Error, Result},
+    git::{lock::PACKED_LOCK, pack::Image, refs::PACKED},
+};
+
+/// Git writes the file it will be under this name.
+pub const PACKED_NEW: &str = "packed-refs.new";
+/// So many refs at most are moved by a file for each; more are cheaper in one.
+const LOOSE_MAX: usize = 16;
+
+/// What shall happen at once.
+#[derive(Default)]
+pub struct Step {
+    pub image: Image,
+    /// In their order; one ref may move several times.
+    pub moves: Vec<Move>,
+    pub held: BTreeMap<String, Held>,
+    /// Whether nobody may see some refs moved and others not.
+    pub is_one: bool,
+    pub is_durable: bool,
+}
+
+impl Ledger {
+    /// Makes a step durable and carries it out. When this fails, nothing of it is to be seen, or
+    /// the next writer carries it out.
+    pub fn carry_out(&mut self, step: Step, site: &mut Site) -> Result<()> {
+        let Step { image, moves, mut held, is_one, is_durable } = step;
+        let last = combined(&moves);
+        if last.is_empty() {
+            return Ok(());
+        }
+        let record = self.record(image, moves)?;
+        let put = record.pack.clone();
+        let encoded = record.encode();
+        let logged = self.make_room(encoded.len()).and_then(|()| {
+            let packed = self.prepare(&last, &held, is_one, site)?;
+            site.right.begin();
+            self.append(&encoded, is_durable)?;
+            Ok(packed)
+        });
+        let packed = match logged {
+            Ok(packed) => packed,
+            Err(error) => {
+                if let Some(pack) = put {
+                    self.packs.remove(&pack);
+                }
+                return Err(error);
+            }
+        };
+        self.steps.extend(put);
+        self.move_refs(&last, &mut held, packed)?;
+        self.journal()?.mark_carried_out()?;
+        site.right.mended();
+        Ok(())
+    }
+
+    /// Does all that may be refused: afterwards moving refs is renaming files.
+    pub(super) fn prepare(
+        &mut self,
+        moves: &BTreeMap<String, Move>,
+        held: &BTreeMap<String, Held>,
+        is_one: bool,
+        site: &Site,
+    ) -> Result<Option<NewPacked>> {
+        let removes = moves.values().any(|it| it.to().is_none());
+        if !removes && moves.len() <= if is_one { 1 } else { LOOSE_MAX } {
+            for (name, it) in moves {
+                held[name].write(it.to().expect("none is removed"))?;
+            }
+            return Ok(None);
+        }
+        let new = NewPacked::take(self, site)?;
+        self.packed.refresh(&self.common_folder)?;
+        let loose: Vec<&String> = moves.keys().filter(|it| held[*it].is_loose).collect();
+        if !loose.is_empty() {
+            // Their own files would be read instead: the old values go where the new ones come.
+            let mut olds = Vec::new();
+            for name in &loose {
+                let before = held[*name].before.expect("a ref with a file is there");
+                olds.push((name.as_str(), Some((before, site.repository.peeled(before)?))));
+            }
+            new.write(&self.packed.with(olds))?;
+            new.put()?;
+            let folder = File::open(&self.common_folder).and_then(|it| it.sync_all());
+            folder.map_err(|error| new.failed(&error))?;
+            loose.iter().try_for_each(|it| held[*it].remove_file())?;
+            self.packed.refresh(&self.common_folder)?;
+        }
+        let wanted = |it: &Move| -> Wanted { Some((it.to()?, it.peeled())) };
+        new.write(&self.packed.with(moves.iter().map(|(name, it)| (name.as_str(), wanted(it)))))?;
+        Ok(Some(new))
+    }
+
+    pub(super) fn move_refs(
+        &mut self,
+        moves: &BTreeMap<String, Move>,
+        held: &mut BTreeMap<String, Held>,
+        packed: Option<NewPacked>,
+    ) -> Result<()> {
+        match packed {
+            Some(packed) => packed.put(),
+            None => {
+                moves.keys().try_for_each(|it| held.get_mut(it).expect("what moves is held").put())
+            }
+        }
+    }
+}
+
+/// The next `packed-refs`, under the lock that Git takes to write it.
+pub struct NewPacked {
+    lock: PathBuf,
+    new: PathBuf,
+    file: PathBuf,
+}
+
+impl NewPacked {
+    fn take(ledger: &Ledger, site: &Site) -> Result<NewPacked> {
+        let folder = &ledger.common_folder;
+        let [lock, new, file] = [PACKED_LOCK, PACKED_NEW, PACKED].map(|it| folder.join(it));
+        loop {
+            match File::create_new(&lock) {
+                Ok(_) => return Ok(NewPacked { lock, new, file }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    site.right.clear(folder, &[PACKED_LOCK], site.watch)?;
+                }
+                Err(error) => return Err(Error::from_io(lock.display(), &error)),
+            }
+        }
+    }
+
+    /// All refs are in this file: it is flushed before it gets its name.
+    fn write(&self, content: &[u8]) -> Result<()> {
+        let written = File::create(&self.new).and_then(|mut it| {
+            it.write_all(content)?;
+            it.sync_data()
+        });
+        written.map_err(|error| self.failed(&error))
+    }
+
+    fn put(&self) -> Result<()> {
+        fs::rename(&self.new, &self.file).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        Error::from_io(self.file.display(), error)
+    }
+}
+
+impl Drop for NewPacked {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.new);
+        let _ = fs::remove_file(&self.lock);
+    }
+}

@@ -1,0 +1,88 @@
+//! Checkpoints: what the journal holds is made sure elsewhere, and the journal starts over.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{Ledger, record::Record};
+use crate::{
+    error::{Error, Result},
+    git::{pack::Image, refs::PACKED},
+};
+
+impl Ledger {
+    /// Flushes packs and refs behind the journal. The right to write is held.
+    pub fn checkpoint(&mut self) -> Result<()> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        journal.look()?;
+        journal.rewind();
+        let (mut merged, mut refs, mut whole) = (Image::default(), BTreeSet::new(), Vec::new());
+        while let Some(content) = journal.next()? {
+            let record = Record::decode(&content)?;
+            match &record.image {
+                Some(image) => merged.absorb(image),
+                None => whole.extend(record.pack),
+            }
+            refs.extend(record.moves.into_iter().map(|it| it.name));
+        }
+        if journal.is_empty() {
+            return Ok(());
+        }
+        let merged = match merged.is_empty() {
+            true => None,
+            false => Some(self.packs.put_for_good(&merged)?),
+        };
+        self.flush_refs(&refs)?;
+        self.journal()?.start_over()?;
+        self.retire();
+        for pack in std::mem::take(&mut self.steps) {
+            match whole.contains(&pack) || Some(&pack) == merged.as_ref() {
+                true => self.packs.release(&pack),
+                // Somebody may be about to read it, and finds the other one the next time.
+                false => self.retired.push(pack),
+            }
+        }
+        self.packs.roll_up()
+    }
+
+    /// Removes packs whose objects have been elsewhere for a while.
+    pub fn retire(&mut self) {
+        self.retired.drain(..).for_each(|it| self.packs.remove(&it));
+    }
+
+    /// Leaves nothing but a plain Git repository. The right to write is held.
+    pub fn leave(&mut self) -> Result<()> {
+        self.checkpoint()?;
+        self.retire();
+        self.journal.take().map_or(Ok(()), |it| it.remove())
+    }
+
+    fn flush_refs(&self, names: &BTreeSet<String>) -> Result<()> {
+        let mut folders = BTreeSet::from([self.common_folder.clone()]);
+        let files = names.iter().map(|it| self.common_folder.join(it));
+        for file in files.chain([self.common_folder.join(PACKED)]) {
+            flush(&file)?;
+            folders.extend(file.parent().map(Path::to_owned));
+        }
+        // A folder that was made for a ref has its own name in the one above.
+        let above: BTreeSet<PathBuf> = folders
+            .iter()
+            .flat_map(|it| it.ancestors().take_while(|it| it.starts_with(&self.common_folder)))
+            .map(Path::to_owned)
+            .collect();
+        above.iter().try_for_each(|it| flush(it))
+    }
+}
+
+/// Flushes a file or folder, if it is there.
+fn flush(path: &Path) -> Result<()> {
+    match File::open(path).and_then(|it| it.sync_all()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::from_io(path.display(), &error))
+        }
+        _ => Ok(()),
+    }
+}

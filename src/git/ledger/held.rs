@@ -1,0 +1,155 @@
+//! Refs that are held while they are about to move, by the locks that every Git respects.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use git2::Oid;
+
+use super::{Site, packed::Packed};
+use crate::{
+    error::{Error, Result},
+    git::folder::files_below,
+};
+
+/// A ref that nobody else can move.
+pub struct Held {
+    file: PathBuf,
+    lock: PathBuf,
+    /// What it is on disk.
+    pub before: Option<Oid>,
+    /// Whether it has a file of its own.
+    pub is_loose: bool,
+    is_locked: bool,
+}
+
+/// What the file of a ref says.
+pub enum Loose {
+    Absent,
+    At(Oid),
+    /// It stands for another ref.
+    Symbolic,
+    /// Neither: the power went while it was written.
+    Torn,
+}
+
+impl Held {
+    pub fn take(common_folder: &Path, name: &str, packed: &Packed, site: &Site) -> Result<Held> {
+        let file = common_folder.join(name);
+        let lock = common_folder.join(format!("{name}.lock"));
+        loop {
+            match OpenOptions::new().write(true).create_new(true).open(&lock) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Waits for those who live, but not for ever.
+                    site.right.clear(common_folder, &[&format!("{name}.lock")], site.watch)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let folder = lock.parent().expect("a ref lies in a folder");
+                    fs::create_dir_all(folder).map_err(|error| in_the_way(name, &error))?;
+                }
+                Err(error) => return Err(in_the_way(name, &error)),
+            }
+        }
+        let mut held = Held { file, lock, before: None, is_loose: false, is_locked: true };
+        held.before = match read(&held.file)? {
+            Loose::At(id) => {
+                held.is_loose = true;
+                Some(id)
+            }
+            Loose::Absent => packed.find(name),
+            Loose::Symbolic => {
+                return Err(Error::unsupported(format!("`{name}` stands for another ref"))
+                    .with("feature", "symbolic refs"));
+            }
+            Loose::Torn => return Err(Error::corrupt(format!("the ref `{name}`"))),
+        };
+        Ok(held)
+    }
+
+    /// Writes what the ref shall be into its lock, where it is not read yet.
+    pub fn write(&self, id: Oid) -> Result<()> {
+        let written = File::create(&self.lock).and_then(|mut it| writeln!(it, "{id}"));
+        written.map_err(|error| Error::from_io(self.lock.display(), &error))
+    }
+
+    /// Makes the lock with what was written into it the ref.
+    pub fn put(&mut self) -> Result<()> {
+        let put = fs::rename(&self.lock, &self.file).or_else(|error| match error.kind() {
+            // Folders that refs left behind.
+            io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => {
+                remove_empty(&self.file)?;
+                fs::rename(&self.lock, &self.file)
+            }
+            _ => Err(error),
+        });
+        put.map_err(|error| Error::from_io(self.file.display(), &error))?;
+        self.is_locked = false;
+        Ok(())
+    }
+
+    /// Removes the ref's own file, so that `packed-refs` counts.
+    pub fn remove_file(&self) -> Result<()> {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::from_io(self.file.display(), &error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.is_locked {
+            let _ = fs::remove_file(&self.lock);
+        }
+    }
+}
+
+pub fn read(file: &Path) -> Result<Loose> {
+    let content = match fs::read(file) {
+        Ok(content) => content,
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::NotFound
+                | io::ErrorKind::IsADirectory
+                | io::ErrorKind::NotADirectory => Ok(Loose::Absent),
+                _ => Err(Error::from_io(file.display(), &error)),
+            };
+        }
+    };
+    if content.starts_with(b"ref:") {
+        return Ok(Loose::Symbolic);
+    }
+    let text = str::from_utf8(&content).unwrap_or_default().trim_ascii_end();
+    let id = (text.len() == 40).then(|| Oid::from_str(text).ok()).flatten();
+    Ok(id.map_or(Loose::Torn, Loose::At))
+}
+
+/// The refs with files of their own below this name, as in a folder.
+pub fn loose_below(common_folder: &Path, name: &str) -> Vec<String> {
+    let files = files_below(&common_folder.join(name), &|it| !it.ends_with(".lock"));
+    let name = |it: &PathBuf| Some(it.strip_prefix(common_folder).ok()?.to_str()?.to_owned());
+    files.iter().filter_map(name).collect()
+}
+
+fn remove_empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        remove_empty(&entry?.path())?;
+    }
+    fs::remove_dir(folder)
+}
+
+fn in_the_way(name: &str, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            Error::conflict(format!("`{name}` would lie below a ref"))
+                .with("expected", "no ref of a name that this one begins with")
+                .with("actual", name)
+        }
+        _ => Error::from_io(name, error),
+    }
+}

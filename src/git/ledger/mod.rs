@@ -1,0 +1,148 @@
+//! The one writer of a repository: everything that changes its refs comes through here.
+//!
+//! What waits is carried out as one step: its objects become one pack, its moves of refs and the
+//! objects one record of the journal, and one flush of the journal makes all of it durable. Stock
+//! git sees pack and refs at once; that they are on disk for good is the work of a checkpoint, which
+//! comes after some dozens of steps and when nothing happens. Whoever comes after a kill or a loss
+//! of power finds in the journal what was answered for, and carries it out again.
+
+mod carry;
+mod checkpoint;
+mod held;
+mod journal;
+mod packed;
+mod packs;
+mod record;
+mod recovery;
+
+use std::{path::PathBuf, sync::Arc};
+
+use git2::Oid;
+
+pub use self::{carry::Step, held::Held, record::Move};
+use self::{held::Loose, journal::Journal, packed::Packed, packs::PackFolder, record::Record};
+use super::{Repository, cache::Cache, lock, pack::Image};
+use crate::{error::Result, watch::Watch};
+
+/// A checkpoint comes after so many steps, so that there are never more small packs than this …
+const STEPS_MAX: usize = 64;
+/// … or after so many bytes of records.
+const JOURNAL_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// More objects than this are not written twice: their pack is flushed instead.
+const IMAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How much of trees is kept for the next step.
+const TREES_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Of how many commits the tree is kept.
+const ROOTS_MAX: usize = 4096;
+
+/// Where a step is carried out.
+pub struct Site<'a> {
+    pub repository: &'a Repository,
+    pub right: lock::Writer,
+    pub watch: &'a Watch,
+}
+
+/// What one process knows of a repository that it writes. Used by one thread at a time.
+pub struct Ledger {
+    /// The folder with objects and refs.
+    common_folder: PathBuf,
+    journal: Option<Journal>,
+    packed: Packed,
+    packs: PackFolder,
+    /// Packs put there since the last checkpoint, and those that the last one made superfluous.
+    steps: Vec<String>,
+    retired: Vec<String>,
+    /// Whether a flush failed: what is in the journal's file is not known any more.
+    is_doubtful: bool,
+    pub trees: Cache<Oid, Arc<Vec<u8>>>,
+    /// The trees of commits.
+    pub roots: Cache<Oid, Oid>,
+}
+
+impl Ledger {
+    pub fn new(common_folder: PathBuf) -> Ledger {
+        Ledger {
+            packs: PackFolder::of(&common_folder),
+            common_folder,
+            journal: None,
+            packed: Packed::default(),
+            steps: Vec::new(),
+            retired: Vec::new(),
+            is_doubtful: false,
+            trees: Cache::new(TREES_BYTES_MAX),
+            roots: Cache::new(ROOTS_MAX),
+        }
+    }
+
+    /// The right to write, with everything that earlier writers were answered for carried out.
+    pub fn enter<'a>(&mut self, repository: &'a Repository, watch: &'a Watch) -> Result<Site<'a>> {
+        let right = lock::Writer::of_store(&self.common_folder, watch)?;
+        let mut site = Site { repository, right, watch };
+        self.recover(&mut site)?;
+        self.packed.refresh(&self.common_folder)?;
+        Ok(site)
+    }
+
+    /// Holds a ref until the step is over.
+    pub fn hold(&self, name: &str, site: &Site) -> Result<Held> {
+        Held::take(&self.common_folder, name, &self.packed, site)
+    }
+
+    pub fn has_ref(&self, name: &str) -> bool {
+        let is_loose = matches!(held::read(&self.common_folder.join(name)), Ok(Loose::At(_)));
+        is_loose || self.packed.find(name).is_some()
+    }
+
+    /// Whether there is a ref below this name, as in a folder, other than those that are removed.
+    pub fn has_ref_below(&self, name: &str, is_removed: impl Fn(&str) -> bool) -> bool {
+        let is_there = |it: &str| !is_removed(it);
+        held::loose_below(&self.common_folder, name).iter().any(|it| is_there(it))
+            || self.packed.below(name).any(|it| is_there(&it))
+    }
+
+    fn journal(&mut self) -> Result<&mut Journal> {
+        if self.journal.is_none() {
+            self.journal = Some(Journal::create(&self.common_folder)?);
+        }
+        Ok(self.journal.as_mut().expect("it was just made"))
+    }
+
+    /// Puts a step's objects where Git finds them, and into a record.
+    fn record(&mut self, image: Image, moves: Vec<Move>) -> Result<Record> {
+        if image.is_empty() {
+            return Ok(Record { pack: None, image: None, moves });
+        }
+        let pack = self.packs.put(&image)?;
+        let is_inline = image.bytes() <= IMAGE_BYTES_MAX;
+        if !is_inline {
+            self.packs.flush(&pack)?;
+        }
+        Ok(Record { pack: Some(pack), image: is_inline.then_some(image), moves })
+    }
+
+    /// Writes a record; with `is_durable` it is on disk when this returns.
+    fn append(&mut self, record: &[u8], is_durable: bool) -> Result<()> {
+        let journal = self.journal()?;
+        let end = journal.end();
+        let written = journal.append(record);
+        let written = written.and_then(|()| if is_durable { journal.sync() } else { Ok(()) });
+        if written.is_err() {
+            // What a failed flush left on disk nobody can tell.
+            journal.take_back(end);
+            self.is_doubtful = true;
+        }
+        written
+    }
+
+    fn make_room(&mut self, record: usize) -> Result<()> {
+        match self.journal()?.has_room_for(record) {
+            true => Ok(()),
+            false => self.checkpoint(),
+        }
+    }
+
+    pub fn is_checkpoint_due(&self) -> bool {
+        STEPS_MAX <= self.steps.len()
+            || self.journal.as_ref().is_some_and(|it| JOURNAL_BYTES_MAX <= it.bytes())
+    }
+}

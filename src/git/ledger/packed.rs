@@ -1,0 +1,150 @@
+//! The refs that have no file of their own. Format: `git pack-refs`.
+
+use std::{fs, io, path::Path};
+
+use git2::Oid;
+
+use crate::{
+    error::{Error, Result},
+    git::{refs::PACKED, tip::Stamp},
+};
+
+const TRAITS: &str = "# pack-refs with: peeled fully-peeled sorted";
+const ID_DIGITS: usize = 40;
+
+/// The file as it was when it was read.
+#[derive(Default)]
+pub struct Packed {
+    stamp: Option<Stamp>,
+    content: Vec<u8>,
+    /// Where the line of each ref begins, in the order of their names.
+    lines: Vec<u32>,
+}
+
+/// What a ref shall be: nothing, or an object and what an annotated tag stands for in the end.
+pub type Wanted = Option<(Oid, Option<Oid>)>;
+
+impl Packed {
+    /// Reads the file again if it is another one by now.
+    pub fn refresh(&mut self, common_folder: &Path) -> Result<()> {
+        let path = common_folder.join(PACKED);
+        let stamp = Stamp::of(&path);
+        if stamp.as_ref().is_some_and(Stamp::is_settled) && stamp == self.stamp {
+            return Ok(());
+        }
+        let content = match fs::read(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(Error::from_io(path.display(), &error)),
+        };
+        if self.stamp.is_none() || content != self.content {
+            self.lines = lines(&content)?;
+            self.content = content;
+        }
+        self.stamp = stamp;
+        Ok(())
+    }
+
+    pub fn find(&self, name: &str) -> Option<Oid> {
+        let index = self.position(name).ok()?;
+        id_of(self.line(index))
+    }
+
+    /// The refs below this name, as in a folder.
+    pub fn below(&self, name: &str) -> impl Iterator<Item = String> {
+        let folder = format!("{name}/");
+        let first = self.position(&folder).unwrap_or_else(|it| it);
+        let names = (first..self.lines.len()).map(|it| name_of(self.line(it)));
+        names
+            .map(|it| String::from_utf8_lossy(it).into_owned())
+            .take_while(move |it| it.starts_with(&folder))
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.lines
+            .binary_search_by(|it| name_of(&self.content[*it as usize..]).cmp(name.as_bytes()))
+    }
+
+    /// A line, and all after it.
+    fn line(&self, index: usize) -> &[u8] {
+        &self.content[self.lines[index] as usize..]
+    }
+
+    /// The line of a ref with that of what it stands for in the end.
+    fn whole(&self, index: usize) -> &[u8] {
+        let line = self.line(index);
+        let first = end_of_line(line);
+        match line.get(first) {
+            Some(b'^') => &line[..first + end_of_line(&line[first..])],
+            _ => &line[..first],
+        }
+    }
+
+    /// The content of the file with these refs changed; they come in the order of their names.
+    pub fn with<'a>(&self, changes: impl IntoIterator<Item = (&'a str, Wanted)>) -> Vec<u8> {
+        let mut content = Vec::with_capacity(self.content.len() + 4096);
+        match self.content.starts_with(b"#") {
+            // Whoever wrote it may have promised less.
+            true => {
+                let header = &self.content[..end_of_line(&self.content)];
+                content.extend_from_slice(header.trim_ascii_end());
+                if !header.windows(7).any(|it| it == b" sorted") {
+                    content.extend_from_slice(b" sorted");
+                }
+            }
+            false if self.lines.is_empty() => content.extend_from_slice(TRAITS.as_bytes()),
+            false => content.extend_from_slice(b"# pack-refs with: sorted"),
+        }
+        content.extend_from_slice(b" \n");
+        let mut index = 0;
+        for (name, wanted) in changes {
+            let position = self.position(name);
+            let until = position.unwrap_or_else(|it| it);
+            (index..until).for_each(|it| content.extend_from_slice(self.whole(it)));
+            index = until + usize::from(position.is_ok());
+            if let Some((id, peeled)) = wanted {
+                content.extend_from_slice(format!("{id} {name}\n").as_bytes());
+                if let Some(peeled) = peeled {
+                    content.extend_from_slice(format!("^{peeled}\n").as_bytes());
+                }
+            }
+        }
+        (index..self.lines.len()).for_each(|it| content.extend_from_slice(self.whole(it)));
+        content
+    }
+}
+
+fn lines(content: &[u8]) -> Result<Vec<u32>> {
+    let mut lines = Vec::new();
+    let mut at = 0;
+    while at < content.len() {
+        let line = &content[at..];
+        let is_ref = !matches!(line[0], b'#' | b'^' | b'\n');
+        if is_ref {
+            if id_of(line).is_none() || line.get(ID_DIGITS) != Some(&b' ') {
+                return Err(Error::corrupt(format!("line {} of packed-refs", lines.len() + 1)));
+            }
+            lines.push(u32::try_from(at).map_err(|_| Error::too_large("packed-refs is too long"))?);
+        }
+        at += end_of_line(line);
+    }
+    let name = |at: &u32| name_of(&content[*at as usize..]);
+    if !lines.is_sorted_by(|a, b| name(a) <= name(b)) {
+        lines.sort_by(|a, b| name(a).cmp(name(b)));
+    }
+    Ok(lines)
+}
+
+fn end_of_line(line: &[u8]) -> usize {
+    memchr::memchr(b'\n', line).map_or(line.len(), |it| it + 1)
+}
+
+fn id_of(line: &[u8]) -> Option<Oid> {
+    let digits = line.get(..ID_DIGITS)?;
+    Oid::from_str(std::str::from_utf8(digits).ok()?).ok()
+}
+
+fn name_of(line: &[u8]) -> &[u8] {
+    let name = line.get(ID_DIGITS + 1..).unwrap_or_default();
+    name[..end_of_line(name)].trim_ascii_end()
+}

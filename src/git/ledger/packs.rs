@@ -1,0 +1,191 @@
+//! Packs of new objects, put where Git finds them.
+//!
+//! Until the journal has started over they are marked with a `.keep`, so that nobody's repack takes
+//! them away before refs lead to them.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::{Error, Result},
+    git::pack::Image,
+};
+
+const KEEP: &[u8] = b"gitport: in its journal\n";
+/// Begins the names of files that are not whole yet.
+const TEMPORARY: &str = "tmp_gitport_";
+
+/// Packs up to this size are rolled up …
+const ROLLED_UP_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// … when there are so many of about the same size.
+const ROLLED_UP_MIN: usize = 8;
+
+pub struct PackFolder(PathBuf);
+
+impl PackFolder {
+    pub fn of(common_folder: &Path) -> PackFolder {
+        PackFolder(common_folder.join("objects/pack"))
+    }
+
+    fn file(&self, pack: &str, extension: &str) -> PathBuf {
+        self.0.join(format!("pack-{pack}.{extension}"))
+    }
+
+    /// Writes a pack for as long as the journal has its objects too.
+    pub fn put(&self, image: &Image) -> Result<String> {
+        let (pack, hash) = image.pack();
+        let name = hash.to_string();
+        self.place(&self.file(&name, "keep"), KEEP)?;
+        self.place(&self.file(&name, "pack"), &pack)?;
+        self.replace(&self.file(&name, "idx"), &image.index(hash), false)?;
+        Ok(name)
+    }
+
+    /// Writes a pack that is on disk for good when this returns.
+    pub fn put_for_good(&self, image: &Image) -> Result<String> {
+        let (pack, hash) = image.pack();
+        let name = hash.to_string();
+        self.replace(&self.file(&name, "pack"), &pack, true)?;
+        self.replace(&self.file(&name, "idx"), &image.index(hash), true)?;
+        // The same objects may have been put here for a while.
+        self.remove_file(&name, "keep");
+        self.sync()?;
+        Ok(name)
+    }
+
+    /// Writes a pack again, unless it is there as it should be.
+    pub fn restore(&self, name: &str, image: &Image) -> Result<()> {
+        let (pack, hash) = image.pack();
+        let index = image.index(hash);
+        for (extension, content) in [("keep", KEEP), ("pack", &pack), ("idx", &index)] {
+            let file = self.file(name, extension);
+            if fs::read(&file).is_ok_and(|it| it == content) {
+                continue;
+            }
+            self.replace(&file, content, false)?;
+        }
+        Ok(())
+    }
+
+    /// Flushes a pack that was put here for a while.
+    pub fn flush(&self, name: &str) -> Result<()> {
+        for extension in ["pack", "idx"] {
+            let file = self.file(name, extension);
+            let flushed = File::open(&file).and_then(|it| it.sync_all());
+            flushed.map_err(|error| failed(&file, &error))?;
+        }
+        self.sync()
+    }
+
+    /// Removes a pack whose objects are elsewhere.
+    pub fn remove(&self, name: &str) {
+        // Without an index it is no pack any more, and then nobody opens the rest.
+        ["idx", "pack", "keep"].iter().for_each(|it| self.remove_file(name, it));
+    }
+
+    fn remove_file(&self, name: &str, extension: &str) {
+        // What stays is swept by the next recovery.
+        let _ = fs::remove_file(self.file(name, extension));
+    }
+
+    /// A pack that was put here for a while stays for good.
+    pub fn release(&self, name: &str) {
+        self.remove_file(name, "keep");
+    }
+
+    /// Makes one pack of small ones, as soon as there are several of about the same size: their
+    /// number grows with the logarithm of what they hold, and so does how often it is copied.
+    pub fn roll_up(&self) -> Result<()> {
+        let kept: HashSet<String> = self.names("keep").into_iter().collect();
+        let mut classes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for name in self.names("idx").into_iter().filter(|it| !kept.contains(it)) {
+            let Ok(metadata) = fs::metadata(self.file(&name, "pack")) else { continue };
+            if metadata.len() <= ROLLED_UP_BYTES_MAX {
+                classes.entry(metadata.len().max(1).ilog(4)).or_default().push(name);
+            }
+        }
+        for names in classes.into_values().filter(|it| ROLLED_UP_MIN <= it.len()) {
+            let mut merged = Image::default();
+            let mut absorbed = Vec::new();
+            for name in names {
+                let files = ["pack", "idx"].map(|it| fs::read(self.file(&name, it)));
+                let [Ok(pack), Ok(index)] = files else { continue };
+                if let Some(image) = Image::read(&pack, &index) {
+                    merged.absorb(&image);
+                    absorbed.push(name);
+                }
+            }
+            if 2 <= absorbed.len() {
+                let name = self.put_for_good(&merged)?;
+                absorbed.iter().filter(|it| **it != name).for_each(|it| self.remove(it));
+            }
+        }
+        Ok(())
+    }
+
+    /// The packs that were put here for a while, by their names.
+    pub fn kept(&self) -> Vec<String> {
+        let mut kept = self.names("keep");
+        kept.retain(|it| fs::read(self.file(it, "keep")).is_ok_and(|it| it == KEEP));
+        kept
+    }
+
+    fn names(&self, extension: &str) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let names = entries.filter_map(|it| it.file_name().into_string().ok());
+        let name = |it: String| {
+            let (name, end) = it.strip_prefix("pack-")?.rsplit_once('.')?;
+            (end == extension).then(|| name.to_owned())
+        };
+        names.filter_map(name).collect()
+    }
+
+    /// Removes what a dead writer had not finished.
+    pub fn sweep_temporary(&self) {
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_some_and(|it| it.starts_with(TEMPORARY)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn sync(&self) -> Result<()> {
+        File::open(&self.0).and_then(|it| it.sync_all()).map_err(|error| failed(&self.0, &error))
+    }
+
+    /// Writes a file that nobody reads yet. One of this name may be in use: it is replaced.
+    fn place(&self, file: &Path, content: &[u8]) -> Result<()> {
+        match File::create_new(file).and_then(|mut it| it.write_all(content)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.replace(file, content, false)
+            }
+            other => other.map_err(|error| {
+                let _ = fs::remove_file(file);
+                failed(file, &error)
+            }),
+        }
+    }
+
+    fn replace(&self, file: &Path, content: &[u8], for_good: bool) -> Result<()> {
+        let name = file.file_name().and_then(|it| it.to_str()).expect("names of packs are text");
+        let aside = self.0.join(format!("{TEMPORARY}{name}"));
+        let write = || {
+            let mut file = File::create(&aside)?;
+            file.write_all(content)?;
+            if for_good { file.sync_all() } else { Ok(()) }
+        };
+        let written = write().and_then(|()| fs::rename(&aside, file));
+        written.map_err(|error| {
+            let _ = fs::remove_file(&aside);
+            failed(file, &error)
+        })
+    }
+}
+
+fn failed(file: &Path, error: &io::Error) -> Error {
+    Error::from_io(file.display(), error)
+}

@@ -1,0 +1,324 @@
+//! What a group of requests is about to change in one repository: all of it becomes one step.
+//!
+//! A request sees what those before it in the group did. One that fails leaves nothing behind.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use foldhash::fast::RandomState;
+use git2::Oid;
+
+use super::{
+    Repository,
+    edit::{self, Entry},
+    hash::object_id,
+    ledger::{Held, Ledger, Move, Site, Step},
+    pack::{Image, Kind, Mark},
+    refs,
+};
+use crate::error::{Error, Result};
+
+pub struct Transaction<'a> {
+    site: Site<'a>,
+    ledger: &'a mut Ledger,
+    image: Image,
+    /// The objects in the image, for those that come after.
+    fresh: HashMap<Oid, (Kind, Arc<Vec<u8>>), RandomState>,
+    /// Refs that were looked at: nobody else can move them until this is over.
+    held: BTreeMap<String, Held>,
+    moves: Vec<Move>,
+    moved: HashMap<String, Option<Oid>, RandomState>,
+    is_one: bool,
+    is_durable: bool,
+}
+
+/// How far a transaction was.
+pub struct Savepoint {
+    image: Mark,
+    moves: usize,
+    is_one: bool,
+    is_durable: bool,
+}
+
+impl<'a> Transaction<'a> {
+    pub fn begin(ledger: &'a mut Ledger, site: Site<'a>) -> Transaction<'a> {
+        Transaction {
+            site,
+            ledger,
+            image: Image::default(),
+            fresh: HashMap::default(),
+            held: BTreeMap::new(),
+            moves: Vec::new(),
+            moved: HashMap::default(),
+            is_one: false,
+            is_durable: false,
+        }
+    }
+
+    pub fn repository(&self) -> &'a Repository {
+        self.site.repository
+    }
+
+    pub fn savepoint(&self) -> Savepoint {
+        let (image, moves) = (self.image.mark(), self.moves.len());
+        Savepoint { image, moves, is_one: self.is_one, is_durable: self.is_durable }
+    }
+
+    /// Takes back what was done since.
+    pub fn go_back(&mut self, to: &Savepoint) {
+        self.image.go_back(to.image);
+        self.moves.truncate(to.moves);
+        self.moved = self.moves.iter().map(|it| (it.name.clone(), it.to())).collect();
+        (self.is_one, self.is_durable) = (to.is_one, to.is_durable);
+    }
+
+    /// Whoever asked for what was just done is answered only when it is on disk.
+    pub fn be_durable(&mut self) {
+        self.is_durable = true;
+    }
+
+    /// Nobody may see some of these refs moved and others not.
+    pub fn move_as_one(&mut self) {
+        self.is_one = true;
+    }
+
+    /// Where a ref is, as this transaction leaves it. From here on nobody else moves it.
+    pub fn at(&mut self, name: &str) -> Result<Option<Oid>> {
+        if let Some(to) = self.moved.get(name) {
+            return Ok(*to);
+        }
+        if !self.held.contains_key(name) {
+            let held = self.ledger.hold(name, &self.site)?;
+            self.held.insert(name.to_owned(), held);
+        }
+        Ok(self.held[name].before)
+    }
+
+    /// Moves a ref; to nothing removes it.
+    pub fn move_to(&mut self, name: &str, to: Option<Oid>) -> Result<()> {
+        let from = self.at(name)?;
+        if from.is_none() && to.is_some() {
+            self.expect_place(name)?;
+        }
+        let peeled = to.map_or(Ok(None), |it| self.peeled(it))?;
+        self.moves.push(Move::new(name, from, to, peeled));
+        self.moved.insert(name.to_owned(), to);
+        Ok(())
+    }
+
+    /// Fails where a ref is in the way: one cannot lie below another one, as in a folder.
+    fn expect_place(&self, name: &str) -> Result<()> {
+        let in_the_way = |other: &str| {
+            Error::conflict(format!("the ref `{name}` cannot be beside `{other}`"))
+                .with("expected", "no ref of a name that this one begins with, or the reverse")
+                .with("actual", other)
+        };
+        for (at, _) in name.match_indices('/').filter(|(at, _)| refs::REFS.len() <= *at) {
+            let above = &name[..at];
+            let is_there = match self.moved.get(above) {
+                Some(to) => to.is_some(),
+                None => self.ledger.has_ref(above),
+            };
+            if is_there {
+                return Err(in_the_way(above));
+            }
+        }
+        let folder = format!("{name}/");
+        let below = self.moved.iter().find(|(it, to)| to.is_some() && it.starts_with(&folder));
+        match below {
+            Some((below, _)) => Err(in_the_way(below)),
+            None if self.ledger.has_ref_below(name, |it| self.moved.get(it) == Some(&None)) => {
+                Err(in_the_way(&folder))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn peeled(&self, id: Oid) -> Result<Option<Oid>> {
+        match self.fresh.get(&id) {
+            None => self.repository().peeled(id),
+            Some((Kind::Tag, content)) => {
+                let target = target_of(content)?;
+                Ok(Some(self.peeled(target)?.unwrap_or(target)))
+            }
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// Adds an object; it is written whether Git has it or not, since what nothing leads to may
+    /// be cleared away at any time.
+    pub fn add(&mut self, kind: Kind, content: Vec<u8>) -> Oid {
+        let id = object_id(kind, &content);
+        self.image.add(id, kind, &content);
+        self.fresh.insert(id, (kind, Arc::new(content)));
+        id
+    }
+
+    /// Adds a tree that was made out of another one.
+    fn add_tree(&mut self, content: Vec<u8>, before: Option<(Oid, &[u8])>) -> Oid {
+        let id = object_id(Kind::Tree, &content);
+        self.image.add_tree(id, &content, before);
+        let content = Arc::new(content);
+        self.fresh.insert(id, (Kind::Tree, content.clone()));
+        let bytes = content.len();
+        self.ledger.trees.insert(id, content, bytes);
+        id
+    }
+
+    /// The content of an object of this kind.
+    pub fn content(&mut self, id: Oid, kind: Kind) -> Result<Arc<Vec<u8>>> {
+        if let Some((found, content)) = self.fresh.get(&id) {
+            return expect_kind(id, *found, kind).map(|()| content.clone());
+        }
+        if let Some(content) = self.ledger.trees.get(&id).filter(|_| kind == Kind::Tree) {
+            return Ok(content);
+        }
+        let (found, content) = self.repository().object(id)?;
+        expect_kind(id, found, kind)?;
+        let content = Arc::new(content);
+        if kind == Kind::Tree {
+            self.ledger.trees.insert(id, content.clone(), content.len());
+        }
+        Ok(content)
+    }
+
+    /// Spares finding out what is known.
+    pub fn remember_tree(&mut self, commit: Oid, tree: Oid) {
+        self.ledger.roots.insert(commit, tree, 1);
+    }
+
+    /// What a commit's files are.
+    pub fn tree_of(&mut self, commit: Oid) -> Result<Oid> {
+        if let Some(tree) = self.ledger.roots.get(&commit) {
+            return Ok(tree);
+        }
+        let content = self.content(commit, Kind::Commit)?;
+        let tree = content.strip_prefix(b"tree ").and_then(|it| it.get(..ID_DIGITS));
+        let tree = tree.and_then(|it| Oid::from_str(str::from_utf8(it).ok()?).ok());
+        let tree =
+            tree.ok_or_else(|| Error::corrupt(format!("the commit {commit} has no tree")))?;
+        self.ledger.roots.insert(commit, tree, 1);
+        Ok(tree)
+    }
+
+    /// What a path stands for in a tree.
+    pub fn find(&mut self, tree: Oid, path: &[u8]) -> Result<Option<Entry>> {
+        let mut here = edit::folder(tree);
+        for part in path.split(|it| *it == b'/') {
+            if !here.is_folder() {
+                return Ok(None);
+            }
+            let content = self.content(here.id, Kind::Tree)?;
+            match edit::find(&content, part) {
+                Some(entry) => here = entry,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(here))
+    }
+
+    /// The tree with some paths changed; nothing where it would be empty.
+    pub fn edit(&mut self, tree: Option<Oid>, changes: &Node) -> Result<Option<Oid>> {
+        let content = match tree {
+            Some(id) => self.content(id, Kind::Tree)?,
+            None => Arc::default(),
+        };
+        let mut here: BTreeMap<&[u8], Option<Entry>> = BTreeMap::new();
+        for (name, change) in &changes.0 {
+            let entry = match change {
+                Change::Entry(entry) => *entry,
+                Change::Below { node, replaces_file } => {
+                    let before = edit::find(&content, name);
+                    if !replaces_file && before.is_some_and(|it| !it.is_folder()) {
+                        let name = String::from_utf8_lossy(name);
+                        let message = format!("{name:?} is a file, so nothing can be below it");
+                        return Err(Error::bad_request(message).with("field", "changes"));
+                    }
+                    let before = before.filter(Entry::is_folder).map(|it| it.id);
+                    self.edit(before, node)?.map(edit::folder)
+                }
+            };
+            here.insert(name, entry);
+        }
+        let damaged =
+            || Error::corrupt(format!("the tree {} is damaged", tree.unwrap_or(Oid::ZERO_SHA1)));
+        let edited = edit::edited(&content, &here).ok_or_else(damaged)?;
+        if edited.is_empty() {
+            return Ok(None);
+        }
+        let before = tree.map(|it| (it, content.as_slice()));
+        Ok(Some(self.add_tree(edited, before)))
+    }
+
+    /// The tree of a commit without files.
+    pub fn empty_tree(&mut self) -> Oid {
+        self.add(Kind::Tree, Vec::new())
+    }
+
+    /// Makes all of it one durable step.
+    pub fn carry_out(mut self) -> Result<()> {
+        let Transaction { image, moves, held, is_one, is_durable, .. } = self;
+        let step = Step { image, moves, held, is_one, is_durable };
+        self.ledger.carry_out(step, &mut self.site)
+    }
+}
+
+/// What shall become of the names in a folder.
+#[derive(Default)]
+pub struct Node(BTreeMap<Vec<u8>, Change>);
+
+enum Change {
+    /// It shall be this, or gone.
+    Entry(Option<Entry>),
+    /// It shall be a folder, also where it was a file.
+    Below { node: Node, replaces_file: bool },
+}
+
+impl Node {
+    /// Says what a path shall be; false where that is said already, of it or of one above or
+    /// below it.
+    pub fn set(&mut self, path: &[u8], entry: Option<Entry>) -> bool {
+        let (first, rest) = match memchr::memchr(b'/', path) {
+            Some(at) => (&path[..at], Some(&path[at + 1..])),
+            None => (path, None),
+        };
+        let below = |replaces_file| {
+            let mut node = Node::default();
+            rest.map(|it| node.set(it, entry));
+            Change::Below { node, replaces_file }
+        };
+        match (self.0.get_mut(first), rest) {
+            (None, None) => drop(self.0.insert(first.to_vec(), Change::Entry(entry))),
+            (None, Some(_)) => drop(self.0.insert(first.to_vec(), below(false))),
+            // What was a file may become a folder.
+            (Some(it @ Change::Entry(None)), Some(_)) => *it = below(true),
+            (Some(Change::Below { replaces_file, .. }), None) if entry.is_none() => {
+                *replaces_file = true;
+            }
+            (Some(Change::Below { node, .. }), Some(rest)) => return node.set(rest, entry),
+            _ => return false,
+        }
+        true
+    }
+}
+
+const ID_DIGITS: usize = 40;
+
+fn expect_kind(id: Oid, found: Kind, wanted: Kind) -> Result<()> {
+    match found == wanted {
+        true => Ok(()),
+        false => {
+            let (found, wanted) = (found.name(), wanted.name());
+            Err(Error::bad_request(format!("{id} is a {found}, not a {wanted}")))
+        }
+    }
+}
+
+/// What a tag is about.
+fn target_of(tag: &[u8]) -> Result<Oid> {
+    let target = tag.strip_prefix(b"object ").and_then(|it| it.get(..ID_DIGITS));
+    let target = target.and_then(|it| Oid::from_str(str::from_utf8(it).ok()?).ok());
+    target.ok_or_else(|| Error::corrupt("a tag is about nothing"))
+}

@@ -1,0 +1,99 @@
+//! `commit`: change files of a branch, without a worktree.
+
+use serde::Deserialize;
+
+use super::{
+    Context, Lane, Operation,
+    change::{Content, Durability, Encoding, Who, branch, message},
+    plain::Plain,
+};
+use crate::{
+    error::{Error, Result},
+    git::{Change, Committed, Draft, Expect, FileName, Mode, RawName, RepositoryPath, What},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    path: RepositoryPath,
+    branch: Option<Plain>,
+    message: RawName,
+    message_encoding: Option<Plain>,
+    changes: Vec<Changed>,
+    #[serde(default)]
+    encoding: Encoding,
+    author: Option<Who>,
+    committer: Option<Who>,
+    expect: Option<Plain>,
+    #[serde(default)]
+    empty: bool,
+    #[serde(default)]
+    durability: Durability,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Changed {
+    file: RawName,
+    content: Option<Content>,
+    #[serde(default)]
+    delete: bool,
+    rename: Option<RawName>,
+    mode: Option<Plain>,
+}
+
+impl Operation for Commit {
+    const NAME: &'static str = "commit";
+
+    type Reply = super::change::Reply<Committed>;
+
+    fn lane(&self) -> Lane {
+        Lane::Change(self.path.resolved())
+    }
+
+    fn run(self, context: &Context) -> Result<Self::Reply> {
+        let encoding = self.encoding;
+        let changes = self.changes.into_iter().map(|it| it.checked(encoding));
+        let changes = changes.collect::<Result<Vec<Change>>>()?;
+        let mut transaction = context.transaction();
+        let committer = Who::or_default(self.committer, "committer", &transaction)?;
+        let author = match self.author {
+            Some(author) => author.checked("author")?,
+            None => committer.clone(),
+        };
+        let draft = Draft {
+            branch: branch(self.branch.as_deref(), &transaction)?,
+            changes,
+            message: message(self.message, self.message_encoding)?,
+            author,
+            committer,
+            expect: self.expect.as_deref().map(Expect::new).transpose()?,
+            may_be_empty: self.empty,
+        };
+        let committed = transaction.commit(&draft)?;
+        Ok(self.durability.promise(&mut transaction, committed))
+    }
+}
+
+impl Changed {
+    fn checked(self, encoding: Encoding) -> Result<Change> {
+        let file = FileName::try_from(&self.file)?;
+        let mode = self.mode.map(|it| Mode::try_from(&*it)).transpose();
+        let mode = mode.map_err(|why| bad(format!("`mode`: {why}")))?;
+        let what = match (self.content, self.delete, self.rename) {
+            (Some(content), false, None) => What::Write { content: content.bytes(encoding)?, mode },
+            (None, true, None) if mode.is_none() => What::Delete,
+            (None, false, Some(to)) => What::Rename { to: FileName::try_from(&to)?, mode },
+            (None, false, None) => match mode {
+                Some(mode) => What::Mode(mode),
+                None => return Err(bad("a change has `content`, `delete`, `rename` or `mode`")),
+            },
+            _ => return Err(bad("a change has one of `content`, `delete` and `rename`")),
+        };
+        Ok(Change { file, what })
+    }
+}
+
+fn bad(message: impl std::fmt::Display) -> Error {
+    Error::bad_request(message).with("field", "changes")
+}
