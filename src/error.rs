@@ -21,6 +21,7 @@ pub struct Error {
 pub enum Detail {
     Number(u64),
     Text(String),
+    Texts(Vec<String>),
 }
 
 /// Declares [`Code`] and one constructor for each, so that no list of codes can forget one.
@@ -130,6 +131,12 @@ impl From<&str> for Detail {
 impl From<String> for Detail {
     fn from(text: String) -> Detail {
         Detail::Text(text)
+    }
+}
+
+impl From<Vec<String>> for Detail {
+    fn from(texts: Vec<String>) -> Detail {
+        Detail::Texts(texts)
     }
 }
 

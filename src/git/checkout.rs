@@ -1,6 +1,7 @@
 //! Making the worktree what a commit says.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs, io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
@@ -60,7 +61,8 @@ impl Repository {
         let mut change = None;
         if !self.is_bare() {
             self.expect_content(&tree)?;
-            change = Some(Change::prepare(self, &tree, &writer, watch)?);
+            let lock = IndexLock::take(self.git_folder(), &writer, watch)?;
+            change = Some(Change::prepare(self, &tree, &writer, lock, watch)?);
         }
         writer.begin();
         // The refs first: somebody may hold one, and then no file has been touched.
@@ -86,6 +88,12 @@ impl Repository {
     /// The commit that `HEAD`, branch, index and every tracked file are at, if they agree, as far
     /// as their times and sizes tell, as Git judges it too.
     pub(super) fn settled_at(&self, head: &Head) -> Result<Option<git2::Oid>> {
+        let is_whole = self.is_bare() || !lock::was_interrupted(self.git_folder());
+        if is_whole { self.whole_at(head) } else { Ok(None) }
+    }
+
+    /// The same, where it is known that nobody was interrupted.
+    pub(super) fn whole_at(&self, head: &Head) -> Result<Option<git2::Oid>> {
         let target = self.inner.find_reference("HEAD")?;
         let is_right_branch = match (head, target.symbolic_target()) {
             (Head::Detached, Ok(None)) => true,
@@ -96,9 +104,6 @@ impl Repository {
         let (Some(commit), Some(worktree)) = (commit, self.inner.workdir()) else {
             return Ok(commit);
         };
-        if lock::was_interrupted(self.git_folder()) {
-            return Ok(None);
-        }
         let Some(written) = modified(&self.git_folder().join(INDEX)) else { return Ok(None) };
         let mut index = self.inner.index()?;
         index.read(false)?;
@@ -167,7 +172,7 @@ impl Repository {
 }
 
 /// What is to be done to a worktree, with the files it needs written already.
-struct Change {
+pub(super) struct Change {
     aside: Aside,
     lock: IndexLock,
     index: git2::Index,
@@ -179,21 +184,18 @@ struct Change {
 
 impl Change {
     /// Holds the index from here on: nobody's `git add` comes in between.
-    fn prepare(
+    pub fn prepare(
         repository: &Repository,
         tree: &git2::Tree,
         writer: &Writer,
+        lock: IndexLock,
         watch: &Watch,
     ) -> Result<Change> {
         let git_folder = repository.git_folder();
-        let lock = IndexLock::take(git_folder, writer, watch)?;
         let aside = Aside::new(git_folder)?;
         let mut worktree = Worktree::open(repository.worktree("check out into")?)?;
         let now = git_folder.join(INDEX);
-        if now.exists() {
-            fs::copy(&now, aside.index()).map_err(|error| aside.failed(&error))?;
-        }
-        let mut index = git2::Index::open(&aside.index())?;
+        let mut index = copy_of_index(&now, &aside)?;
         let since = modified(&now).unwrap_or_default();
         let mut before: Vec<Vec<u8>> = index.iter().map(|it| it.path).collect();
         if writer.follows_unfinished() {
@@ -218,8 +220,27 @@ impl Change {
         Ok(Change { aside, lock, index, written, stale })
     }
 
+    /// Only the index is to be changed: the files are as it shall say.
+    pub fn of_index(
+        repository: &Repository,
+        entries: &BTreeMap<Vec<u8>, Option<IndexEntry>>,
+        lock: IndexLock,
+    ) -> Result<Change> {
+        let aside = Aside::new(repository.git_folder())?;
+        let mut index = copy_of_index(&repository.git_folder().join(INDEX), &aside)?;
+        for (name, entry) in entries {
+            match entry {
+                Some(entry) => index.add(entry)?,
+                None => index.remove_path(path(name))?,
+            }
+        }
+        let bytes = index.iter().map(|it| INDEX_ENTRY_BYTES + it.path.len()).sum::<usize>();
+        aside.reserve(bytes + ROOM_BYTES)?;
+        Ok(Change { aside, lock, index, written: Vec::new(), stale: Vec::new() })
+    }
+
     /// Done to its end, whoever waits for it or not.
-    fn apply(mut self, repository: &Repository) -> Result<()> {
+    pub fn apply(mut self, repository: &Repository) -> Result<()> {
         let top = repository.worktree("check out into")?;
         let folder = Folder::open(top)?;
         for name in &self.stale {
@@ -240,11 +261,18 @@ impl Change {
     }
 }
 
+fn copy_of_index(index: &Path, aside: &Aside) -> Result<git2::Index> {
+    if index.exists() {
+        fs::copy(index, aside.index()).map_err(|error| aside.failed(&error))?;
+    }
+    Ok(git2::Index::open(&aside.index())?)
+}
+
 /// The index of a worktree, held as Git holds it.
-struct IndexLock(PathBuf);
+pub(super) struct IndexLock(PathBuf);
 
 impl IndexLock {
-    fn take(git_folder: &Path, writer: &Writer, watch: &Watch) -> Result<IndexLock> {
+    pub fn take(git_folder: &Path, writer: &Writer, watch: &Watch) -> Result<IndexLock> {
         let lock = git_folder.join(INDEX_LOCK);
         loop {
             // Waits for those who live, but not for ever.

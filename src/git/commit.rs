@@ -14,13 +14,20 @@ use crate::error::{Error, Result};
 /// What a commit shall be.
 pub struct Draft {
     pub branch: Branch,
-    pub changes: Vec<Change>,
+    pub files: Files,
     pub message: Message,
     pub author: Person,
     pub committer: Person,
     pub expect: Option<Expect>,
     /// Whether it may change no file.
     pub may_be_empty: bool,
+}
+
+/// Where its files come from.
+pub enum Files {
+    Named(Vec<Change>),
+    /// All that is different in the worktree, as `git add --all` would take it.
+    Worktree,
 }
 
 /// One file of it.
@@ -54,9 +61,9 @@ pub enum Mode {
 impl Mode {
     fn bits(self) -> u32 {
         match self {
-            Mode::Plain => 0o100_644,
-            Mode::Executable => 0o100_755,
-            Mode::Link => 0o120_000,
+            Mode::Plain => tree::PLAIN,
+            Mode::Executable => tree::EXECUTABLE,
+            Mode::Link => tree::LINK,
         }
     }
 }
@@ -194,7 +201,11 @@ impl Transaction<'_> {
         let what = format!("`{}`", draft.branch.name());
         Expect::check(draft.expect, parent, &what)?;
         let before = parent.map(|it| self.tree_of(it)).transpose()?;
-        let tree = match self.changed(before, &draft.changes)? {
+        let node = match &draft.files {
+            Files::Named(changes) => self.named(before, changes)?,
+            Files::Worktree => self.worktree_changes(&draft.branch)?,
+        };
+        let tree = match self.edit(before, &node)? {
             Some(tree) => tree,
             None => self.empty_tree(),
         };
@@ -208,6 +219,9 @@ impl Transaction<'_> {
         let Draft { author, committer, message, .. } = draft;
         let content = Content { tree, parents: &parents, author, committer, message };
         let commit = self.add_commit(&content);
+        if let Files::Named(_) = draft.files {
+            self.follow(&draft.branch, before, tree)?;
+        }
         self.move_to(&reference, Some(commit))?;
         Ok(Committed { commit: Sha::from(commit), tree: Sha::from(tree) })
     }
@@ -218,8 +232,8 @@ impl Transaction<'_> {
         commit
     }
 
-    /// The tree with these files changed; nothing where no file is left.
-    fn changed(&mut self, tree: Option<Oid>, changes: &[Change]) -> Result<Option<Oid>> {
+    /// What becomes of these files.
+    fn named(&mut self, tree: Option<Oid>, changes: &[Change]) -> Result<Node> {
         let mut node = Node::default();
         for Change { file, what } in changes {
             let name = file.as_bytes();
@@ -257,7 +271,7 @@ impl Transaction<'_> {
                 return Err(twice());
             }
         }
-        self.edit(tree, &node)
+        Ok(node)
     }
 }
 

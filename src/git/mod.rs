@@ -11,6 +11,7 @@ mod edit;
 pub mod example;
 mod failure;
 mod folder;
+mod follow;
 mod hash;
 mod history;
 mod ledger;
@@ -22,6 +23,7 @@ mod refs;
 pub mod remote;
 mod repository;
 mod root;
+mod stage;
 mod status;
 mod store;
 mod tip;
@@ -33,7 +35,7 @@ mod worktree;
 use std::{env, path::PathBuf, process::Command, sync::Once};
 
 pub use self::{
-    commit::{Change, Committed, Draft, Expect, Message, Mode, Person, What, now},
+    commit::{Change, Committed, Draft, Expect, Files, Message, Mode, Person, What, now},
     diff::{Changes, DiffQuery},
     folder::Folder,
     history::{LogPage, LogQuery},

@@ -13,10 +13,11 @@ use git2::Oid;
 use super::{
     Repository,
     edit::{self, Entry},
+    follow::Follow,
     hash::object_id,
     ledger::{Held, Ledger, Move, Site, Step},
     pack::{Image, Kind, Mark},
-    refs,
+    refs::{self, Branch},
 };
 use crate::error::{Error, Result};
 
@@ -32,6 +33,8 @@ pub struct Transaction<'a> {
     moved: HashMap<String, Option<Oid>, RandomState>,
     is_one: bool,
     is_durable: bool,
+    /// Worktrees whose branches move, by these.
+    follows: Vec<(Branch, Follow)>,
 }
 
 /// How far a transaction was.
@@ -40,6 +43,7 @@ pub struct Savepoint {
     moves: usize,
     is_one: bool,
     is_durable: bool,
+    follows: usize,
 }
 
 impl<'a> Transaction<'a> {
@@ -54,6 +58,7 @@ impl<'a> Transaction<'a> {
             moved: HashMap::default(),
             is_one: false,
             is_durable: false,
+            follows: Vec::new(),
         }
     }
 
@@ -62,8 +67,13 @@ impl<'a> Transaction<'a> {
     }
 
     pub fn savepoint(&self) -> Savepoint {
-        let (image, moves) = (self.image.mark(), self.moves.len());
-        Savepoint { image, moves, is_one: self.is_one, is_durable: self.is_durable }
+        Savepoint {
+            image: self.image.mark(),
+            moves: self.moves.len(),
+            is_one: self.is_one,
+            is_durable: self.is_durable,
+            follows: self.follows.len(),
+        }
     }
 
     /// Takes back what was done since.
@@ -72,6 +82,7 @@ impl<'a> Transaction<'a> {
         self.moves.truncate(to.moves);
         self.moved = self.moves.iter().map(|it| (it.name.clone(), it.to())).collect();
         (self.is_one, self.is_durable) = (to.is_one, to.is_durable);
+        self.follows.drain(to.follows..).for_each(|(_, it)| it.give_up());
     }
 
     /// Whoever asked for what was just done is answered only when it is on disk.
@@ -257,10 +268,70 @@ impl<'a> Transaction<'a> {
         self.add(Kind::Tree, Vec::new())
     }
 
+    /// The worktree of a branch will be what its new commit says, if it was what its old one said.
+    pub fn follow(&mut self, branch: &Branch, before: Option<Oid>, after: Oid) -> Result<()> {
+        let reference = branch.reference();
+        if !self.follows.iter().any(|(it, _)| it == branch) {
+            let Some(follow) = self.take_follow(&reference)? else { return Ok(()) };
+            if let Err(error) = follow.expect_clean(self.repository(), branch) {
+                follow.give_up();
+                return Err(error);
+            }
+            self.follows.push((branch.clone(), follow));
+        }
+        let mut added = Vec::new();
+        self.added(before, after, &mut Vec::new(), &mut added)?;
+        let follow = self.follows.iter().find(|(it, _)| it == branch);
+        follow.map_or(Ok(()), |(_, it)| it.expect_room(&added))
+    }
+
+    pub fn take_follow(&self, reference: &str) -> Result<Option<Follow>> {
+        Follow::take(self.repository(), reference, self.site.watch)
+    }
+
+    pub fn put_follow(&mut self, branch: &Branch, follow: Follow) {
+        self.follows.push((branch.clone(), follow));
+    }
+
+    /// The files of one tree that another one has not.
+    fn added(
+        &mut self,
+        before: Option<Oid>,
+        after: Oid,
+        above: &mut Vec<u8>,
+        added: &mut Vec<(Vec<u8>, Entry)>,
+    ) -> Result<()> {
+        if before == Some(after) {
+            return Ok(());
+        }
+        let old = before.map(|it| self.content(it, Kind::Tree)).transpose()?;
+        let new = self.content(after, Kind::Tree)?;
+        for (name, entry) in edit::entries(&new) {
+            let was = old.as_ref().and_then(|it| edit::find(it, name));
+            let length = above.len();
+            above.extend_from_slice(name);
+            if entry.is_folder() {
+                let was = was.filter(Entry::is_folder).map(|it| it.id);
+                above.push(b'/');
+                self.added(was, entry.id, above, added)?;
+            } else if was.is_none() {
+                added.push((above.clone(), entry));
+            }
+            above.truncate(length);
+        }
+        Ok(())
+    }
+
     /// Makes all of it one durable step.
     pub fn carry_out(mut self) -> Result<()> {
+        let mut follows = Vec::new();
+        for (branch, follow) in std::mem::take(&mut self.follows) {
+            let commit = self.at(&branch.reference())?;
+            let tree = commit.map(|it| self.tree_of(it)).transpose()?;
+            follows.extend(tree.map(|it| (it, follow)));
+        }
         let Transaction { image, moves, held, is_one, is_durable, .. } = self;
-        let step = Step { image, moves, held, is_one, is_durable };
+        let step = Step { image, moves, held, is_one, is_durable, follows };
         self.ledger.carry_out(step, &mut self.site)
     }
 }

@@ -18,6 +18,11 @@ const HEAD: &str = "HEAD";
 /// How long a full object id is.
 const ID_DIGITS: usize = 40;
 
+/// The modes of files.
+pub const PLAIN: u32 = 0o100_644;
+pub const EXECUTABLE: u32 = 0o100_755;
+pub const LINK: u32 = 0o120_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {

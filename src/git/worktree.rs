@@ -5,6 +5,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    io::Read,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -21,7 +22,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::tree::Kind;
+use super::tree::{EXECUTABLE, Kind, LINK, PLAIN};
 use crate::error::{Error, Result};
 
 pub(super) struct Worktree {
@@ -117,6 +118,33 @@ impl Worktree {
         Ok(())
     }
 
+    /// The content of a file or link as it is now, with what an index would keep of it.
+    pub fn read(&mut self, path: &[u8]) -> Result<(Vec<u8>, IndexEntry), Errno> {
+        let (parent, name) = split(path);
+        let folder = self.folder(parent, false)?;
+        let mut entry = blank(path);
+        let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            let target = readlinkat(folder, name, Vec::new())?.into_bytes();
+            entry.mode = LINK;
+            note(&mut entry, &stat);
+            return Ok((target, entry));
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut file = fs::File::from(openat(folder, name, flags, Mode::empty())?);
+        // Taken before it is read: what changes meanwhile shows.
+        let stat = fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Errno::INVAL);
+        }
+        let mut content = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or_default());
+        let read = file.read_to_end(&mut content);
+        read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        entry.mode = if stat.st_mode & 0o100 == 0 { PLAIN } else { EXECUTABLE };
+        note(&mut entry, &stat);
+        Ok((content, entry))
+    }
+
     /// A folder of the worktree, made where it is missing if that is wanted.
     fn folder(&mut self, name: &[u8], makes: bool) -> Result<BorrowedFd<'_>, Errno> {
         if name.is_empty() {
@@ -195,6 +223,25 @@ fn has_content(folder: BorrowedFd, name: &OsStr, entry: &IndexEntry) -> bool {
     let Ok(file) = openat(folder, name, flags, Mode::empty()) else { return false };
     let file = format!("/proc/self/fd/{}", file.as_raw_fd());
     git2::Oid::hash_file(git2::ObjectType::Blob, file).is_ok_and(|it| it == entry.id)
+}
+
+/// What an index has of a file of which nothing is known.
+fn blank(path: &[u8]) -> IndexEntry {
+    let never = || IndexTime::new(0, 0);
+    IndexEntry {
+        ctime: never(),
+        mtime: never(),
+        dev: 0,
+        ino: 0,
+        mode: PLAIN,
+        uid: 0,
+        gid: 0,
+        file_size: 0,
+        id: git2::Oid::ZERO_SHA1,
+        flags: 0,
+        flags_extended: 0,
+        path: path.to_vec(),
+    }
 }
 
 /// What an index keeps of a file, cut to its 32 bits as Git does.

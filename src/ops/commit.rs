@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    git::{Change, Committed, Draft, Expect, FileName, Mode, RawName, RepositoryPath, What},
+    git::{Change, Committed, Draft, Expect, FileName, Files, Mode, RawName, RepositoryPath, What},
 };
 
 #[derive(Deserialize)]
@@ -19,7 +19,9 @@ pub struct Commit {
     branch: Option<Plain>,
     message: RawName,
     message_encoding: Option<Plain>,
-    changes: Vec<Changed>,
+    changes: Option<Vec<Changed>>,
+    #[serde(default)]
+    all: bool,
     #[serde(default)]
     encoding: Encoding,
     author: Option<Who>,
@@ -53,8 +55,14 @@ impl Operation for Commit {
 
     fn run(self, context: &Context) -> Result<Self::Reply> {
         let encoding = self.encoding;
-        let changes = self.changes.into_iter().map(|it| it.checked(encoding));
-        let changes = changes.collect::<Result<Vec<Change>>>()?;
+        let files = match (self.changes, self.all) {
+            (Some(changes), false) => {
+                let changes = changes.into_iter().map(|it| it.checked(encoding));
+                Files::Named(changes.collect::<Result<_>>()?)
+            }
+            (None, true) => Files::Worktree,
+            _ => return Err(bad("either `changes` or `all` says what to commit")),
+        };
         let mut transaction = context.transaction();
         let committer = Who::or_default(self.committer, "committer", &transaction)?;
         let author = match self.author {
@@ -63,7 +71,7 @@ impl Operation for Commit {
         };
         let draft = Draft {
             branch: branch(self.branch.as_deref(), &transaction)?,
-            changes,
+            files,
             message: message(self.message, self.message_encoding)?,
             author,
             committer,

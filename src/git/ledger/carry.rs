@@ -7,10 +7,12 @@ use std::{
     path::PathBuf,
 };
 
+use git2::Oid;
+
 use super::{Held, Ledger, Move, Site, packed::Wanted, record::combined};
 use crate::{
     error::{Error, Result},
-    git::{lock::PACKED_LOCK, pack::Image, refs::PACKED},
+    git::{follow::Follow, lock::PACKED_LOCK, pack::Image, refs::PACKED},
 };
 
 /// Git writes the file it will be under this name.
@@ -28,13 +30,15 @@ pub struct Step {
     /// Whether nobody may see some refs moved and others not.
     pub is_one: bool,
     pub is_durable: bool,
+    /// Worktrees, and the trees that they become.
+    pub follows: Vec<(Oid, Follow)>,
 }
 
 impl Ledger {
     /// Makes a step durable and carries it out. When this fails, nothing of it is to be seen, or
     /// the next writer carries it out.
     pub fn carry_out(&mut self, step: Step, site: &mut Site) -> Result<()> {
-        let Step { image, moves, mut held, is_one, is_durable } = step;
+        let Step { image, moves, mut held, is_one, is_durable, mut follows } = step;
         let last = combined(&moves);
         if last.is_empty() {
             return Ok(());
@@ -43,6 +47,9 @@ impl Ledger {
         let put = record.pack.clone();
         let encoded = record.encode();
         let logged = self.make_room(encoded.len()).and_then(|()| {
+            for (tree, follow) in &mut follows {
+                follow.prepare(site.repository, *tree, site.watch)?;
+            }
             let packed = self.prepare(&last, &held, is_one, site)?;
             site.right.begin();
             self.append(&encoded, is_durable)?;
@@ -54,11 +61,18 @@ impl Ledger {
                 if let Some(pack) = put {
                     self.packs.remove(&pack);
                 }
+                follows.into_iter().for_each(|(_, it)| it.give_up());
                 return Err(error);
             }
         };
         self.steps.extend(put);
         self.move_refs(&last, &mut held, packed)?;
+        for (_, follow) in follows {
+            if let Err(error) = follow.apply(site.repository) {
+                // The commit is made all the same; whoever writes there next goes on.
+                log::error!("a worktree does not follow its branch: {error}");
+            }
+        }
         self.journal()?.mark_carried_out()?;
         site.right.mended();
         Ok(())

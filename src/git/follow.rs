@@ -1,0 +1,164 @@
+//! A worktree that follows its branch: files and index become what the branch's new commit says,
+//! if they were what its old one said.
+//!
+//! Nothing of a person's is written over. What is found to be in the way is named before anything is
+//! done, while nobody else can change the index.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use git2::{IndexEntry, Oid};
+
+use super::{
+    FileName, Range, RawName, Repository,
+    checkout::{Change, Head, IndexLock, path},
+    edit,
+    folder::Folder,
+    hash::object_id,
+    lock::{HEAD_LOCK, INDEX_LOCK, Writer},
+    pack::Kind,
+    refs::Branch,
+    tree,
+};
+use crate::{
+    error::{Error, Result},
+    watch::Watch,
+};
+
+/// How many files an error names.
+const NAMED_MAX: usize = 100;
+
+/// The right to change a worktree, from before its branch moves until after.
+pub struct Follow {
+    writer: Writer,
+    lock: Option<IndexLock>,
+    top: PathBuf,
+    /// Files that were committed from the worktree itself, and what the index is to say of them.
+    adopted: Option<BTreeMap<Vec<u8>, Option<IndexEntry>>>,
+    change: Option<Change>,
+}
+
+impl Follow {
+    /// Takes the worktree whose `HEAD` is on a branch; nothing where there is none.
+    pub fn take(repository: &Repository, reference: &str, watch: &Watch) -> Result<Option<Follow>> {
+        let head = repository.inner.find_reference("HEAD")?;
+        if !matches!(head.symbolic_target(), Ok(Some(target)) if target == reference) {
+            return Ok(None);
+        }
+        if repository.is_bare() {
+            return Ok(None);
+        }
+        let top = repository.worktree("write")?.to_owned();
+        let git_folder = repository.git_folder();
+        let writer = Writer::acquire(git_folder, watch)?;
+        writer.clear(git_folder, &[INDEX_LOCK, HEAD_LOCK], watch)?;
+        let lock = Some(IndexLock::take(git_folder, &writer, watch)?);
+        Ok(Some(Follow { writer, lock, top, adopted: None, change: None }))
+    }
+
+    /// Fails where a file or the index is not as `HEAD` says.
+    pub fn expect_clean(&self, repository: &Repository, branch: &Branch) -> Result<()> {
+        let head = repository.inner.refname_to_id("HEAD").ok();
+        let is_finished = !self.writer.follows_unfinished();
+        if is_finished && head.is_some() && repository.whole_at(&Head::On(branch))? == head {
+            return Ok(());
+        }
+        let mut options = git2::StatusOptions::new();
+        options.include_untracked(false).exclude_submodules(false);
+        let statuses = repository.inner.statuses(Some(&mut options))?;
+        let is_ours = |it: &git2::StatusEntry| !is_finished && self.is_in_between(repository, it);
+        let dirty = statuses.iter().filter(|it| !is_ours(it));
+        let dirty: Vec<Vec<u8>> = dirty.map(|it| it.path_bytes().to_vec()).collect();
+        refuse(&dirty, "the worktree or the index has changes that are not committed")
+    }
+
+    /// Whether somebody who was killed had begun to make this file what it is to be.
+    fn is_in_between(&self, repository: &Repository, found: &git2::StatusEntry) -> bool {
+        let changed = git2::Status::WT_MODIFIED
+            | git2::Status::WT_TYPECHANGE
+            | git2::Status::WT_NEW
+            | git2::Status::WT_DELETED;
+        if !found.status().intersects(changed) {
+            return true;
+        }
+        let name = path(found.path_bytes());
+        let wanted = repository.resolve_tree("HEAD").and_then(|it| Ok(it.get_path(name)?)).ok();
+        match (wanted, fs::read(self.top.join(name))) {
+            (Some(wanted), Ok(content)) => object_id(Kind::Blob, &content) == wanted.id(),
+            (wanted, Err(_)) => wanted.is_none() || !self.top.join(name).exists(),
+            (None, Ok(_)) => false,
+        }
+    }
+
+    /// Fails where files that Git knows nothing of are where these would be written.
+    pub fn expect_room(&self, added: &[(Vec<u8>, edit::Entry)]) -> Result<()> {
+        let folder = Folder::open(&self.top)?;
+        let is_other = |(name, entry): &&(Vec<u8>, edit::Entry)| {
+            let place = self.top.join(path(name));
+            let Ok(metadata) = fs::symlink_metadata(&place) else { return false };
+            let is_file = metadata.is_file() && tree::Kind::of(entry.mode) == tree::Kind::File;
+            let is_same = is_file
+                && FileName::try_from(&RawName(name.clone()))
+                    .and_then(|it| folder.read(&it, Range { offset: 0, length: None }, u64::MAX))
+                    .is_ok_and(|it| object_id(Kind::Blob, &it) == entry.id);
+            !is_same
+        };
+        let others: Vec<Vec<u8>> =
+            added.iter().filter(is_other).map(|(name, _)| name.clone()).collect();
+        refuse(&others, "files that are not tracked are where the commit has others")
+    }
+
+    /// The index will say this of files that are in the commit as they are in the worktree.
+    pub fn adopt(&mut self, entries: BTreeMap<Vec<u8>, Option<IndexEntry>>) {
+        self.adopted = Some(entries);
+    }
+
+    /// Does all that may be refused or find no room. The tree is where Git finds it.
+    pub fn prepare(&mut self, repository: &Repository, tree: Oid, watch: &Watch) -> Result<()> {
+        let lock = self.lock.take().expect("it is prepared once");
+        let change = match &self.adopted {
+            None => {
+                let tree = repository.inner.find_tree(tree)?;
+                Change::prepare(repository, &tree, &self.writer, lock, watch)?
+            }
+            Some(adopted) => Change::of_index(repository, adopted, lock)?,
+        };
+        self.change = Some(change);
+        self.writer.begin();
+        Ok(())
+    }
+
+    /// Nothing happened after all.
+    pub fn give_up(mut self) {
+        if !self.writer.follows_unfinished() {
+            self.writer.mended();
+        }
+    }
+
+    /// Done to its end; what is interrupted is done again by whoever writes there next.
+    pub fn apply(mut self, repository: &Repository) -> Result<()> {
+        let change = self.change.take().expect("it was prepared");
+        change.apply(repository)?;
+        self.writer.finish();
+        Ok(())
+    }
+
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+}
+
+fn refuse(files: &[Vec<u8>], why: &str) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let names = files.iter().take(NAMED_MAX).map(|it| String::from_utf8_lossy(it).into_owned());
+    let names: Vec<String> = names.collect();
+    Err(Error::conflict(format!("{why}: {}", names.join(", ")))
+        .with("expected", "a worktree as its commit says")
+        .with("actual", format!("{} other files", files.len()))
+        .with("files", names))
+}
