@@ -24,6 +24,8 @@ pub mod remote;
 mod repository;
 mod root;
 mod stage;
+#[allow(dead_code, unused_imports, reason = "operations that sign and verify come next")]
+mod signature;
 mod status;
 mod store;
 mod tip;

@@ -157,7 +157,7 @@ fn explain<T: DeserializeOwned>(map: &[u8]) -> Error {
         return Error::bad_request(format!("`{first}` is missing")).with("field", first);
     }
     let field = if path == "." { "" } else { &path };
-    if field.starts_with("auth") && message.starts_with("invalid") {
+    if ["auth", "sign"].iter().any(|it| field.starts_with(it)) && message.starts_with("invalid") {
         // The message would show what was given.
         return wrong(field, WRONG_TYPE);
     }
