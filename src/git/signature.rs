@@ -12,6 +12,9 @@ mod rsa;
 mod verdict;
 mod with;
 
+use std::fmt;
+
+use ::rsa::signature::Signer as _;
 use ssh_key::{
     HashAlg, LineEnding, PublicKey, Signature, SshSig, private::KeypairData, public::KeyData,
 };
@@ -89,21 +92,19 @@ impl Signer {
     }
 
     fn signature(&self, message: &[u8]) -> Result<Signature> {
-        use ssh_key::private::KeypairData::Rsa;
-        match &self.key {
-            Key::Agents(agent) => agent.sign(&self.public, message),
+        let signature = match &self.key {
+            Key::Agents(agent) => return agent.sign(&self.public, message),
             Key::Own(keypair) => match &**keypair {
-                Rsa(pair) => rsa::sign(pair, message)
-                    .ok_or_else(|| Error::unauthorized("the parts of the key do not fit")),
-                other => ::rsa::signature::Signer::try_sign(other, message)
-                    .map_err(|_| Error::unauthorized("the parts of the key do not fit")),
+                KeypairData::Rsa(pair) => rsa::sign(pair, message),
+                other => other.try_sign(message).ok(),
             },
-        }
+        };
+        signature.ok_or_else(|| Error::unauthorized("the parts of the key do not fit"))
     }
 }
 
-impl std::fmt::Debug for Signer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signer")
     }
 }

@@ -16,7 +16,7 @@ use ssh_encoding::{Decode, Encode};
 use ssh_key::{Signature, public::KeyData};
 
 use super::fingerprint;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// How long an agent may take for all it is asked at once. Some ask a person.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -55,7 +55,7 @@ impl Agent {
         let flags = if key.is_rsa() { RSA_SHA2_512 } else { 0 };
         let request = sign_request(key, message, flags).map_err(|_| self.strange())?;
         let answer = self.ask(&request, SIGN_RESPONSE).map_err(|error| match error.code {
-            crate::error::Code::Denied => {
+            Code::Denied => {
                 Error::unauthorized(format!("the agent refuses to sign with {}", fingerprint(key)))
             }
             _ => error,

@@ -69,9 +69,10 @@ pub fn with_signature(kind: Kind, raw: &[u8], armored: &str) -> Vec<u8> {
             let end = raw.windows(2).position(|it| it == b"\n\n").map_or(raw.len(), |it| it + 1);
             let mut signed = raw[..end].to_vec();
             signed.extend_from_slice(HEADER.trim_ascii_end());
-            for line in armored.split_inclusive('\n') {
+            for line in armored.lines() {
                 signed.push(b' ');
                 signed.extend_from_slice(line.as_bytes());
+                signed.push(b'\n');
             }
             signed.extend_from_slice(&raw[end..]);
             signed

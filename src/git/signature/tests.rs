@@ -190,6 +190,7 @@ fn what_is_not_as_it_was_signed_is_bad() {
         assert_eq!(status(&PAYLOAD[1..], &armored, "git"), Status::Bad);
         assert_eq!(status(b"", &armored, "git"), Status::Bad);
         assert_eq!(status(PAYLOAD, &armored, "file"), Status::Bad);
+        assert_eq!(status(PAYLOAD, &armored, ""), Status::Bad);
         let other = signer.sign("file", PAYLOAD).unwrap();
         assert_eq!(status(PAYLOAD, &other, "git"), Status::Bad);
         assert_eq!(status(PAYLOAD, &format!("{armored}more\n"), "git"), Status::Bad);

@@ -1,5 +1,6 @@
 //! What a signature is worth.
 
+use ::rsa::signature::Verifier;
 use serde::Serialize;
 use ssh_encoding::{Decode, Encode};
 use ssh_key::{Algorithm, HashAlg, Signature, SshSig, public::KeyData};
@@ -103,7 +104,7 @@ pub fn verify(
 pub(super) fn fits(key: &KeyData, message: &[u8], signature: &Signature) -> bool {
     match key {
         KeyData::Rsa(key) => rsa::verify(key, message, signature),
-        key => ::rsa::signature::Verifier::verify(key, message, signature).is_ok(),
+        key => key.verify(message, signature).is_ok(),
     }
 }
 

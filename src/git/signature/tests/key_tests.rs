@@ -109,6 +109,25 @@ fn halves_of_two_keys_sign_nothing() {
 }
 
 #[test]
+fn a_damaged_key_is_refused_or_signs_as_before() {
+    let keys = Keys::new();
+    for (index, kind) in KINDS[..2].iter().enumerate() {
+        let file = keys.generate(&format!("key{index}"), kind, "");
+        let (text, allowed) = (fs::read_to_string(&file).unwrap(), allowed(&file, ""));
+        let inside = text.find('\n').unwrap()..text.rfind("\n-").unwrap();
+        for at in inside.filter(|it| text.as_bytes()[*it].is_ascii_alphanumeric()) {
+            let mut key = text.clone();
+            key.replace_range(at..=at, if &text[at..=at] == "A" { "B" } else { "A" });
+            let damaged = Signer::new(&SignWith::Key { key, passphrase: None });
+            if let Ok(armored) = damaged.and_then(|it| it.sign("git", PAYLOAD)) {
+                let status = judged(&armored, &allowed).status;
+                assert!(matches!(status, Status::Good | Status::Untrusted), "{at}: {status:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_argument_names_exactly_one_key() {
     use serde_json::json;
     let wrong = [
