@@ -41,6 +41,7 @@ need_for_suites() {
     need strace has strace
     need bsdutils has script
     need util-linux has setpriv
+    need postgresql has_postgres
     # libFuzzer is built from its source.
     need g++ has g++
 }
@@ -49,12 +50,18 @@ has_library() {
     ldconfig -p | grep "$1"
 }
 
+# Its programs for servers are on nobody's path.
+has_postgres() {
+    has initdb || test -e "$(echo /usr/lib/postgresql/*/bin/initdb | cut -d ' ' -f 1)"
+}
+
 # The suites start servers of their own. Those that came with a package are not wanted.
 stop_services() {
     for package in $missing; do
         case $package in
         lighttpd) stop_service lighttpd ;;
         openssh-server) stop_service ssh ;;
+        postgresql) stop_service postgresql ;;
         esac
     done
 }

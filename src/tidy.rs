@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ops", &["config", "git", "port", "stats"]),
     ("port", &[]),
     ("git", &[]),
+    ("snapshots", &[]),
     ("stats", &[]),
     ("memory", &[]),
     ("watch", &[]),
