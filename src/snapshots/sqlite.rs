@@ -10,6 +10,7 @@ use std::{
     fs::{self, File as Disk},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rusqlite::{
@@ -27,6 +28,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 
+/// How long somebody may write before it is said that he holds a lock.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// What an SQLite file begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
@@ -136,6 +139,7 @@ fn connect(path: &Path, is_still: bool) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(uri, flags)?;
+    connection.busy_timeout(LOCK_WAIT)?;
     // The file is a stranger's, and so may be what is in its schema.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;

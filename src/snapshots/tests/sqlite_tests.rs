@@ -177,6 +177,25 @@ fn a_log_that_nobody_can_read_without_writing_is_refused() {
 }
 
 #[test]
+fn a_transaction_that_was_interrupted_is_not_read_over() {
+    let folder = Folder::new();
+    let path = folder.sqlite(TWO_STATES);
+    let writer = Connection::open(&path).unwrap();
+    // What does not fit into so small a cache is written before it is committed.
+    let sql = "PRAGMA cache_size = 1; BEGIN;
+        INSERT INTO files SELECT 3, randomblob(9), zeroblob(100000), 1 FROM files, files AS other";
+    writer.execute_batch(sql).unwrap();
+    check_refused(json!({"sqlite": path}), "locked", &[]);
+
+    let copy = Folder::new();
+    let copied = copy.file("it.db", fs::read(&path).unwrap());
+    copy.file("it.db-journal", fs::read(folder.path("it.db-journal")).unwrap());
+    let before = copy.all();
+    check_refused(json!({"sqlite": copied}), "invalid", &["open it once"]);
+    assert_eq!(copy.all(), before);
+}
+
+#[test]
 fn a_file_that_changes_meanwhile_is_a_conflict() {
     let folder = Folder::new();
     let path = folder.sqlite(&format!("PRAGMA journal_mode = WAL; {TWO_STATES}"));
