@@ -21,7 +21,9 @@ pub struct Error {
 pub enum Detail {
     Number(u64),
     Text(String),
-    Texts(Vec<String>),
+    List(Vec<String>),
+    /// Nil: that there is none is the fact.
+    Nothing,
 }
 
 /// Declares [`Code`] and one constructor for each, so that no list of codes can forget one.
@@ -134,15 +136,21 @@ impl From<String> for Detail {
     }
 }
 
-impl From<Vec<String>> for Detail {
-    fn from(texts: Vec<String>) -> Detail {
-        Detail::Texts(texts)
-    }
-}
-
 impl From<u64> for Detail {
     fn from(number: u64) -> Detail {
         Detail::Number(number)
+    }
+}
+
+impl From<Vec<String>> for Detail {
+    fn from(list: Vec<String>) -> Detail {
+        Detail::List(list)
+    }
+}
+
+impl From<Option<String>> for Detail {
+    fn from(text: Option<String>) -> Detail {
+        text.map_or(Detail::Nothing, Detail::Text)
     }
 }
 

@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 pub struct Watch {
     is_stopped: AtomicBool,
     stopped: Condvar,
+    /// Whether somebody far away may have done by now what was asked for.
+    is_in_doubt: AtomicBool,
     /// The leader of the process group to kill.
     child: Mutex<Option<Pid>>,
     listener: Option<Listener>,
@@ -42,6 +44,7 @@ pub enum Stage {
     Receiving,
     Resolving,
     Checkout,
+    Sending,
 }
 
 impl Watch {
@@ -51,6 +54,19 @@ impl Watch {
 
     pub fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Acquire)
+    }
+
+    /// From now on nobody here can tell whether it was done, until there is an outcome.
+    pub fn doubt(&self) {
+        self.is_in_doubt.store(true, Ordering::Release);
+    }
+
+    /// Adds to an error that ends the work what it leaves open.
+    pub fn in_doubt(&self, error: Error) -> Error {
+        match self.is_in_doubt.load(Ordering::Acquire) {
+            true => error.while_doing("the remote may or may not have taken what was sent"),
+            false => error,
+        }
     }
 
     /// Fails when nobody waits any more. What the error says reaches nobody.

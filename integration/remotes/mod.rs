@@ -15,6 +15,8 @@ mod order;
 mod places;
 mod progress;
 mod proxies;
+mod pushing;
+mod pushing_together;
 mod redirects;
 mod secrets;
 mod ssh;

@@ -2,7 +2,7 @@
 //!
 //! What a path begins with decides how it is served: `open` to everybody, `closed` to those with
 //! credentials, `moved` by a redirect to `open`, `away` by one to another server, `truncated` with
-//! packs that end too early.
+//! packs that end too early, `measured` to who says how long a request will be.
 
 use std::{
     fmt::Write as _,
@@ -139,17 +139,17 @@ fn configure(folder: &Path, repositories: &Path, identity: Option<&Path>, base: 
 server.bind = "/dev/stdin"
 server.document-root = "{folder}"
 server.errorlog = "{folder}/errors"
-server.stream-request-body = 2
 server.stream-response-body = 2
 server.modules = ("mod_auth", "mod_authn_file", "mod_alias", "mod_redirect", "mod_setenv",
     "mod_cgi", "mod_openssl")
 alias.url = ("/open" => "{folder}/backend", "/closed" => "{folder}/backend",
-    "/truncated" => "{folder}/truncated")
+    "/measured" => "{folder}/backend", "/truncated" => "{folder}/truncated")
 url.redirect = ("^/moved/(.*)" => "/open/$1", "^/away/(.*)" => "{base}/open/$1")
 auth.backend = "plain"
 auth.backend.plain.userfile = "{folder}/users"
 auth.require = ("/closed/" => ("method" => "basic", "realm" => "git", "require" => "valid-user"))
-$HTTP["url"] =~ "^/(open|closed|truncated)/" {{
+$HTTP["url"] =~ "^/measured/" {{ server.stream-request-body = 2 }}
+$HTTP["url"] =~ "^/(open|closed|measured|truncated)/" {{
     cgi.assign = ("" => "")
     setenv.set-environment = ("GIT_PROJECT_ROOT" => "{repositories}",
         "GIT_HTTP_EXPORT_ALL" => "1", "PATH" => "{path}")

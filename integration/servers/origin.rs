@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::Write as _,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -51,6 +52,21 @@ impl Origin {
         // A closed connection must not leave a housekeeping process behind.
         output(command("git").arg("-C").arg(&path).args(["config", "gc.auto", "0"]));
         path
+    }
+
+    /// Lets everybody push who may come in, which servers of the open kind want to be told.
+    pub fn accepting(self) -> Origin {
+        for key in ["http.receivepack", "daemon.receivepack"] {
+            output(self.git().args(["config", key, "true"]));
+        }
+        self
+    }
+
+    /// Has the project run `script` as its `hook`.
+    pub fn hook(&self, hook: &str, script: &str) {
+        let file = self.path().join("hooks").join(hook);
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     pub fn folder(&self) -> &Path {
@@ -124,6 +140,22 @@ pub fn commit(path: &Path, branch: &str, files: &[(&str, &str)]) -> String {
     write(path, branch, Some(branch), &files)
 }
 
+/// Commits `count` times on top of `branch`, which exists.
+pub fn commit_many(path: &Path, branch: &str, count: usize, text: &str) -> String {
+    let mut stream = Vec::new();
+    for number in 0..count {
+        stream.extend(format!("commit refs/heads/{branch}\n").bytes());
+        stream.extend(b"committer Ada <ada@example.org> 1700000000 +0000\ndata 5\nmany\n\n");
+        if number == 0 {
+            stream.extend(format!("from refs/heads/{branch}^0\n").bytes());
+        }
+        let text = format!("{text} {number}\n");
+        stream.extend(format!("M 100644 inline many.txt\ndata {}\n{text}\n", text.len()).bytes());
+    }
+    import(path, &stream);
+    tip(path, branch)
+}
+
 /// Commits the submodule `name` from `url` at `commit` on top of `branch`.
 pub fn commit_submodule(path: &Path, branch: &str, name: &str, url: &str, id: &str) -> String {
     let modules = format!("[submodule \"{name}\"]\n\tpath = {name}\n\turl = {url}\n");
@@ -156,14 +188,18 @@ fn write(path: &Path, branch: &str, onto: Option<&str>, files: &[(&str, &str, &[
             stream.push(b'\n');
         }
     }
+    import(path, &stream);
+    tip(path, branch)
+}
+
+fn import(path: &Path, stream: &[u8]) {
     let mut import = git(path)
         .args(["fast-import", "--quiet", "--force"])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    import.stdin.take().unwrap().write_all(&stream).expect("git reads it all");
+    import.stdin.take().unwrap().write_all(stream).expect("git reads it all");
     assert!(import.wait().unwrap().success());
-    tip(path, branch)
 }
 
 /// Bytes that look like chance and are the same every time.

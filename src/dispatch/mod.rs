@@ -214,7 +214,7 @@ impl Dispatch {
     fn place_of(&self, lane: &Lane) -> (&Pool, &Queue) {
         match lane {
             Lane::Change(_) => (&self.writers, &self.stats.workers),
-            Lane::Network(_) => (&self.network, &self.stats.network),
+            Lane::Network(_) | Lane::Send(_) => (&self.network, &self.stats.network),
             Lane::Search(_) | Lane::Write(_) => (&self.searchers, &self.stats.workers),
             Lane::Read(_) | Lane::Quick => (&self.workers, &self.stats.workers),
         }
@@ -245,7 +245,7 @@ impl Dispatch {
     /// if it was answered already.
     fn give_up(self: &Arc<Self>, ticket: &Ticket, error: Error, from: From) -> bool {
         // Answered first: the work that is stopped would answer with less to say.
-        let is_answer = self.answer(ticket, Err(error), from);
+        let is_answer = self.answer(ticket, Err(ticket.watch.in_doubt(error)), from);
         ticket.watch.stop();
         is_answer
     }

@@ -44,6 +44,7 @@ pub use self::{
     name::{FileName, RawName, RepositoryPath, Text},
     refs::Branch,
     remote::{Access, Auth, Network, Remote, Transport},
+    remote::{Access, Auth, Expect, Network, Pushed, Reason, Remote, Transport, Update},
     repository::Repository,
     root::Root,
     status::{Status, StatusQuery},

@@ -49,6 +49,23 @@ impl Branch {
     }
 }
 
+/// The whole name of a ref; what has none is a branch.
+pub fn in_full(name: &str) -> String {
+    match name.starts_with("refs/") {
+        true => name.to_owned(),
+        false => format!("{BRANCHES}{name}"),
+    }
+}
+
+/// Fails where Git would not take a whole name.
+pub fn expect_reference(name: &str) -> Result<()> {
+    let is_head = name.strip_prefix(BRANCHES) == Some("HEAD");
+    match git2::Reference::is_valid_name(name) && !is_head {
+        true => Ok(()),
+        false => Err(Error::bad_request(format!("`{name}` cannot be the name of a ref"))),
+    }
+}
+
 /// The names a remote's ref may have that a person calls `name`.
 pub fn candidates(name: &str) -> Vec<String> {
     match name {

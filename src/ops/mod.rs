@@ -20,6 +20,7 @@ mod lsremote;
 mod paging;
 mod ping;
 mod plain;
+mod push;
 mod read;
 mod shutdown;
 mod stats;
@@ -69,6 +70,7 @@ pub const OPERATIONS: &[Entry] = &[
     // Go over the network.
     Entry::of::<sync::Sync>(),
     Entry::of::<lsremote::Lsremote>(),
+    Entry::of::<push::Push>(),
     // Are about other requests.
     Entry::control("batch", batch::decode),
     Entry::control("cancel", cancel::decode),
@@ -110,6 +112,8 @@ pub enum Lane {
     Change(PathBuf),
     /// In a child that can be killed; in the order of writes where it writes a repository.
     Network(Option<PathBuf>),
+    /// In such a child, side by side with what uses the repository.
+    Send(PathBuf),
 }
 
 impl Lane {
@@ -117,6 +121,7 @@ impl Lane {
     pub fn path(&self) -> Option<&PathBuf> {
         match self {
             Lane::Read(path) | Lane::Search(path) | Lane::Write(path) | Lane::Change(path) => {
+            Lane::Read(path) | Lane::Search(path) | Lane::Write(path) | Lane::Send(path) => {
                 Some(path)
             }
             Lane::Network(path) => path.as_ref(),
@@ -129,6 +134,10 @@ impl Lane {
         match self {
             Lane::Write(path) | Lane::Change(path) | Lane::Network(Some(path)) => Some(path),
             Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Network(None) => None,
+            Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
+            Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Network(None) | Lane::Send(_) => {
+                None
+            }
         }
     }
 }

@@ -22,8 +22,10 @@ pub(super) fn lsremote(
     let refusal = Refusal::default();
     let mut detached = git2::Remote::create_detached(remote.connect_url())?;
     let mut again = git2::Remote::create_detached(remote.connect_url())?;
-    let connection = match connect(remote, &mut detached, &refusal) {
-        Err(error) if remote.was_led_to_https(&error)? => connect(remote, &mut again, &refusal)?,
+    let connection = match connect(remote, Direction::Fetch, &mut detached, &refusal) {
+        Err(error) if remote.was_led_to_https(&error)? => {
+            connect(remote, Direction::Fetch, &mut again, &refusal)?
+        }
         connected => connected?,
     };
     let heads = connection.list().map_err(|error| refusal.explain(&remote.url, error))?;
@@ -58,11 +60,12 @@ pub(super) fn name_of(head: &git2::RemoteHead) -> Option<String> {
 
 pub(super) fn connect<'repo, 'connection>(
     remote: &'connection Remote,
+    direction: Direction,
     origin: &'connection mut git2::Remote<'repo>,
     refusal: &'connection Refusal,
 ) -> Result<RemoteConnection<'repo, 'connection, 'connection>> {
     let callbacks = Some(remote.callbacks(refusal));
-    let connected = origin.connect_auth(Direction::Fetch, callbacks, Some(remote.proxy()));
+    let connected = origin.connect_auth(direction, callbacks, Some(remote.proxy()));
     connected.map_err(|error| refusal.explain(&remote.url, error))
 }
 

@@ -16,7 +16,7 @@ use std::{
 use crossbeam_channel::{Receiver, after, bounded, select};
 use rustix::process::{Signal, kill_current_process_group};
 
-use super::{Message, Order, Outcome, Task, ask, fetch};
+use super::{Message, Order, Outcome, Task, ask, fetch, push};
 use crate::{
     error::{Error, Result},
     watch::{Progress, Watch},
@@ -44,6 +44,7 @@ pub fn run(input: OwnedFd, output: OwnedFd) -> ExitCode {
 fn carry_out(task: Task, parent: &Parent, watch: &Watch) -> Result<Outcome> {
     match task {
         Task::Sync(sync) => fetch::sync(&sync, parent, watch).map(Outcome::Commit),
+        Task::Push(order) => push::push(&order, watch).map(Outcome::Pushed),
         Task::Lsremote { remote, branch, git } => {
             fetch::prepare(&remote)?;
             ask::lsremote(&remote, branch.as_deref(), git.as_deref()).map(Outcome::Refs)

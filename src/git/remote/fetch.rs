@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use git2::{AutotagOption, FetchOptions};
+use git2::{AutotagOption, Direction, FetchOptions};
 
 use super::{
     Remote, Sync, Transport,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     git::{
-        Repository,
+        Repository, Root,
         checkout::Head,
         failure::redact,
         lock::{CONFIG_LOCK, Writer},
@@ -39,11 +39,11 @@ const CONNECT_MS: i32 = 30_000;
 const SILENCE_MS: i32 = 600_000;
 pub(super) const SUBMODULE_DEPTH_MAX: u32 = 8;
 /// Progress is told at most so often.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<String> {
     prepare(&order.remote)?;
-    confine_source(order, &order.remote)?;
+    confine_source(&order.root, &order.remote)?;
     watch.tell(&Progress { stage: Stage::Connecting, done: 0, total: 0, bytes: 0 });
     let branch = Branch::new(&order.branch)?;
     match what_is_at(&order.path)? {
@@ -62,12 +62,12 @@ pub(super) fn sync(order: &Sync, parent: &Parent, watch: &Watch) -> Result<Strin
 }
 
 /// A remote on this machine is confined by the root with all that it names.
-fn confine_source(order: &Sync, remote: &Remote) -> Result<()> {
-    order.root.confine_remote(remote)?;
-    if order.root.folder().is_none() || !remote.url.is_local() {
+pub(super) fn confine_source(root: &Root, remote: &Remote) -> Result<()> {
+    root.confine_remote(remote)?;
+    if root.folder().is_none() || !remote.url.is_local() {
         return Ok(());
     }
-    order.root.confine_repository(&Repository::open_at(Path::new(remote.url.as_str()))?)
+    root.confine_repository(&Repository::open_at(Path::new(remote.url.as_str()))?)
 }
 
 /// Sets libgit2 up for one remote, before anything is asked of it.
@@ -299,8 +299,10 @@ fn transfer(
     let mut origin = repository.inner.remote_anonymous(&remote.connect_url())?;
     let mut once_more = repository.inner.remote_anonymous(&remote.connect_url())?;
     let mut again = repository.inner.remote_anonymous(&remote.connect_url())?;
-    let mut connection = match connect(remote, &mut origin, &refusal) {
-        Err(error) if remote.was_led_to_https(&error)? => connect(remote, &mut again, &refusal)?,
+    let mut connection = match connect(remote, Direction::Fetch, &mut origin, &refusal) {
+        Err(error) if remote.was_led_to_https(&error)? => {
+            connect(remote, Direction::Fetch, &mut again, &refusal)?
+        }
         connected => connected?,
     };
     let heads = connection.list().map_err(explain)?;
@@ -316,7 +318,7 @@ fn transfer(
         if stock::fetch(git, order, repository, branch, depth, watch)? {
             return repository.tip(branch);
         }
-        connection = connect(remote, &mut once_more, &refusal)?;
+        connection = connect(remote, Direction::Fetch, &mut once_more, &refusal)?;
         refusal.accepted();
     }
     let mut options = fetch_options(remote, &refusal, watch);
@@ -374,7 +376,7 @@ fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Resul
         if !order.transports.contains(&remote.url.transport) || is_local_trick(order, &remote) {
             return Err(super::url::not_allowed(remote.url.transport.name()));
         }
-        confine_source(order, &remote)?;
+        confine_source(&order.root, &remote)?;
         // Credentials are for the host they were given for.
         let owner = Remote { url: order.remote.url.clone(), access: remote.access };
         let mut options = git2::SubmoduleUpdateOptions::new();

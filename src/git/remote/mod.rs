@@ -12,9 +12,13 @@ mod fetch;
 mod hosts;
 mod leftovers;
 mod parent;
+mod push;
+mod pushed;
+mod send;
 mod stock;
 mod tracking;
 mod url;
+mod wanted;
 
 use std::path::PathBuf;
 
@@ -26,6 +30,7 @@ pub use self::{
     access::{Access, Auth},
     child::run as run_child,
     parent::Network,
+    pushed::{Expect, Pushed, Reason, Status, Swap, Update},
     url::{Transport, Url},
 };
 use crate::{
@@ -52,6 +57,7 @@ pub(crate) struct Order {
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Task {
     Sync(Sync),
+    Push(Push),
     Lsremote {
         remote: Remote,
         branch: Option<String>,
@@ -81,6 +87,20 @@ pub(crate) struct Sync {
     pub git: Option<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Push {
+    pub remote: Remote,
+    pub path: PathBuf,
+    /// The remote of the repository that this is, if it is one.
+    pub name: Option<String>,
+    pub updates: Vec<Update>,
+    /// Whether none moves where one cannot.
+    pub atomic: bool,
+    pub root: Root,
+    /// The stock git program, unless it is not to be used.
+    pub git: Option<String>,
+}
+
 impl Sync {
     /// How many commits are fetched; 0 is all, which is what Git gives from this machine.
     fn depth(&self) -> u32 {
@@ -101,6 +121,7 @@ enum Message {
 pub(crate) enum Outcome {
     Commit(String),
     Refs(Vec<(String, String)>),
+    Pushed(Vec<Pushed>),
 }
 
 /// An error on its way between two processes of this program.

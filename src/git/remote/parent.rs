@@ -13,13 +13,13 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    Message, Order, Outcome, Remote, Sync, Task, Transport, hosts, leftovers::clear_up,
-    url::not_allowed,
+    Expect, Message, Order, Outcome, Push, Pushed, Reason, Remote, Swap, Sync, Task, Transport,
+    Update, hosts, leftovers::clear_up, url::not_allowed,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     git::{RepositoryPath, Root, refs::Branch},
-    watch::{self, Watch},
+    watch::{self, Stage, Watch},
 };
 
 /// How long what belongs to nobody who can be seen is left alone.
@@ -68,7 +68,7 @@ impl Network<'_> {
         }
         match outcome? {
             Outcome::Commit(sha) => Ok(sha),
-            Outcome::Refs(_) => Err(Error::internal("the child answered something else")),
+            _ => Err(something_else()),
         }
     }
 
@@ -81,7 +81,55 @@ impl Network<'_> {
         self.admit(&remote)?;
         match self.order(Task::Lsremote { remote, branch, git: self.stock() })? {
             Outcome::Refs(refs) => Ok(refs),
-            Outcome::Commit(_) => Err(Error::internal("the child answered something else")),
+            _ => Err(something_else()),
+        }
+    }
+
+    /// Moves refs of a remote to objects of the repository at `path`; what became of each, in the
+    /// order of `updates`. `name` is the remote's in that repository, if it has one.
+    pub fn push(
+        &self,
+        remote: Remote,
+        name: Option<String>,
+        path: &RepositoryPath,
+        updates: Vec<Update>,
+        atomic: bool,
+    ) -> Result<Vec<Pushed>> {
+        self.admit(&remote)?;
+        let task = Task::Push(Push {
+            remote,
+            path: path.to_path_buf(),
+            name,
+            updates,
+            atomic,
+            root: self.root.clone(),
+            git: self.stock(),
+        });
+        match self.order(task)? {
+            Outcome::Pushed(pushed) => Ok(pushed),
+            _ => Err(something_else()),
+        }
+    }
+
+    /// Moves one ref of a remote from `expected` to `new`, an object of the repository at `path`;
+    /// none is no ref. Only whoever finds it as expected moves it.
+    #[expect(dead_code, reason = "locks on a remote are built on it")]
+    pub fn swap(
+        &self,
+        remote: Remote,
+        path: &RepositoryPath,
+        name: &str,
+        expected: Option<String>,
+        new: Option<String>,
+    ) -> Result<Swap> {
+        let update =
+            Update { name: name.to_owned(), new, force: true, expect: Expect::Exactly(expected) };
+        let pushed = self.push(remote, None, path, vec![update.clone()], true)?.pop();
+        let pushed = pushed.ok_or_else(something_else)?;
+        match pushed.reason {
+            None => Ok(Swap::Moved),
+            Some(Reason::Expected) => Ok(Swap::Elsewhere(pushed.from)),
+            Some(_) => Err(pushed.error(&update)),
         }
     }
 
@@ -134,7 +182,12 @@ impl Network<'_> {
         input.write_all(order).ok()?;
         loop {
             match rmp_serde::from_read(&mut output).ok()? {
-                Message::Progress(progress) => self.watch.tell(&progress),
+                Message::Progress(progress) => {
+                    if progress.stage == Stage::Sending {
+                        self.watch.doubt();
+                    }
+                    self.watch.tell(&progress);
+                }
                 Message::Ready => {
                     // From here on it is finished, whoever waits for it.
                     if !self.watch.detach() {
@@ -142,10 +195,19 @@ impl Network<'_> {
                     }
                     input.write_all(&[1]).ok()?;
                 }
-                Message::Done(outcome) => return Some(outcome.map_err(Error::from)),
+                Message::Done(outcome) => {
+                    return Some(outcome.map_err(|failure| match Error::from(failure) {
+                        error if error.code == Code::Timeout => self.watch.in_doubt(error),
+                        error => error,
+                    }));
+                }
             }
         }
     }
+}
+
+fn something_else() -> Error {
+    Error::internal("the child answered something else")
 }
 
 fn start(home: Option<&Home>) -> Result<Child> {
@@ -168,6 +230,7 @@ impl Home {
     fn of(task: &Task) -> Result<Option<Home>> {
         let remote = match task {
             Task::Sync(sync) => &sync.remote,
+            Task::Push(push) => &push.remote,
             Task::Lsremote { remote, .. } => remote,
             #[cfg(feature = "faults")]
             Task::Fault { .. } => return Ok(None),

@@ -33,7 +33,7 @@ const WORDS_BYTES_MAX: usize = 4096;
 
 /// Whether stock git may do a transfer at all.
 pub(super) fn is_for(order: &Sync, repository: &Repository) -> Result<bool> {
-    Ok(order.remote.url.transport != Transport::Ssh && is_plain(repository)?)
+    Ok(order.remote.url.transport != Transport::Ssh && is_plain(repository, &[])?)
 }
 
 /// Fetches the branch; false where git is not there, or cannot do it and libgit2 may.
@@ -64,7 +64,7 @@ pub(super) fn fetch(
 
 /// Whether the repository's own configuration has nothing by which git runs a program, goes
 /// elsewhere or trusts somebody else. Only a repository that others made has such things.
-fn is_plain(repository: &Repository) -> Result<bool> {
+pub(super) fn is_plain(repository: &Repository, more: &[&str]) -> Result<bool> {
     const PLAIN: &[&str] = &[
         "branch.",
         "core.bare",
@@ -84,7 +84,8 @@ fn is_plain(repository: &Repository) -> Result<bool> {
     let mut entries = config.entries(None)?;
     while let Some(entry) = entries.next() {
         let entry = entry?;
-        if !entry.name().is_ok_and(|name| PLAIN.iter().any(|it| name.starts_with(it))) {
+        let is_known = |name: &str| PLAIN.iter().chain(more).any(|it| name.starts_with(it));
+        if !entry.name().is_ok_and(is_known) {
             return Ok(false);
         }
     }
@@ -123,7 +124,7 @@ pub(super) fn list(git: &str, remote: &Remote) -> Result<Option<Vec<(String, Str
     Ok(Some(refs.map(|(id, name)| (name.to_owned(), id.to_owned())).collect()))
 }
 
-fn command(git: &str, repository: &Repository, configuration: &File) -> Command {
+pub(super) fn command(git: &str, repository: &Repository, configuration: &File) -> Command {
     let mut command = bare_command(git, configuration);
     command.arg("--git-dir").arg(repository.git_folder());
     if let Some(worktree) = repository.inner.workdir() {
@@ -154,7 +155,7 @@ fn bare_command(git: &str, configuration: &File) -> Command {
 }
 
 /// Everything that decides what git may do and whom it may talk to.
-fn configuration(remote: &Remote) -> Result<File> {
+pub(super) fn configuration(remote: &Remote) -> Result<File> {
     let transport = remote.url.transport.name();
     let mut text = format!(
         "[core]\n hooksPath = /dev/null\n fsmonitor = false\n\
@@ -204,17 +205,25 @@ fn run(mut command: Command, watch: &Watch) -> Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(Error::from_io("starting git", &error)),
     };
-    let words = child.stderr.take().map(|it| listen(it, watch)).unwrap_or_default();
+    let said = child.stderr.take().map(|it| listen(it, watch)).unwrap_or_default();
     let status = child.wait().map_err(|error| Error::from_io("waiting for git", &error))?;
     match status.success() {
         true => Ok(true),
-        false => Err(explain(&words)),
+        false => Err(explain(&said.words)),
     }
 }
 
+/// What git said on stderr.
+#[derive(Default)]
+pub(super) struct Said {
+    pub words: String,
+    /// What it only passed on.
+    pub remote: String,
+}
+
 /// Reads what git says until it ends: progress is passed on, the rest is kept.
-fn listen(output: impl Read, watch: &Watch) -> String {
-    let mut words = String::new();
+pub(super) fn listen(output: impl Read, watch: &Watch) -> Said {
+    let mut said = Said::default();
     let mut line = Vec::new();
     for byte in BufReader::new(output).bytes().map_while(Result::ok) {
         if byte != b'\r' && byte != b'\n' {
@@ -225,12 +234,20 @@ fn listen(output: impl Read, watch: &Watch) -> String {
         line.clear();
         match progress(&text) {
             Some(progress) => watch.tell(&progress),
-            None if text.starts_with("remote: ") || WORDS_BYTES_MAX < words.len() => (),
-            None => words.extend([text.trim(), "\n"]),
+            None => match text.strip_prefix("remote: ") {
+                Some(text) => keep(&mut said.remote, text),
+                None => keep(&mut said.words, &text),
+            },
         }
     }
-    words.push_str(&String::from_utf8_lossy(&line));
-    words
+    said.words.push_str(&String::from_utf8_lossy(&line));
+    said
+}
+
+fn keep(words: &mut String, text: &str) {
+    if words.len() <= WORDS_BYTES_MAX {
+        words.extend([text.trim(), "\n"]);
+    }
 }
 
 /// `Receiving objects:  12% (3/25), 1.50 MiB | 2.00 MiB/s`
@@ -239,6 +256,7 @@ fn progress(line: &str) -> Option<Progress> {
     let stage = match what {
         "Receiving objects" | "Unpacking objects" => Stage::Receiving,
         "Resolving deltas" => Stage::Resolving,
+        "Writing objects" => Stage::Sending,
         _ => return None,
     };
     let (counts, rest) = rest.split_once('(')?.1.split_once(')')?;
@@ -259,7 +277,7 @@ fn progress(line: &str) -> Option<Progress> {
     })
 }
 
-fn explain(words: &str) -> Error {
+pub(super) fn explain(words: &str) -> Error {
     let told = |it: &&str| it.starts_with("fatal: ") || it.starts_with("error: ");
     let lines: Vec<&str> = words.lines().filter(told).collect();
     let lines = if lines.is_empty() { words.lines().collect() } else { lines };
