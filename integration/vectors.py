@@ -900,6 +900,72 @@ def lsremote(v: Topic) -> None:
         v.err(kind, here(id=1, auth=auth), "bad_request")
 
 
+def push(v: Topic) -> None:
+    taking, main, parent, side = f"{TOP}/taking.git", id_of("main"), id_of("main~1"), id_of("side")
+    here = partial(ask, "push", path=REPOSITORY, url=taking)
+
+    def moved(name: str, old: str | None, new: str | None, status: str) -> dict[str, Any]:
+        return {"refs": [{"ref": name, "from": old, "to": new, "status": status}]}
+
+    main_to = partial(dict, {"from": "main"})
+    is_new = [main_to(to="new", expect=None)]
+    v.ok("a branch that must not exist yet", here(refs=is_new), moved("refs/heads/new", None, main, "created"))
+    v.err("and now exists", here(id=1, refs=is_new), "conflict", has="expected actual reason refs")
+    same = [main_to(to="refs/heads/new")]
+    v.ok("a branch that is there already", here(id=1, refs=same), moved("refs/heads/new", main, main, "up_to_date"))
+    back = [{"from": "main~1", "to": "new"}]
+    v.err("what does not follow", here(id=1, refs=back), "conflict", has="reason refs")
+    back = [{**back[0], "force": True, "expect": main}]
+    v.ok("by force, if it is as expected", here(refs=back), moved("refs/heads/new", main, parent, "forced"))
+    v.err("if it is not as expected", here(id=1, refs=back), "conflict", has="expected actual reason refs")
+    v.ok("forward", here(refs=[main_to(to="new")]), moved("refs/heads/new", parent, main, "updated"))
+    two = [main_to(to="new", expect=side), main_to(to="newer")]
+    v.err("two, of which one cannot move", here(refs=two), "conflict", has="expected actual reason refs")
+    each = [
+        {"ref": "refs/heads/new", "from": main, "to": main, "status": "rejected", "reason": "expected"},
+        {"ref": "refs/heads/newer", "from": None, "to": main, "status": "created"},
+    ]
+    v.ok("two, each by itself", here(id=1, refs=two, atomic=False), {"refs": each})
+    for name in ("new", "newer"):
+        gone = [{"from": None, "to": name}]
+        v.ok(f"{name} is deleted", here(refs=gone), moved(f"refs/heads/{name}", main, None, "deleted"))
+        v.err(f"{name} is not there any more", here(refs=gone), "not_found", has="reason refs")
+    v.err("a rev without a name for it there", here(refs=[{"from": "main~1"}]), "not_found")
+    v.err("a rev that is not there", here(refs=[{"from": "none", "to": "new"}]), "not_found")
+    v.err("two places to push to", here(remote="origin", refs=same), "bad_request", field="url")
+    v.err("a remote that is not there", ask("push", path=REPOSITORY, remote="none", refs=same), "not_found")
+    for url in ("ext::sh -c true", "ftp://example.org/x"):
+        v.err(f"the transport of {url}", here(id=1, url=url, refs=same), "denied", has="rule")
+    good = {"path": REPOSITORY, "url": taking, "refs": same}
+    wrong: dict[str, list[Any]] = {
+        "path": [7, "repository"],
+        "url": [7],
+        "remote": [7],
+        "refs": [7, "main", []],
+        "atomic": [1, "yes"],
+        "auth": ["secret"],
+        "known_hosts": [1],
+        "ca": [1],
+        "ca_file": [1],
+        "proxy": [1],
+    }
+    wrong_types(v, "push", good, wrong)
+    missing(v, "push", good, "path", "refs")
+    no_repository(v, "push", {"url": taking, "refs": same})
+    mistakes = {
+        "neither a rev nor a name": {},
+        "a name that cannot be one": main_to(to="a..b"),
+        "HEAD of another repository": main_to(to="HEAD"),
+        "an expectation that is no id": main_to(expect="main"),
+        "a file as a branch": {"from": "main:README.md", "to": "new"},
+    }
+    for about, mistake in mistakes.items():
+        v.err(about, here(id=1, refs=[mistake]), "bad_request", field="refs[0]")
+    v.err("one ref twice", here(id=1, refs=[*same, *same]), "bad_request", field="refs[1]")
+    unknown = here(id=1, refs=[main_to(forse=True)])
+    v.err("an argument of a ref that nobody knows", unknown, "bad_request", field="refs[0].forse", nearest="force")
+
+
 def log(v: Topic) -> None:
     here = partial(ask, "log", path=REPOSITORY)
 
@@ -1127,7 +1193,7 @@ TOPICS: dict[str, tuple[str, Callable[[Topic], None]]] = {
     "frames": ("What is no request, and what is no frame.", frames),
     "codec": ("Values on their own.", codec),
 }
-for operation in (sync, files, read, head, checkout, lsremote, log, diff, status):
+for operation in (sync, files, read, head, checkout, lsremote, push, log, diff, status):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
 for operation in (hello, ping, stats, subscribe, cancel, batch, shutdown):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 
-const OPERATIONS: [&str; 16] = [
+const OPERATIONS: [&str; 17] = [
     "batch",
     "cancel",
     "checkout",
@@ -15,6 +15,7 @@ const OPERATIONS: [&str; 16] = [
     "log",
     "lsremote",
     "ping",
+    "push",
     "read",
     "shutdown",
     "stats",

@@ -414,6 +414,27 @@ fn configuration_sends_a_push_nowhere_else() {
 }
 
 #[test]
+fn a_remote_that_is_called_like_the_url_has_no_say() {
+    let origin = Origin::new().accepting();
+    let server = HttpServer::start(origin.folder());
+    each_way(|flags| {
+        let place = clone(&origin);
+        let mark = place.at("mark");
+        let new = json!(commit(&place, "main", &format!("{flags:?}")));
+        let mut daemon = Daemon::start_with(flags);
+        let path = origin.path().display().to_string();
+        let program = format!("touch {}; git receive-pack", mark.display());
+        place.git(&["config", &format!("remote.{path}.receivepack"), &program]);
+        daemon.refused("unsupported", push(&path, &place, json!([{"from": "main"}])));
+        let url = server.url("open/project.git");
+        place.git(&["config", &format!("remote.{url}.pushurl"), "/nowhere"]);
+        daemon.ok(push(&url, &place, json!([{"from": "main"}])));
+        assert_eq!(at(&origin, "main"), new);
+        assert!(!mark.exists(), "a program ran");
+    });
+}
+
+#[test]
 fn tags_and_other_objects_go_too() {
     let origin = Origin::new().accepting();
     let server = HttpServer::start(origin.folder());

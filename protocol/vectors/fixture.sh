@@ -130,6 +130,9 @@ git init -q --template= --bare -b main latin.git
 git -C latin.git fetch -q ../bare.git refs/tags/light:refs/heads/main
 printf '%s refs/heads/caf\351\n' "$(git -C latin.git rev-parse main)" > latin.git/packed-refs
 
+# What is pushed to.
+git clone -q --bare --template= bare.git taking.git
+
 create empty
 cd "$new"
 

@@ -85,7 +85,7 @@ defmodule GitPort do
     * `:env`, `:cd` - variables of its environment (`nil` unsets one), and its folder
     * `:name` - as for any `GenServer`
     * `:timeout` - for a request that has no other, 30 seconds by default
-    * `:network_timeout` - the same for `sync` and `lsremote`, 10 minutes by default
+    * `:network_timeout` - the same for `sync`, `lsremote` and `push`, 10 minutes by default
     * `:max_outstanding` - how many requests of all callers may wait for a reply, 1024 by default
       or less if the daemon takes less; more of them wait, and are `:busy` at their timeout
     * `:backoff_ms`, `:backoff_ms_max` - the first pause before the daemon is started again, 50 by
@@ -165,6 +165,19 @@ defmodule GitPort do
   @doc "The id that `:branch` has at `url`, or without it a map of every ref there to its id."
   @spec lsremote(t(), String.t(), arguments()) :: result(String.t() | %{binary() => String.t()})
   def lsremote(port, url, options \\ []), do: operation(port, "lsremote", [url: url], options)
+
+  @doc """
+  Moves refs of a remote, each a map of `:from`, `:to`, `:force` and `:expect`.
+
+  `:expect` is the id that the ref must have at the remote, `nil` if it must not exist; without the
+  key anything will do. All move or none does, unless `atomic: false`: then the `"status"` of each
+  says what became of it. It goes to `:url`, or to `:remote`, which is `"origin"` unless given. Also
+  what remotes take, as `sync/2`.
+  """
+  @spec push(t(), Path.t(), [map()], arguments()) :: result(map())
+  def push(port, path, refs, options \\ []) do
+    operation(port, "push", [path: path, refs: refs], options)
+  end
 
   @doc "Commits, newest first: `commits` and `next`. `:range`, `:paths`, `:limit`, `:after`."
   @spec log(t(), Path.t(), arguments()) :: result(map())

@@ -70,6 +70,35 @@ defmodule GitPort.OperationsTest do
     assert git(remote, ["rev-parse", "main"]) == commit
   end
 
+  test "push moves what is as expected", %{port: port} = context do
+    %{tmp_dir: folder, remote: remote, commit: commit} = context
+    path = Path.join(folder, "clone")
+    assert {:ok, ^commit} = GitPort.sync(port, url: remote, branch: "main", path: path)
+    new = [%{from: "main", to: "new", expect: nil}]
+
+    assert GitPort.push(port, path, new) ==
+             {:ok,
+              %{
+                "refs" => [
+                  %{
+                    "ref" => "refs/heads/new",
+                    "from" => nil,
+                    "to" => commit,
+                    "status" => "created"
+                  }
+                ]
+              }}
+
+    assert {:error, %Error{code: :conflict} = error} = GitPort.push(port, path, new, url: remote)
+    assert %{"expected" => nil, "actual" => ^commit, "reason" => "expected"} = error.details
+    assert git(remote, ["rev-parse", "new"]) == commit
+    later = commit(path, [{"app.yaml", "size: 3\n"}])
+    refs = [%{from: "main", to: "new", expect: commit}, %{to: "absent"}]
+    assert {:ok, %{"refs" => [one, other]}} = GitPort.push(port, path, refs, atomic: false)
+    assert %{"status" => "updated", "to" => ^later} = one
+    assert %{"status" => "rejected", "reason" => "not_found"} = other
+  end
+
   test "lsremote tells one ref or all", %{port: port, remote: remote, commit: commit} do
     assert GitPort.lsremote(port, remote, branch: "main") == {:ok, commit}
     assert {:ok, %{"refs/heads/main" => ^commit}} = GitPort.lsremote(port, remote)

@@ -29,6 +29,27 @@ def test_sync_list_and_read(client: gitport.Client, repository: Path, tmp_path: 
     assert client.lsremote(url=str(repository))["refs/heads/main"] == main
 
 
+def test_push_moves_what_is_as_expected(
+    client: gitport.Client, repository: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "clone"
+    main = client.sync(url=str(repository), branch="main", path=path, depth=0)
+    new: gitport.types.PushRef = {"from": "main", "to": "new", "expect": None}
+    (created,) = client.push(path=path, refs=[new])
+    assert created == {"ref": "refs/heads/new", "from": None, "to": main, "status": "created"}
+    with pytest.raises(gitport.Conflict) as refused:
+        client.push(path=path, url=str(repository), refs=[new])
+    assert (refused.value.details["expected"], refused.value.details["actual"]) == (None, main)
+    moved, absent = client.push(
+        path=path,
+        refs=[{"from": "main~1", "to": "new", "force": True, "expect": main}, {"to": "absent"}],
+        atomic=False,
+    )
+    assert (moved["status"], absent["status"]) == ("forced", "rejected")
+    assert absent["reason"] == "not_found"
+    assert git(repository, "rev-parse", "new").strip() == moved["to"]
+
+
 def test_many_files_are_bytes_or_errors_in_the_order_asked(
     client: gitport.Client, repository: Path
 ) -> None:

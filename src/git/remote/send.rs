@@ -42,6 +42,9 @@ const RECEIVE: &str = "git -c core.hooksPath=/dev/null -c receive.autogc=false r
 const SERVING: &[&str] =
     &["daemon.", "http.receivepack", "receive.", "remote.", "transfer.", "uploadpack.allow"];
 
+/// The same for a repository that something is pushed from.
+const SENDING: &[&str] = &["core.autocrlf", "core.eol", "pack.", "receive.", "remote."];
+
 /// Whoever hears this knows that the remote may have taken it from now on.
 const BEGINNING: Progress = Progress { stage: Stage::Sending, done: 0, total: 0, bytes: 0 };
 
@@ -100,7 +103,21 @@ pub(super) fn choose(order: &Push, repository: &Repository, commands: &[Command]
 pub(super) fn may_be_stock(order: &Push, repository: &Repository) -> Result<bool> {
     Ok(order.git.is_some()
         && order.remote.url.transport != Transport::Ssh
-        && stock::is_plain(repository, &[])?)
+        && stock::is_plain(repository, SENDING)?
+        && !is_name_of_remote(repository, order.remote.url.as_str())?)
+}
+
+/// Whether the configuration says something of a remote that is called like this url, which git
+/// would take for that remote.
+fn is_name_of_remote(repository: &Repository, url: &str) -> Result<bool> {
+    let config = repository.inner.config()?.open_level(git2::ConfigLevel::Local)?;
+    let prefix = format!("remote.{url}.").to_lowercase();
+    let mut is_there = false;
+    config.entries(None)?.for_each(|entry| {
+        let name = entry.name_bytes().to_ascii_lowercase();
+        is_there |= String::from_utf8_lossy(&name).to_lowercase().starts_with(&prefix);
+    })?;
+    Ok(is_there)
 }
 
 /// Whether a web server took nothing, because it wants to know beforehand how much will come.

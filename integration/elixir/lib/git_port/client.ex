@@ -11,7 +11,7 @@ defmodule GitPort.Client do
   alias GitPort.Request
   alias GitPort.Telemetry
 
-  @network_operations ["sync", "lsremote"]
+  @network_operations ["sync", "lsremote", "push"]
   @timeout_ms_max 86_400_000
 
   # The daemon watches the time as well. Its own answer is the better one, as nothing is left

@@ -19,6 +19,8 @@ from .types import (
     Id,
     Log,
     Path,
+    Pushed,
+    PushRef,
     Status,
     Text,
 )
@@ -133,6 +135,43 @@ class AsyncOperations(ABC):
             id=id,
             timeout=timeout,
         )
+
+    async def push(
+        self,
+        *,
+        path: Path,
+        refs: Sequence[PushRef],
+        url: Text | None = None,
+        remote: Text | None = None,
+        atomic: bool | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> list[Pushed]:
+        """Moves refs of a remote; what became of each. All or none, unless `atomic` is False.
+
+        An `expect` of None says that the ref must not exist there; without the key anything will do.
+        """
+        reply = await self.call(
+            "push",
+            path=path,
+            refs=refs,
+            url=url,
+            remote=remote,
+            atomic=atomic,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+            id=id,
+            timeout=timeout,
+        )
+        return cast(list[Pushed], reply["refs"])
 
     @overload
     async def files(

@@ -56,6 +56,39 @@ class Agent(_AgentUser):
 Auth = Token | Login | KeyFile | Key | Agent
 
 
+#: What is wanted of one ref of a remote: `from`, `to`, `force`, `expect`.
+PushRef = TypedDict(
+    "PushRef",
+    {"from": Text | None, "to": Text, "force": bool, "expect": str | None},
+    total=False,
+)
+
+_Pushed = TypedDict(
+    "_Pushed",
+    {
+        "ref": str,
+        "from": str | None,
+        "to": str | None,
+        "status": Literal["created", "updated", "forced", "deleted", "up_to_date", "rejected"],
+    },
+)
+
+
+class Pushed(_Pushed, total=False):
+    """`reason` is there for a rejected one, `words` where it is the remote that refused."""
+
+    reason: Literal[
+        "expected",
+        "non_fast_forward",
+        "already_exists",
+        "not_found",
+        "locked",
+        "remote",
+        "atomic",
+    ]
+    words: str
+
+
 class Head(TypedDict):
     sha: str
     author: Text
@@ -172,7 +205,7 @@ class Event(TypedDict):
     dropped: int
     request: Id | None
     op: str
-    stage: Literal["connecting", "receiving", "resolving", "checkout"]
+    stage: Literal["connecting", "receiving", "resolving", "checkout", "sending"]
     done: int
     total: int
     bytes: int
