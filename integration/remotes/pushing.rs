@@ -12,6 +12,8 @@ use crate::{
         http::{HttpServer, PASSWORD, USER},
         origin::{self, Origin, git},
         output,
+        proxy::Proxy,
+        tls::Authority,
     },
 };
 
@@ -79,6 +81,36 @@ fn every_transport_creates_moves_and_deletes() {
         }
     });
     output(origin.git().args(["fsck", "--strict", "--no-progress"]));
+}
+
+#[test]
+fn a_push_goes_through_the_proxy_that_is_given() {
+    let origin = Origin::new();
+    let authority = Authority::new();
+    let plain = HttpServer::start(origin.folder());
+    let secure = HttpServer::start_tls(origin.folder(), &authority.sign("DNS:git.invalid"));
+    each_way(|flags| {
+        for server in [&plain, &secure] {
+            let proxy = Proxy::to(server.address());
+            let place = clone(&origin);
+            let url = server.url_at("git.invalid", "closed/project.git");
+            let new = json!(commit(&place, "main", &format!("{url} {flags:?}")));
+            let arguments = json!({
+                "proxy": format!("http://{}", proxy.address()),
+                "auth": {"user": USER, "password": PASSWORD},
+                "ca": authority.certificate(),
+            });
+            let request = with(push(&url, &place, json!([{"from": "main"}])), arguments);
+            let mut daemon = Daemon::start_with(flags);
+            if url.starts_with("http:") && flags == BUILT_IN {
+                let reply = daemon.refused("unsupported", request);
+                assert_eq!(reply["feature"], "proxy for http");
+            } else {
+                assert_eq!(daemon.ok(request)["refs"][0]["to"], new);
+                assert_eq!(at(&origin, "main"), new);
+            }
+        }
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{
-    BUILT_IN, SOON,
+    BUILT_IN, SOON, STOCK_GIT,
     cloning::Everywhere,
     each_way,
     pushing::{at, clone, commit, push},
@@ -90,6 +90,54 @@ fn who_moves_it_between_the_look_and_the_push_is_not_overwritten() {
                 assert_eq!((&reply["reason"], &reply["actual"]), (&json!("expected"), &side));
                 assert_eq!(at(&origin, "main"), side, "{url}");
             }
+        }
+    });
+}
+
+#[test]
+fn as_one_they_move_from_where_they_were_seen_or_not_at_all() {
+    let origin = Origin::new().accepting();
+    let script = "unset GIT_QUARANTINE_PATH; git update-ref refs/heads/main refs/heads/side";
+    origin.hook("pre-receive", script);
+    let (before, side) = (origin.tip("main"), json!(origin.tip("side")));
+    let (http, git) = (HttpServer::start(origin.folder()), GitDaemon::start(origin.folder()));
+    for url in [http.url("open/project.git"), git.url("project.git")] {
+        for expect in [json!({"expect": before}), json!({})] {
+            output(origin.git().args(["update-ref", "refs/heads/main", &before]));
+            let place = clone(&origin);
+            commit(&place, "main", "lost");
+            let mut daemon = Daemon::start_with(STOCK_GIT);
+            let refs =
+                json!([{"from": "main", "to": "more"}, with(json!({"from": "main"}), expect)]);
+            let reply = daemon.refused("conflict", push(&url, &place, refs));
+            assert_eq!((&reply["reason"], &reply["actual"]), (&json!("expected"), &side), "{url}");
+            assert_eq!(reply["refs"], json!(["refs/heads/main"]));
+            assert_eq!(at(&origin, "main"), side);
+            assert_eq!(at(&origin, "more"), json!(null));
+        }
+    }
+}
+
+#[test]
+fn a_ref_that_somebody_holds_at_the_remote_is_locked() {
+    let origin = Origin::new().accepting();
+    let everywhere = Everywhere::serve(&origin);
+    let lock = origin.path().join("refs/heads/main.lock");
+    each_way(|flags| {
+        let place = clone(&origin);
+        let mut daemon = Daemon::start_with(flags);
+        for (url, arguments) in &everywhere.remotes {
+            if !url.contains("127.0.0.1") && flags == BUILT_IN {
+                continue;
+            }
+            let new = json!(commit(&place, "main", &format!("{url} {flags:?}")));
+            let request = with(push(url, &place, json!([{"from": "main"}])), arguments.clone());
+            std::fs::write(&lock, "").unwrap();
+            let reply = daemon.refused("locked", request.clone());
+            assert!(reply["retry_after_ms"].is_u64(), "{url}: {reply}");
+            std::fs::remove_file(&lock).unwrap();
+            daemon.ok(request);
+            assert_eq!(at(&origin, "main"), new, "{url}");
         }
     });
 }

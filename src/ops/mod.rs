@@ -120,10 +120,8 @@ impl Lane {
     /// The repository that this is about.
     pub fn path(&self) -> Option<&PathBuf> {
         match self {
-            Lane::Read(path) | Lane::Search(path) | Lane::Write(path) | Lane::Change(path) => {
-            Lane::Read(path) | Lane::Search(path) | Lane::Write(path) | Lane::Send(path) => {
-                Some(path)
-            }
+            Lane::Read(path) | Lane::Search(path) | Lane::Send(path) => Some(path),
+            Lane::Write(path) | Lane::Change(path) => Some(path),
             Lane::Network(path) => path.as_ref(),
             Lane::Quick => None,
         }
@@ -133,8 +131,6 @@ impl Lane {
     pub fn written(&self) -> Option<&PathBuf> {
         match self {
             Lane::Write(path) | Lane::Change(path) | Lane::Network(Some(path)) => Some(path),
-            Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Network(None) => None,
-            Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
             Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Network(None) | Lane::Send(_) => {
                 None
             }

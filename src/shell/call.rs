@@ -43,7 +43,7 @@ fn carry_out(settings: &Settings, request: &Json) -> io::Result<Json> {
     let mut daemon = Supervisor::start(&supervisor::flags(settings))?;
     let interrupt = Interrupt::watch(&daemon.process)?;
     let mut bar = Bar::new();
-    if request["op"] == "sync" && io::stderr().is_terminal() {
+    if ["sync", "push"].iter().any(|it| request["op"] == *it) && io::stderr().is_terminal() {
         daemon.ask(&json!({"op": "subscribe", "events": ["progress"]}), |_| ())?;
         bar.show();
     }

@@ -31,7 +31,7 @@ def operations() -> set[str]:
 
 
 def test_each_operation_is_a_method() -> None:
-    assert len(operations()) == 16
+    assert len(operations()) == 17
     for operation in operations():
         assert callable(getattr(gitport.Client, operation))
         assert inspect.iscoroutinefunction(getattr(gitport.AsyncClient, operation))

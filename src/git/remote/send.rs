@@ -341,11 +341,13 @@ fn run_for_words(
         Err(error) => return Err(Error::from_io("starting git", &error)),
     };
     let output = child.stdout.take();
-    let reading = thread::spawn(move || {
+    let read = move || {
         let mut text = Vec::new();
         output.map(|mut it| it.read_to_end(&mut text));
         String::from_utf8_lossy(&text).into_owned()
-    });
+    };
+    let reading = thread::Builder::new().name("results".to_owned()).spawn(read);
+    let reading = reading.map_err(|error| Error::from_io("starting a thread", &error))?;
     let said = child.stderr.take().map(|it| stock::listen(it, watch)).unwrap_or_default();
     let status = child.wait().map_err(|error| Error::from_io("waiting for git", &error))?;
     let written = reading.join().map_err(|_| Error::internal("reading what git wrote"))?;

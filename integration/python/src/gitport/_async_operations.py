@@ -154,7 +154,8 @@ class AsyncOperations(ABC):
     ) -> list[Pushed]:
         """Moves refs of a remote; what became of each. All or none, unless `atomic` is False.
 
-        An `expect` of None says that the ref must not exist there; without the key anything will do.
+        An `expect` of None says that the ref must not exist there; without the key anything
+        will do.
         """
         reply = await self.call(
             "push",

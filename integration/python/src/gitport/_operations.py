@@ -153,7 +153,8 @@ class Operations(ABC):
     ) -> list[Pushed]:
         """Moves refs of a remote; what became of each. All or none, unless `atomic` is False.
 
-        An `expect` of None says that the ref must not exist there; without the key anything will do.
+        An `expect` of None says that the ref must not exist there; without the key anything
+        will do.
         """
         reply = self.call(
             "push",
