@@ -11,6 +11,7 @@ mod servers;
 mod bad_input;
 mod bad_luck;
 mod contract;
+mod exporting;
 mod locks;
 mod odd;
 mod oldest;
@@ -21,6 +22,7 @@ mod root;
 mod shell;
 mod syncing;
 mod vectors;
+mod workspaces;
 
 /// Says on the terminal what this machine cannot prove, past the capture of output.
 fn skipped(what: &str, why: &str) {

@@ -828,6 +828,9 @@ def head(v: Topic) -> None:
     v.err("an unborn HEAD", ask("head", id=1, path=EMPTY), "not_found")
     no_repository(v, "head", {})
     wrong_types(v, "head", {}, {"path": [1, ["/"]]})
+    both = ask("head", id=1, path=REPOSITORY, workspace="a")
+    v.err("a path and a workspace", both, "bad_request", field="workspace")
+    no_workspaces(v, "head", {})
     missing(v, "head", {"path": REPOSITORY}, "path")
 
 
@@ -1188,6 +1191,73 @@ def shutdown(v: Topic) -> None:
     wrong_types(v, "shutdown", {}, {"grace_ms": ["1", -1, 1.5]})
 
 
+def no_workspaces(v: Topic, op: str, rest: dict[str, Any]) -> None:
+    """What a daemon without a data directory says."""
+    v.err("a workspace without a data directory", ask(op, id=1, workspace="team/project", **rest), "unsupported")
+    v.err("a number is an id", ask(op, id=1, workspace=42, **rest), "unsupported")
+    v.err("an id as bin", ask(op, id=1, workspace=b"7f3a", **rest), "unsupported")
+    ids = [1.5, True, [1], "", 201 * "a", "a\0", "a\n", 76 * "A", b"\xff"]
+    wrong_types(v, op, rest, {"workspace": ids})
+
+
+def a_workspace(v: Topic, op: str) -> None:
+    no_workspaces(v, op, {})
+    missing(v, op, {"workspace": "a"}, "workspace")
+    path = ask(op, id=1, workspace="a", path=REPOSITORY)
+    v.err("there is no path", path, "bad_request", field="path", nearest="workspace")
+
+
+def workspace_create(v: Topic) -> None:
+    a_workspace(v, "workspace.create")
+    wrong = {"branch": [1, ["main"], "a\0"], "description": [1, "a\0"]}
+    # Without a data directory nothing else is looked at.
+    for field, values in wrong.items():
+        request = ask("workspace.create", id=1, workspace="a", **{field: values[0]})
+        v.err(f"no data directory, whatever `{field}` is", request, "unsupported")
+
+
+def workspace_list(v: Topic) -> None:
+    v.err("no data directory", ask("workspace.list", id=1), "unsupported")
+    wrong_types(v, "workspace.list", {}, {"limit": ["1", -1, 1.5, 0, 10_001], "after": [1, "a\0"], "deleted": [1]})
+
+
+def workspace_info(v: Topic) -> None:
+    a_workspace(v, "workspace.info")
+
+
+def workspace_delete(v: Topic) -> None:
+    a_workspace(v, "workspace.delete")
+
+
+def workspace_restore(v: Topic) -> None:
+    a_workspace(v, "workspace.restore")
+
+
+def workspace_export(v: Topic) -> None:
+    op = "workspace.export"
+    good = {"path": REPOSITORY, "format": "tar.gz"}
+    v.has("an archive", ask(op, **good), "content bytes sha format")
+    v.has("a bundle of a branch", ask(op, id=1, path=BARE, rev="side", format="bundle"), "content bytes sha format")
+    v.has("a folder as zip", ask(op, id=1, **good | {"format": "zip", "paths": ["deploy"]}), "content bytes sha format")
+    v.err("a zip of a name that is no UTF-8", ask(op, id=1, **good | {"format": "zip"}), "unsupported")
+    v.err("a path that is not there", ask(op, id=1, paths=["none"], **good), "not_found", field="paths")
+    for field, value in {"prefix": "a", "paths": ["a"]}.items():
+        request = ask(op, id=1, **good | {"format": "bundle", field: value})
+        v.err(f"a bundle has no `{field}`", request, "bad_request", field=field)
+    v.err("a rev that names nothing", ask(op, id=1, rev="none", **good), "not_found")
+    v.err("a rev that names no commit", ask(op, id=1, rev="main^{tree}", **good), "bad_request", field="rev")
+    v.err("an unborn HEAD", ask(op, id=1, **good | {"path": EMPTY}), "not_found")
+    v.err("a folder is no place for a file", ask(op, id=1, to=FOLDER, **good), "bad_request", field="to")
+    v.err("a file that is there", ask(op, id=1, to=f"{FOLDER}/one.yaml", **good), "already_exists")
+    v.err("a prefix that leads out", ask(op, id=1, prefix="../a", **good), "denied")
+    v.err("an object that is damaged", ask(op, id=1, **good | {"path": f"{TOP}/corrupt"}), "corrupt")
+    v.err("a path and a workspace", ask(op, id=1, workspace="a", **good), "bad_request", field="workspace")
+    no_workspaces(v, op, {"format": "tar.gz"})
+    wrong = {"format": [1, "rar", ""], "to": [1, "a"], "overwrite": [1], "paths": ["a"], "encoding": ["hex"]}
+    wrong_types(v, op, {k: good[k] for k in good}, wrong)
+    missing(v, op, good, "path", "format")
+
+
 TOPICS: dict[str, tuple[str, Callable[[Topic], None]]] = {
     "envelope": ("What every request and reply has, whatever its operation.", envelope),
     "frames": ("What is no request, and what is no frame.", frames),
@@ -1197,6 +1267,17 @@ for operation in (sync, files, read, head, checkout, lsremote, push, log, diff, 
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
 for operation in (hello, ping, stats, subscribe, cancel, batch, shutdown):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
+
+for operation in (
+    workspace_create,
+    workspace_list,
+    workspace_info,
+    workspace_delete,
+    workspace_restore,
+    workspace_export,
+):
+    wire = operation.__name__.replace("_", ".")
+    TOPICS[wire] = (f"The operation `{wire}`.", operation)
 
 
 def main() -> int:

@@ -63,6 +63,11 @@ pub struct Settings {
     #[arg(long, env = "GITPORT_ROOT", value_name = "DIR", global = true)]
     pub root: Option<PathBuf>,
 
+    /// Keep workspaces in this folder, which is made when it is needed; inside of the root if there
+    /// is one.
+    #[arg(long, env = "GITPORT_DATA", value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+
     /// Threads for short local work; as many again for long one.
     #[arg(long, env = "GITPORT_WORKERS", value_name = "N", default_value_t = 2, global = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -105,6 +105,17 @@ impl Error {
         self
     }
 
+    /// Says the same with other words for `what`, in the message and in details.
+    pub fn replacing(mut self, what: &str, words: &str) -> Error {
+        self.message = self.message.replace(what, words);
+        for (_, detail) in &mut self.details {
+            if let Detail::Text(text) = detail {
+                *text = text.replace(what, words);
+            }
+        }
+        self
+    }
+
     pub fn details(&self) -> &[(&'static str, Detail)] {
         &self.details
     }

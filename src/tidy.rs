@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use crate::{error::Code, ops::OPERATIONS};
+use crate::{
+    error::Code,
+    ops::{OPERATIONS, Subject},
+};
 
 /// Which modules may name which. Anything absent is forbidden.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -114,6 +117,17 @@ fn the_contract_has_a_row_for_every_operation_and_code() {
     for name in operations.chain(Code::ALL.iter().map(|it| it.as_str())) {
         let count = rows.iter().filter(|it| **it == name).count();
         assert_eq!(count, 1, "protocol/README.md: one row for `{name}`");
+    }
+}
+
+#[test]
+fn what_is_on_a_repository_in_the_contract_takes_a_workspace() {
+    let contract = fs::read_to_string("protocol/README.md").unwrap();
+    for entry in OPERATIONS {
+        let row = format!("| `{}` | ", entry.name);
+        let Some(row) = contract.lines().find_map(|line| line.strip_prefix(&row)) else { continue };
+        let is_on_one = row.split([',', ' ']).next() == Some("R");
+        assert_eq!(is_on_one, entry.subject == Subject::Repository, "{}", entry.name);
     }
 }
 

@@ -45,6 +45,7 @@ pub enum Stage {
     Resolving,
     Checkout,
     Sending,
+    Writing,
 }
 
 impl Watch {

@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// A file system of few bytes that goes when the value goes.
-struct SmallDisk {
+pub struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
     /// Nothing where this user may not mount.
-    fn mount(size: &str) -> Option<SmallDisk> {
+    pub fn mount(size: &str) -> Option<SmallDisk> {
         let folder = TempDir::new().unwrap();
         let options = format!("size={size}");
         let mount = ["-t", "tmpfs", "-o", &options, "tmpfs", text(folder.path())];
@@ -34,7 +34,7 @@ impl SmallDisk {
         Some(SmallDisk { folder })
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 

@@ -1,7 +1,7 @@
 //! Whatever befalls client, worker, child or disk, the rest goes on and nothing is left behind.
 
 mod client;
-mod disk;
+pub mod disk;
 mod faults;
 mod parent;
 mod unread;

@@ -60,8 +60,9 @@ pub struct Asked {
 /// The process must exit with the returned status right away: threads may still be stuck in work
 /// that nobody waits for.
 pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
-    let store = match Root::new(settings.root.as_deref()) {
-        Ok(root) => Store::new(root),
+    let root = Root::new(settings.root.as_deref());
+    let store = match root.and_then(|root| Store::new(root, settings.data.as_deref())) {
+        Ok(store) => store,
         Err(error) => {
             log::error!("{error}");
             return ExitCode::FAILURE;

@@ -60,6 +60,7 @@ pub struct Dispatch {
     workers: Pool,
     searchers: Pool,
     writers: Pool,
+    surveyors: Pool,
     network: Pool,
     ends: Sender<End>,
     /// Hears when nothing waits for a reply any more, after the board was closed.
@@ -117,6 +118,7 @@ impl Dispatch {
             alarm: Alarm::default(),
             workers: Pool::new("worker", settings.workers, 100),
             searchers: Pool::new("searcher", settings.workers, 100),
+            surveyors: Pool::new("surveyor", settings.workers, 1000),
             writers: Pool::new("writer", settings.workers.max(WRITERS_MIN), 100),
             network: Pool::new("network", settings.network, 1000),
             ends,
@@ -215,6 +217,7 @@ impl Dispatch {
         match lane {
             Lane::Change(_) => (&self.writers, &self.stats.workers),
             Lane::Network(_) | Lane::Send(_) => (&self.network, &self.stats.network),
+            Lane::Survey => (&self.surveyors, &self.stats.workers),
             Lane::Search(_) | Lane::Write(_) => (&self.searchers, &self.stats.workers),
             Lane::Read(_) | Lane::Quick => (&self.workers, &self.stats.workers),
         }

@@ -120,7 +120,7 @@ impl Dispatch {
                 return Taken::Answered;
             }
         };
-        let job = match entry.decode(&request.arguments) {
+        let job = match entry.decode(&request.arguments, self.store.workspaces()) {
             Ok(Call::Work(job)) => job,
             Ok(Call::Control(Control::Batch(batch))) => {
                 let ticket = self.new_ticket(key, entry.name, request, started, None);
@@ -282,7 +282,7 @@ impl Dispatch {
         let (id, request) = Request::read(body);
         let request = request?;
         Batch::admits(request.op, id.is_some(), request.timeout_ms.is_some())?;
-        match ops::find(request.op)?.decode(&request.arguments)? {
+        match ops::find(request.op)?.decode(&request.arguments, self.store.workspaces())? {
             Call::Work(job) => Ok(job),
             Call::Control(_) => Err(Error::bad_request("this cannot be in a batch")),
         }

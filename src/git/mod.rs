@@ -9,6 +9,7 @@ mod commit;
 mod diff;
 mod edit;
 pub mod example;
+mod export;
 mod failure;
 mod folder;
 mod follow;
@@ -32,6 +33,7 @@ mod tip;
 mod transaction;
 mod tree;
 mod trees;
+mod workspaces;
 mod worktree;
 
 use std::{env, path::PathBuf, process::Command, sync::Once};
@@ -39,18 +41,19 @@ use std::{env, path::PathBuf, process::Command, sync::Once};
 pub use self::{
     commit::{Change, Committed, Draft, Expect, Files, Message, Mode, Person, What, now},
     diff::{Changes, DiffQuery},
+    export::{Export, Format, Output},
     folder::Folder,
     history::{LogPage, LogQuery},
     name::{FileName, RawName, RepositoryPath, Text},
     refs::Branch,
-    remote::{Access, Auth, Network, Remote, Transport},
-    remote::{Access, Auth, Expect, Network, Pushed, Reason, Remote, Transport, Update},
+    remote::{Access, Auth, Network, Pushed, Reason, Remote, Transport, Update},
     repository::Repository,
     root::Root,
     status::{Status, StatusQuery},
     store::{Opened, Store},
     transaction::Transaction,
     tree::{Bytes, Entry, Listing, Range},
+    workspaces::{Deleted, WorkspaceId, Workspaces},
 };
 
 /// The version of libgit2 that is linked.

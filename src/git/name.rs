@@ -47,6 +47,18 @@ impl RepositoryPath {
             there = parent;
         }
     }
+
+    pub fn to_text(&self) -> Text {
+        Text::of_path(self)
+    }
+}
+
+impl TryFrom<&Path> for RepositoryPath {
+    type Error = Error;
+
+    fn try_from(path: &Path) -> Result<RepositoryPath> {
+        RepositoryPath::new(path.as_os_str().as_bytes()).map_err(Error::bad_request)
+    }
 }
 
 impl RepositoryPath {
@@ -169,6 +181,12 @@ fn is_ignored_by_hfs(c: char) -> bool {
 /// Text out of a repository: `str` on the wire where it is UTF-8, `bin` where it is not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text(pub Vec<u8>);
+
+impl Text {
+    pub fn of_path(path: &Path) -> Text {
+        Text(path.as_os_str().as_bytes().to_vec())
+    }
+}
 
 impl From<&[u8]> for Text {
     fn from(bytes: &[u8]) -> Text {

@@ -39,6 +39,12 @@ pub struct Objects {
     readers: Mutex<Vec<(Oid, Pieces)>>,
 }
 
+/// A blob that is read once: whole, or in pieces of so many bytes in all.
+pub enum Once {
+    Small(Vec<u8>),
+    Large(u64, Pieces),
+}
+
 impl Objects {
     /// Of a worktree with this folder of its own, and this one that all worktrees share.
     pub fn new(git_folder: &Path, common_folder: &Path) -> Objects {
@@ -121,6 +127,19 @@ impl Objects {
     pub fn large(&self, id: Oid) -> Option<u64> {
         let (kind, size, _) = self.packs.find(id.as_bytes())?.whole()?;
         (kind == Kind::Blob && SMALL_BYTES_MAX < size).then_some(size)
+    }
+
+    /// A blob that is read once, from its start, and not kept; `None` where libgit2 has to be asked.
+    pub fn once(&self, id: Oid) -> Option<Once> {
+        let located = self.packs.find(id.as_bytes())?;
+        match self.packs.read(&located) {
+            Some((Kind::Blob, content)) => Some(Once::Small(content)),
+            Some(_) => None,
+            None => match located.whole()? {
+                (Kind::Blob, size, pieces) => Some(Once::Large(size, pieces)),
+                _ => None,
+            },
+        }
     }
 
     /// A range of a large blob. Reading goes on from where an earlier range ended.

@@ -23,6 +23,7 @@ use super::{
     objects::Objects,
     refs::REPLACEMENTS,
     root::{Root, outside},
+    workspaces::Workspaces,
 };
 use crate::{
     error::{Error, Result},
@@ -34,6 +35,7 @@ const KEPT_MAX: usize = 64;
 
 pub struct Store {
     root: Root,
+    workspaces: Option<Workspaces>,
     kept: Mutex<Kept>,
     /// By the folders that all worktrees share.
     ledgers: Mutex<HashMap<PathBuf, Arc<Mutex<Ledger>>>>,
@@ -71,12 +73,18 @@ pub struct Opened<'a> {
 }
 
 impl Store {
-    pub fn new(root: Root) -> Store {
-        Store { root, kept: Mutex::default(), ledgers: Mutex::default() }
+    /// Without a data directory there are no workspaces.
+    pub fn new(root: Root, data: Option<&Path>) -> Result<Store> {
+        let workspaces = data.map(|data| Workspaces::new(data, &root)).transpose()?;
+        Ok(Store { root, workspaces, kept: Mutex::default(), ledgers: Mutex::default() })
     }
 
     pub fn root(&self) -> &Root {
         &self.root
+    }
+
+    pub fn workspaces(&self) -> Option<&Workspaces> {
+        self.workspaces.as_ref()
     }
 
     /// Opens a repository for a request that came at `asked`: what was seen of it since then need

@@ -4,6 +4,7 @@
 //! [`OPERATIONS`]. The tests then ask for its row in `protocol/README.md` and its vectors in
 //! `protocol/vectors/`.
 
+mod address;
 mod batch;
 mod cancel;
 mod change;
@@ -27,6 +28,7 @@ mod stats;
 mod status;
 mod subscribe;
 mod sync;
+mod workspace;
 
 use std::{
     cell::{RefCell, RefMut},
@@ -37,6 +39,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
+    address::Subject,
     batch::{Batch, ENTRIES_MAX},
     cancel::Cancel,
     shutdown::{Reply as ShutdownReply, Shutdown},
@@ -46,6 +49,7 @@ use crate::{
     config::Settings,
     error::{Code, Error, Result},
     git::{Opened, RepositoryPath, Store, Transaction},
+    git::{Opened, RepositoryPath, Store, Workspaces},
     port::envelope::{Arguments, encoded, nearest},
     stats::Stats,
     watch::Watch,
@@ -58,15 +62,23 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<hello::Hello>(),
     Entry::of::<stats::Stats>(),
     // Read one repository.
-    Entry::of::<read::Read>(),
-    Entry::of::<files::Files>(),
-    Entry::of::<head::Head>(),
-    Entry::of::<log::Log>(),
-    Entry::of::<diff::Diff>(),
-    Entry::of::<status::Status>(),
+    Entry::of::<read::Read>().on_a_repository(),
+    Entry::of::<files::Files>().on_a_repository(),
+    Entry::of::<head::Head>().on_a_repository(),
+    Entry::of::<log::Log>().on_a_repository(),
+    Entry::of::<diff::Diff>().on_a_repository(),
+    Entry::of::<status::Status>().on_a_repository(),
+    Entry::of::<workspace::export::Exporting>().on_a_repository(),
     // Write one repository.
     Entry::of::<checkout::Checkout>(),
     Entry::of::<commit::Commit>(),
+    Entry::of::<checkout::Checkout>().on_a_repository(),
+    // Are about workspaces as such.
+    Entry::of::<workspace::create::Create>().on_a_workspace(),
+    Entry::of::<workspace::delete::Delete>().on_a_workspace(),
+    Entry::of::<workspace::info::Info>().on_a_workspace(),
+    Entry::of::<workspace::list::List>(),
+    Entry::of::<workspace::restore::Restore>().on_a_workspace(),
     // Go over the network.
     Entry::of::<sync::Sync>(),
     Entry::of::<lsremote::Lsremote>(),
@@ -106,6 +118,8 @@ pub enum Lane {
     Read(PathBuf),
     /// The same, but it may take long: shorter ones do not wait behind it.
     Search(PathBuf),
+    /// The same, of no repository in particular.
+    Survey,
     /// One after the other for each repository, in the order they came.
     Write(PathBuf),
     /// The same, but those that wait together are one durable step.
@@ -123,7 +137,7 @@ impl Lane {
             Lane::Read(path) | Lane::Search(path) | Lane::Send(path) => Some(path),
             Lane::Write(path) | Lane::Change(path) => Some(path),
             Lane::Network(path) => path.as_ref(),
-            Lane::Quick => None,
+            Lane::Quick | Lane::Survey => None,
         }
     }
 
@@ -132,6 +146,8 @@ impl Lane {
         match self {
             Lane::Write(path) | Lane::Change(path) | Lane::Network(Some(path)) => Some(path),
             Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Network(None) | Lane::Send(_) => {
+            Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
+            Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Survey | Lane::Network(None) => {
                 None
             }
         }
@@ -165,6 +181,10 @@ impl<'t> Context<'_, 't> {
 
     fn open(&self, path: &RepositoryPath) -> Result<Opened<'_>> {
         self.store.open(path, self.asked)
+    }
+
+    fn workspaces(&self) -> Result<&Workspaces> {
+        address::expected(self.store.workspaces())
     }
 }
 
@@ -209,20 +229,31 @@ pub enum Control {
 
 pub struct Entry {
     pub name: &'static str,
+    pub subject: Subject,
     decode: fn(&Arguments) -> Result<Call>,
 }
 
 impl Entry {
     const fn of<O: Operation>() -> Entry {
-        Entry { name: O::NAME, decode: decode_as::<O> }
+        Entry { name: O::NAME, subject: Subject::Other, decode: decode_as::<O> }
     }
 
     const fn control(name: &'static str, decode: fn(&Arguments) -> Result<Call>) -> Entry {
-        Entry { name, decode }
+        Entry { name, subject: Subject::Other, decode }
     }
 
-    pub fn decode(&self, arguments: &Arguments) -> Result<Call> {
-        (self.decode)(arguments)
+    /// Its `path` is that of a repository, so it takes the `workspace` of an id as well.
+    const fn on_a_repository(self) -> Entry {
+        Entry { subject: Subject::Repository, ..self }
+    }
+
+    /// It has the fields `workspace` and `path`, of which clients give the first.
+    const fn on_a_workspace(self) -> Entry {
+        Entry { subject: Subject::Workspace, ..self }
+    }
+
+    pub fn decode(&self, arguments: &Arguments, workspaces: Option<&Workspaces>) -> Result<Call> {
+        address::decode(self.subject, arguments, workspaces, self.decode)
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Read {
 
 #[derive(Deserialize, Default, Clone, Copy)]
 #[serde(try_from = "String")]
-enum Encoding {
+pub enum Encoding {
     #[default]
     Base64,
     Binary,
@@ -44,6 +44,22 @@ impl TryFrom<String> for Encoding {
             "binary" => Ok(Encoding::Binary),
             "utf8" => Ok(Encoding::Utf8),
             _ => Err("it is `base64`, `binary` or `utf8`"),
+        }
+    }
+}
+
+impl Encoding {
+    pub fn encode(self, bytes: Bytes) -> Result<Content> {
+        match self {
+            Encoding::Base64 => Ok(Content::Text(STANDARD.encode(&*bytes))),
+            Encoding::Binary => Ok(Content::Bytes(bytes)),
+            Encoding::Utf8 => match std::str::from_utf8(&bytes) {
+                Ok(text) => Ok(Content::Text(text.to_owned())),
+                Err(error) => {
+                    let at = error.valid_up_to() as u64;
+                    Err(Error::invalid(format!("byte {at} is no UTF-8")).with("offset", at))
+                }
+            },
         }
     }
 }
@@ -110,7 +126,7 @@ impl Operation for Read {
         if u64::from(context.settings.reply_bytes_max) < range.end - range.start {
             return None;
         }
-        Some(self.encode(Bytes::new(content, range)).map(Reply::One))
+        Some(self.encoding.encode(Bytes::new(content, range)).map(Reply::One))
     }
 
     fn run(self, context: &Context) -> Result<Reply> {
@@ -129,7 +145,7 @@ impl Operation for Read {
         let mut left = u64::from(context.settings.reply_bytes_max);
         let mut read = self.reader(context)?;
         if self.file.is_some() {
-            return Ok(Reply::One(self.encode(read(&names[0], left)?)?));
+            return Ok(Reply::One(self.encoding.encode(read(&names[0], left)?)?));
         }
         let mut outcomes = Vec::with_capacity(names.len());
         for name in names {
@@ -137,7 +153,7 @@ impl Operation for Read {
             let file = Text(name.0.clone());
             let content = read(name, left).and_then(|bytes| {
                 left = left.saturating_sub(bytes.len() as u64);
-                self.encode(bytes)
+                self.encoding.encode(bytes)
             });
             outcomes.push(match content {
                 Ok(content) => Outcome::Read { file, content },
@@ -171,19 +187,5 @@ impl Read {
         Ok(Box::new(move |name, limit| {
             repository.read(rev, &FileName::try_from(name)?, range, limit)
         }))
-    }
-
-    fn encode(&self, bytes: Bytes) -> Result<Content> {
-        match self.encoding {
-            Encoding::Base64 => Ok(Content::Text(STANDARD.encode(&*bytes))),
-            Encoding::Binary => Ok(Content::Bytes(bytes)),
-            Encoding::Utf8 => match std::str::from_utf8(&bytes) {
-                Ok(text) => Ok(Content::Text(text.to_owned())),
-                Err(error) => {
-                    let at = error.valid_up_to() as u64;
-                    Err(Error::invalid(format!("byte {at} is no UTF-8")).with("offset", at))
-                }
-            },
-        }
     }
 }

@@ -27,7 +27,7 @@ pub struct Request<'a> {
 }
 
 /// The arguments of a request, still encoded, as one map without nils.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Arguments {
     count: u32,
     pairs: Vec<u8>,
@@ -121,6 +121,43 @@ impl Arguments {
         self.pairs.extend_from_slice(pair);
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.iter().any(|(it, _)| it == name)
+    }
+
+    /// One argument by itself.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let pair = self.iter().find(|(it, _)| *it == name);
+        let Some((_, pair)) = pair else { return Ok(None) };
+        let value = &pair[msgpack::value(pair, 0).map_or(0, |it| it.end)..];
+        let read = rmp_serde::from_slice(value);
+        read.map(Some).map_err(|error| wrong(name, in_words(error.to_string())))
+    }
+
+    pub fn without(&self, name: &str) -> Arguments {
+        let mut rest = Arguments::default();
+        self.iter().filter(|(it, _)| *it != name).for_each(|(_, pair)| rest.push(pair));
+        rest
+    }
+
+    pub fn add(&mut self, name: &str, value: &impl Serialize) {
+        let pair = [encoded(name), encoded(value)].concat();
+        self.push(&pair);
+    }
+
+    /// Names, and the pairs they are in.
+    fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            // They were found sound when they were read.
+            let key = msgpack::value(&self.pairs, at).ok()?;
+            let value = msgpack::value(&self.pairs, key.end).ok()?;
+            let pair = &self.pairs[at..value.end];
+            at = value.end;
+            Some((msgpack::text(&self.pairs[key])?, pair))
+        })
+    }
+
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -161,14 +198,18 @@ fn explain<T: DeserializeOwned>(map: &[u8]) -> Error {
         // The message would show what was given.
         return wrong(field, WRONG_TYPE);
     }
-    // What the decoder calls it means nothing to whoever reads this.
-    let message = match message.starts_with("wrong msgpack marker") {
-        true => WRONG_TYPE.to_owned(),
-        false => message,
-    };
+    let message = in_words(message);
     match field.is_empty() {
         true => Error::bad_request(message),
         false => wrong(field, message),
+    }
+}
+
+/// What the decoder calls it means nothing to whoever reads this.
+fn in_words(message: String) -> String {
+    match message.starts_with("wrong msgpack marker") {
+        true => WRONG_TYPE.to_owned(),
+        false => message,
     }
 }
 

@@ -107,6 +107,7 @@ pub fn frame(request: &Json) -> io::Result<Vec<u8>> {
 pub fn flags(settings: &Settings) -> Vec<OsString> {
     let Settings {
         root,
+        data,
         workers,
         network,
         waiting,
@@ -130,7 +131,9 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         ("--git", git.clone()),
     ];
     let texts = texts.iter().map(|(name, value)| flag(name, value));
-    texts.chain(root.iter().map(|root| flag("--root", root))).collect()
+    let folders = [("--root", root), ("--data", data)];
+    let folders = folders.into_iter().filter_map(|(name, it)| Some(flag(name, it.as_ref()?)));
+    texts.chain(folders).collect()
 }
 
 pub fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
@@ -166,6 +169,7 @@ mod tests {
             "--transports=https,file",
             "--git=none",
             "--root=-odd, = folder",
+            "--data=/srv/data",
         ];
         let line = ["gitport", "serve"].into_iter().chain(given);
         assert_eq!(flags(&Arguments::parse_from(line).settings), given);

@@ -1,0 +1,41 @@
+//! `workspace.delete`: take a workspace out of use, so that it can be restored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::Result,
+    git::{RepositoryPath, WorkspaceId},
+    ops::{Context, Lane, Operation, plain::Plain},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    workspace: WorkspaceId,
+    path: RepositoryPath,
+    expect: Option<Plain>,
+}
+
+#[derive(Serialize)]
+pub struct Reply {
+    workspace: WorkspaceId,
+    /// Milliseconds since 1970.
+    deleted_ms: u64,
+}
+
+impl Operation for Delete {
+    const NAME: &'static str = "workspace.delete";
+
+    type Reply = Reply;
+
+    fn lane(&self) -> Lane {
+        Lane::Write(self.path.resolved())
+    }
+
+    fn run(self, context: &Context) -> Result<Reply> {
+        let expect = self.expect.as_deref();
+        let workspaces = context.workspaces()?;
+        let deleted_ms = workspaces.delete(&self.workspace, expect, context.watch)?;
+        Ok(Reply { workspace: self.workspace, deleted_ms })
+    }
+}
