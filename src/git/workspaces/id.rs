@@ -32,7 +32,7 @@ impl WorkspaceId {
         }
         if FOLDER_BYTES_MAX < escaped(text).len() {
             return Err(
-                "an id has at most 225 bytes, each but a-z, 0-9, _ and - counted three times",
+                "an id may be 225 bytes long where each but a-z, 0-9, _ and - counts as three",
             );
         }
         Ok(WorkspaceId(text.to_owned()))
