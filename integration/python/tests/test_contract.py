@@ -23,18 +23,22 @@ def section(title: str) -> str:
 
 
 def first_cells(text: str) -> set[str]:
-    return set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    return set(re.findall(r"^\| `([\w.]+)` \|", text, re.M))
 
 
 def operations() -> set[str]:
     return first_cells(section("Operations").split("### Remote arguments")[0])
 
 
+def method(operation: str) -> str:
+    return operation.replace(".", "_")
+
+
 def test_each_operation_is_a_method() -> None:
-    assert len(operations()) == 17
+    assert len(operations()) == 22
     for operation in operations():
-        assert callable(getattr(gitport.Client, operation))
-        assert inspect.iscoroutinefunction(getattr(gitport.AsyncClient, operation))
+        assert callable(getattr(gitport.Client, method(operation)))
+        assert inspect.iscoroutinefunction(getattr(gitport.AsyncClient, method(operation)))
 
 
 def test_each_operation_has_its_vectors() -> None:
@@ -45,7 +49,7 @@ def test_each_operation_has_its_vectors() -> None:
 def test_each_argument_of_the_contract_is_one_of_the_method() -> None:
     table = section("Operations")
     remote = {"auth", "known_hosts", "ca", "ca_file", "proxy"}
-    for operation, cell in re.findall(r"^\| `(\w+)` \| ([^|]*) \|", table, re.M):
+    for operation, cell in re.findall(r"^\| `([\w.]+)` \| ([^|]*) \|", table, re.M):
         if operation not in operations():
             continue
         words = set(re.findall(r"[a-z_]+(?=[?=,]|$| or)", re.sub(r"=`[^`]*`|=\w+", "=", cell)))
@@ -54,7 +58,7 @@ def test_each_argument_of_the_contract_is_one_of_the_method() -> None:
         named |= remote if "remote arguments" in cell else set()
         # Content is bytes here, whatever way it travels.
         named -= {"encoding"}
-        parameters = set(inspect.signature(getattr(gitport.Client, operation)).parameters)
+        parameters = set(inspect.signature(getattr(gitport.Client, method(operation))).parameters)
         assert parameters - {"self", "timeout", "id"} == named, operation
 
 

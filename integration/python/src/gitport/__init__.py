@@ -30,6 +30,7 @@ from .errors import (
     UnknownOperation,
     Unsupported,
 )
+from .types import Workspace
 
 __all__ = [
     "AlreadyExists",
@@ -54,5 +55,6 @@ __all__ = [
     "Unavailable",
     "UnknownOperation",
     "Unsupported",
+    "Workspace",
     "types",
 ]

@@ -11,9 +11,12 @@ from ._protocol import PROTOCOL
 from .errors import Error
 from .types import (
     Auth,
+    Created,
+    Deleted,
     Diff,
     Drained,
     Entry,
+    Exported,
     Head,
     Hello,
     Id,
@@ -21,8 +24,11 @@ from .types import (
     Path,
     Pushed,
     PushRef,
+    Repository,
     Status,
     Text,
+    WorkspaceInfo,
+    Workspaces,
 )
 
 
@@ -178,7 +184,7 @@ class AsyncOperations(ABC):
     async def files(
         self,
         *,
-        path: Path,
+        path: Repository,
         subpath: Path | None = None,
         rev: Text | None = None,
         pattern: Text | None = None,
@@ -191,7 +197,7 @@ class AsyncOperations(ABC):
     async def files(
         self,
         *,
-        path: Path,
+        path: Repository,
         subpath: Path | None = None,
         rev: Text | None = None,
         pattern: Text | None = None,
@@ -203,7 +209,7 @@ class AsyncOperations(ABC):
     async def files(
         self,
         *,
-        path: Path,
+        path: Repository,
         subpath: Path | None = None,
         rev: Text | None = None,
         pattern: Text | None = None,
@@ -227,7 +233,7 @@ class AsyncOperations(ABC):
     async def read(
         self,
         *,
-        path: Path,
+        path: Repository,
         file: Path,
         rev: Text | None = None,
         offset: int | None = None,
@@ -239,7 +245,7 @@ class AsyncOperations(ABC):
     async def read(
         self,
         *,
-        path: Path,
+        path: Repository,
         files: Sequence[Path],
         rev: Text | None = None,
         offset: int | None = None,
@@ -250,7 +256,7 @@ class AsyncOperations(ABC):
     async def read(
         self,
         *,
-        path: Path,
+        path: Repository,
         file: Path | None = None,
         files: Sequence[Path] | None = None,
         rev: Text | None = None,
@@ -272,18 +278,18 @@ class AsyncOperations(ABC):
         )
         return contents(value)
 
-    async def head(self, *, path: Path, timeout: float | None = None) -> Head:
+    async def head(self, *, path: Repository, timeout: float | None = None) -> Head:
         """The commit of `HEAD`."""
         return cast(Head, await self.call("head", path=path, timeout=timeout))
 
-    async def checkout(self, *, path: Path, sha: Text, timeout: float | None = None) -> str:
+    async def checkout(self, *, path: Repository, sha: Text, timeout: float | None = None) -> str:
         """Makes `sha`, any rev of a commit, the checked-out commit; its id. No branch moves."""
         return cast(str, await self.call("checkout", path=path, sha=sha, timeout=timeout))
 
     async def log(
         self,
         *,
-        path: Path,
+        path: Repository,
         range: Text | None = None,
         paths: Sequence[Path] | None = None,
         limit: int | None = None,
@@ -305,7 +311,7 @@ class AsyncOperations(ABC):
     async def diff(
         self,
         *,
-        path: Path,
+        path: Repository,
         range: Text | None = None,
         paths: Sequence[Path] | None = None,
         patch: bool | None = None,
@@ -331,7 +337,7 @@ class AsyncOperations(ABC):
     async def status(
         self,
         *,
-        path: Path,
+        path: Repository,
         paths: Sequence[Path] | None = None,
         untracked: bool | None = None,
         ignored: bool | None = None,
@@ -351,6 +357,94 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(Status, page)
+
+    async def workspace_create(
+        self,
+        *,
+        workspace: Id,
+        branch: Text | None = None,
+        description: Text | None = None,
+        timeout: float | None = None,
+    ) -> Created:
+        """Makes an empty repository that is named by an id from now on."""
+        created = await self.call(
+            "workspace.create",
+            workspace=workspace,
+            branch=branch,
+            description=description,
+            timeout=timeout,
+        )
+        return cast(Created, created)
+
+    async def workspace_list(
+        self,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        deleted: bool | None = None,
+        timeout: float | None = None,
+    ) -> Workspaces:
+        """The workspaces there are, or those that were deleted; `next` is what `after` is for."""
+        page = await self.call(
+            "workspace.list", limit=limit, after=after, deleted=deleted, timeout=timeout
+        )
+        return cast(Workspaces, page)
+
+    async def workspace_info(
+        self, *, workspace: Id, deleted_ms: int | None = None, timeout: float | None = None
+    ) -> WorkspaceInfo:
+        """What there is to say about a workspace without reading its history."""
+        info = await self.call(
+            "workspace.info", workspace=workspace, deleted_ms=deleted_ms, timeout=timeout
+        )
+        return cast(WorkspaceInfo, info)
+
+    async def workspace_delete(
+        self, *, workspace: Id, expect: str | None = None, timeout: float | None = None
+    ) -> Deleted:
+        """Takes a workspace out of use, so that it can be restored."""
+        deleted = await self.call(
+            "workspace.delete", workspace=workspace, expect=expect, timeout=timeout
+        )
+        return cast(Deleted, deleted)
+
+    async def workspace_restore(
+        self, *, workspace: Id, deleted_ms: int | None = None, timeout: float | None = None
+    ) -> Deleted:
+        """Undoes the last deletion of a workspace, or that of a time."""
+        restored = await self.call(
+            "workspace.restore", workspace=workspace, deleted_ms=deleted_ms, timeout=timeout
+        )
+        return cast(Deleted, restored)
+
+    async def workspace_export(
+        self,
+        *,
+        path: Repository,
+        format: Literal["bundle", "tar.gz", "zip"],
+        rev: Text | None = None,
+        to: Path | None = None,
+        overwrite: bool | None = None,
+        prefix: Path | None = None,
+        paths: Sequence[Path] | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> Exported:
+        """A revision as one file: at `to`, or as the bytes in `content`."""
+        exported = await self.call(
+            "workspace.export",
+            path=path,
+            format=format,
+            rev=rev,
+            to=to,
+            overwrite=overwrite,
+            prefix=prefix,
+            paths=paths,
+            encoding="binary",
+            id=id,
+            timeout=timeout,
+        )
+        return cast(Exported, exported)
 
     async def hello(
         self,

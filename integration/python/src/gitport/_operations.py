@@ -10,9 +10,12 @@ from ._protocol import PROTOCOL
 from .errors import Error, error_of
 from .types import (
     Auth,
+    Created,
+    Deleted,
     Diff,
     Drained,
     Entry,
+    Exported,
     Head,
     Hello,
     Id,
@@ -20,8 +23,11 @@ from .types import (
     Path,
     Pushed,
     PushRef,
+    Repository,
     Status,
     Text,
+    WorkspaceInfo,
+    Workspaces,
 )
 
 
@@ -177,7 +183,7 @@ class Operations(ABC):
     def files(
         self,
         *,
-        path: Path,
+        path: Repository,
         subpath: Path | None = None,
         rev: Text | None = None,
         pattern: Text | None = None,
@@ -190,7 +196,7 @@ class Operations(ABC):
     def files(
         self,
         *,
-        path: Path,
+        path: Repository,
         subpath: Path | None = None,
         rev: Text | None = None,
         pattern: Text | None = None,
@@ -202,7 +208,7 @@ class Operations(ABC):
     def files(
         self,
         *,
-        path: Path,
+        path: Repository,
         subpath: Path | None = None,
         rev: Text | None = None,
         pattern: Text | None = None,
@@ -226,7 +232,7 @@ class Operations(ABC):
     def read(
         self,
         *,
-        path: Path,
+        path: Repository,
         file: Path,
         rev: Text | None = None,
         offset: int | None = None,
@@ -238,7 +244,7 @@ class Operations(ABC):
     def read(
         self,
         *,
-        path: Path,
+        path: Repository,
         files: Sequence[Path],
         rev: Text | None = None,
         offset: int | None = None,
@@ -249,7 +255,7 @@ class Operations(ABC):
     def read(
         self,
         *,
-        path: Path,
+        path: Repository,
         file: Path | None = None,
         files: Sequence[Path] | None = None,
         rev: Text | None = None,
@@ -271,18 +277,18 @@ class Operations(ABC):
         )
         return contents(value)
 
-    def head(self, *, path: Path, timeout: float | None = None) -> Head:
+    def head(self, *, path: Repository, timeout: float | None = None) -> Head:
         """The commit of `HEAD`."""
         return cast(Head, self.call("head", path=path, timeout=timeout))
 
-    def checkout(self, *, path: Path, sha: Text, timeout: float | None = None) -> str:
+    def checkout(self, *, path: Repository, sha: Text, timeout: float | None = None) -> str:
         """Makes `sha`, any rev of a commit, the checked-out commit; its id. No branch moves."""
         return cast(str, self.call("checkout", path=path, sha=sha, timeout=timeout))
 
     def log(
         self,
         *,
-        path: Path,
+        path: Repository,
         range: Text | None = None,
         paths: Sequence[Path] | None = None,
         limit: int | None = None,
@@ -304,7 +310,7 @@ class Operations(ABC):
     def diff(
         self,
         *,
-        path: Path,
+        path: Repository,
         range: Text | None = None,
         paths: Sequence[Path] | None = None,
         patch: bool | None = None,
@@ -330,7 +336,7 @@ class Operations(ABC):
     def status(
         self,
         *,
-        path: Path,
+        path: Repository,
         paths: Sequence[Path] | None = None,
         untracked: bool | None = None,
         ignored: bool | None = None,
@@ -350,6 +356,92 @@ class Operations(ABC):
             timeout=timeout,
         )
         return cast(Status, page)
+
+    def workspace_create(
+        self,
+        *,
+        workspace: Id,
+        branch: Text | None = None,
+        description: Text | None = None,
+        timeout: float | None = None,
+    ) -> Created:
+        """Makes an empty repository that is named by an id from now on."""
+        created = self.call(
+            "workspace.create",
+            workspace=workspace,
+            branch=branch,
+            description=description,
+            timeout=timeout,
+        )
+        return cast(Created, created)
+
+    def workspace_list(
+        self,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        deleted: bool | None = None,
+        timeout: float | None = None,
+    ) -> Workspaces:
+        """The workspaces there are, or those that were deleted; `next` is what `after` is for."""
+        page = self.call(
+            "workspace.list", limit=limit, after=after, deleted=deleted, timeout=timeout
+        )
+        return cast(Workspaces, page)
+
+    def workspace_info(
+        self, *, workspace: Id, deleted_ms: int | None = None, timeout: float | None = None
+    ) -> WorkspaceInfo:
+        """What there is to say about a workspace without reading its history."""
+        info = self.call(
+            "workspace.info", workspace=workspace, deleted_ms=deleted_ms, timeout=timeout
+        )
+        return cast(WorkspaceInfo, info)
+
+    def workspace_delete(
+        self, *, workspace: Id, expect: str | None = None, timeout: float | None = None
+    ) -> Deleted:
+        """Takes a workspace out of use, so that it can be restored."""
+        deleted = self.call("workspace.delete", workspace=workspace, expect=expect, timeout=timeout)
+        return cast(Deleted, deleted)
+
+    def workspace_restore(
+        self, *, workspace: Id, deleted_ms: int | None = None, timeout: float | None = None
+    ) -> Deleted:
+        """Undoes the last deletion of a workspace, or that of a time."""
+        restored = self.call(
+            "workspace.restore", workspace=workspace, deleted_ms=deleted_ms, timeout=timeout
+        )
+        return cast(Deleted, restored)
+
+    def workspace_export(
+        self,
+        *,
+        path: Repository,
+        format: Literal["bundle", "tar.gz", "zip"],
+        rev: Text | None = None,
+        to: Path | None = None,
+        overwrite: bool | None = None,
+        prefix: Path | None = None,
+        paths: Sequence[Path] | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> Exported:
+        """A revision as one file: at `to`, or as the bytes in `content`."""
+        exported = self.call(
+            "workspace.export",
+            path=path,
+            format=format,
+            rev=rev,
+            to=to,
+            overwrite=overwrite,
+            prefix=prefix,
+            paths=paths,
+            encoding="binary",
+            id=id,
+            timeout=timeout,
+        )
+        return cast(Exported, exported)
 
     def hello(
         self,

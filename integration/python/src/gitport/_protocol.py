@@ -14,6 +14,7 @@ from typing import Any
 import msgpack
 
 from .errors import BadRequest, TooLarge, error_of
+from .types import Workspace
 
 PROTOCOL = 1
 LENGTH_BYTES = 4
@@ -83,7 +84,9 @@ def request(
     if milliseconds is not None:
         message["timeout_ms"] = milliseconds
     for name, value in arguments.items():
-        if value is not None:
+        if isinstance(value, Workspace):
+            message["workspace"] = value.id
+        elif value is not None:
             message[name] = argument(value)
     try:
         body = encode(message)

@@ -6,11 +6,22 @@ Texts that come from repositories are `str` where they are UTF-8 and `bytes` whe
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 Text = str | bytes
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Id = int | str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A repository by its id; it stands wherever the path of a repository does."""
+
+    id: Id
+
+
+Repository = Path | Workspace
 
 
 class Token(TypedDict):
@@ -209,3 +220,54 @@ class Event(TypedDict):
     done: int
     total: int
     bytes: int
+
+
+class Created(TypedDict):
+    workspace: str
+    path: Text
+    branch: str
+    created_ms: int
+
+
+class Deleted(TypedDict):
+    workspace: str
+    deleted_ms: int
+
+
+class _Listed(TypedDict):
+    workspace: str
+
+
+class Listed(_Listed, total=False):
+    deleted_ms: int
+
+
+class Workspaces(TypedDict):
+    workspaces: list[Listed]
+    next: str | None
+
+
+class WorkspaceInfo(TypedDict):
+    workspace: str
+    path: Text
+    branch: Text | None
+    head: str | None
+    branches: int
+    tags: int
+    bytes: int
+    packs: int
+    description: Text | None
+    created_ms: int | None
+    deleted_ms: int | None
+
+
+class _Exported(TypedDict):
+    bytes: int
+    sha: str
+    format: Literal["bundle", "tar.gz", "zip"]
+
+
+class Exported(_Exported, total=False):
+    file: Text
+    #: Where nothing was written to a file.
+    content: bytearray
