@@ -25,6 +25,14 @@ defmodule GitPort do
   `call_many/3` send what they are given and nothing else, so there a `read` gives base64, as the
   protocol says, unless it has `encoding: "binary"`.
 
+  ## Workspaces
+
+  Wherever the path of a repository is taken, `{:workspace, id}` is as well, if the daemon was
+  started with a data directory (`args: ["serve", "--data", "/srv/gitport"]`):
+
+      {:ok, _} = GitPort.workspace_create(MyApp.Git, "team/project")
+      {:ok, _} = GitPort.log(MyApp.Git, {:workspace, "team/project"})
+
   ## Options
 
   The functions of operations take the arguments of the protocol as a keyword list or a map, whose
@@ -61,6 +69,10 @@ defmodule GitPort do
   @type t :: GenServer.server()
   @type result(value) :: {:ok, value} | {:error, Error.t()}
   @type arguments :: keyword() | %{optional(atom() | String.t()) => GitPort.Codec.value()}
+
+  @typedoc "Where a repository is, or the id of a workspace."
+  @type repository :: Path.t() | {:workspace, workspace()}
+  @type workspace :: String.t() | integer()
 
   @type option ::
           {:executable, Path.t()}
@@ -127,8 +139,8 @@ defmodule GitPort do
   `:pattern` is `*.{yaml,yml}` unless given; `"*"` is for every file that is not hidden. Also
   `:subpath`, `:rev`, `:recursive`.
   """
-  @spec files(t(), Path.t(), arguments()) :: result([binary()] | [map()])
-  def files(port, path, options \\ []), do: operation(port, "files", [path: path], options)
+  @spec files(t(), repository(), arguments()) :: result([binary()] | [map()])
+  def files(port, path, options \\ []), do: operation(port, "files", at(path), options)
 
   @doc """
   The content of a file, or of a list of files.
@@ -136,12 +148,12 @@ defmodule GitPort do
   For a list the value is a list of `{file, {:ok, content} | {:error, error}}` in the same order.
   Also `:rev`, `:offset`, `:length`, and `:encoding` if it should not be `"binary"`.
   """
-  @spec read(t(), Path.t(), binary(), arguments()) :: result(binary())
-  @spec read(t(), Path.t(), [binary()], arguments()) :: result([{binary(), result(binary())}])
+  @spec read(t(), repository(), binary(), arguments()) :: result(binary())
+  @spec read(t(), repository(), [binary()], arguments()) :: result([{binary(), result(binary())}])
   def read(port, path, file_or_files, options \\ [])
 
   def read(port, path, files, options) when is_list(files) do
-    arguments = [path: path, files: files, encoding: "binary"]
+    arguments = at(path) ++ [files: files, encoding: "binary"]
 
     with {:ok, results} <- operation(port, "read", arguments, options) do
       {:ok, Enum.map(results, &read_result/1)}
@@ -149,17 +161,17 @@ defmodule GitPort do
   end
 
   def read(port, path, file, options) do
-    operation(port, "read", [path: path, file: file, encoding: "binary"], options)
+    operation(port, "read", at(path) ++ [file: file, encoding: "binary"], options)
   end
 
   @doc "The commit of `HEAD`: `sha`, `author`, `email`, `message`, `timestamp`."
-  @spec head(t(), Path.t(), arguments()) :: result(map())
-  def head(port, path, options \\ []), do: operation(port, "head", [path: path], options)
+  @spec head(t(), repository(), arguments()) :: result(map())
+  def head(port, path, options \\ []), do: operation(port, "head", at(path), options)
 
   @doc "Makes `sha`, any rev that names a commit, the checked-out commit; no branch moves."
-  @spec checkout(t(), Path.t(), String.t(), arguments()) :: result(String.t())
+  @spec checkout(t(), repository(), String.t(), arguments()) :: result(String.t())
   def checkout(port, path, sha, options \\ []) do
-    operation(port, "checkout", [path: path, sha: sha], options)
+    operation(port, "checkout", at(path) ++ [sha: sha], options)
   end
 
   @doc "The id that `:branch` has at `url`, or without it a map of every ref there to its id."
@@ -180,16 +192,56 @@ defmodule GitPort do
   end
 
   @doc "Commits, newest first: `commits` and `next`. `:range`, `:paths`, `:limit`, `:after`."
-  @spec log(t(), Path.t(), arguments()) :: result(map())
-  def log(port, path, options \\ []), do: operation(port, "log", [path: path], options)
+  @spec log(t(), repository(), arguments()) :: result(map())
+  def log(port, path, options \\ []), do: operation(port, "log", at(path), options)
 
   @doc "What differs. `:range`, `:paths`, `:patch`, `:context`, `:limit`, `:after`."
-  @spec diff(t(), Path.t(), arguments()) :: result(map())
-  def diff(port, path, options \\ []), do: operation(port, "diff", [path: path], options)
+  @spec diff(t(), repository(), arguments()) :: result(map())
+  def diff(port, path, options \\ []), do: operation(port, "diff", at(path), options)
 
   @doc "The state of the worktree. `:paths`, `:untracked`, `:ignored`, `:limit`, `:after`."
-  @spec status(t(), Path.t(), arguments()) :: result(map())
-  def status(port, path, options \\ []), do: operation(port, "status", [path: path], options)
+  @spec status(t(), repository(), arguments()) :: result(map())
+  def status(port, path, options \\ []), do: operation(port, "status", at(path), options)
+
+  @doc "Makes an empty repository that is named by an id. `:branch`, `:description`."
+  @spec workspace_create(t(), workspace(), arguments()) :: result(map())
+  def workspace_create(port, id, options \\ []) do
+    operation(port, "workspace.create", [workspace: id], options)
+  end
+
+  @doc "The workspaces there are: `workspaces` and `next`. `:limit`, `:after`, `:deleted`."
+  @spec workspace_list(t(), arguments()) :: result(map())
+  def workspace_list(port, options \\ []), do: operation(port, "workspace.list", [], options)
+
+  @doc "What there is to say about a workspace without reading its history. `:deleted_ms`."
+  @spec workspace_info(t(), workspace(), arguments()) :: result(map())
+  def workspace_info(port, id, options \\ []) do
+    operation(port, "workspace.info", [workspace: id], options)
+  end
+
+  @doc "Takes a workspace out of use, so that it can be restored. `:expect`."
+  @spec workspace_delete(t(), workspace(), arguments()) :: result(map())
+  def workspace_delete(port, id, options \\ []) do
+    operation(port, "workspace.delete", [workspace: id], options)
+  end
+
+  @doc "Undoes the last deletion of a workspace, or that of a time. `:deleted_ms`."
+  @spec workspace_restore(t(), workspace(), arguments()) :: result(map())
+  def workspace_restore(port, id, options \\ []) do
+    operation(port, "workspace.restore", [workspace: id], options)
+  end
+
+  @doc """
+  A revision as one file of `format`: `"bundle"`, `"tar.gz"` or `"zip"`.
+
+  It is written to the file `:to`, or comes as it is in `content`. Also `:rev`, `:overwrite`,
+  `:prefix`, `:paths`.
+  """
+  @spec workspace_export(t(), repository(), String.t(), arguments()) :: result(map())
+  def workspace_export(port, path, format, options \\ []) do
+    arguments = at(path) ++ [format: format, encoding: "binary"]
+    operation(port, "workspace.export", arguments, options)
+  end
 
   @doc "Who the daemon is: its version, operations and limits."
   @spec hello(t(), arguments()) :: result(map())
@@ -331,6 +383,9 @@ defmodule GitPort do
     own = for {"timeout", milliseconds} <- timeout, do: {:timeout, milliseconds}
     call(port, op, arguments |> named() |> Map.merge(given), own)
   end
+
+  defp at({:workspace, id}), do: [workspace: id]
+  defp at(path), do: [path: path]
 
   # The same argument may come as an atom and as a string, and must not come twice.
   defp named(arguments), do: Map.new(arguments, fn {key, value} -> {name(key), value} end)
