@@ -230,6 +230,11 @@ impl Store {
         }
     }
 
+    /// Closes what was open at a path where nothing is any more, so that its files can go.
+    pub fn forget(&self, path: &Path) {
+        self.lock().remove(path.as_os_str());
+    }
+
     /// Closes every repository that is not in use.
     pub fn release(&self) {
         self.lock().clear();

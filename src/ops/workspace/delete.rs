@@ -36,6 +36,7 @@ impl Operation for Delete {
         let expect = self.expect.as_deref();
         let workspaces = context.workspaces()?;
         let deleted_ms = workspaces.delete(&self.workspace, expect, context.watch)?;
+        context.store.forget(&self.path);
         Ok(Reply { workspace: self.workspace, deleted_ms })
     }
 }
