@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 
-const OPERATIONS: [&str; 17] = [
+const OPERATIONS: &[&str] = &[
     "batch",
     "cancel",
     "checkout",
+    "commit",
     "diff",
     "files",
     "head",
@@ -22,6 +23,12 @@ const OPERATIONS: [&str; 17] = [
     "status",
     "subscribe",
     "sync",
+    "workspace.create",
+    "workspace.delete",
+    "workspace.export",
+    "workspace.info",
+    "workspace.list",
+    "workspace.restore",
 ];
 
 fn sorted(list: &Value) -> Vec<String> {

@@ -1,7 +1,8 @@
 //! A revision as one file: an archive of its files, or a bundle of its history.
 //!
-//! One revision gives the same bytes each time. Of the repository's objects one at a time is in
-//! memory, and of a large one a piece. A file appears whole, on disk, or not at all.
+//! One revision gives the same bytes each time. For an archive one object at a time is in memory,
+//! and of a large one a piece; a bundle is packed by libgit2, which holds the objects it compares.
+//! A file appears whole, on disk, or not at all.
 
 mod archive;
 mod blob;

@@ -129,7 +129,7 @@ impl Objects {
         (kind == Kind::Blob && SMALL_BYTES_MAX < size).then_some(size)
     }
 
-    /// A blob that is read once, from its start, and not kept; `None` where libgit2 has to be asked.
+    /// A blob that is read once, from its start, and is not kept. `None`: libgit2 has to be asked.
     pub fn once(&self, id: Oid) -> Option<Once> {
         let located = self.packs.find(id.as_bytes())?;
         match self.packs.read(&located) {

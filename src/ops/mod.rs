@@ -48,8 +48,7 @@ pub use self::{
 use crate::{
     config::Settings,
     error::{Code, Error, Result},
-    git::{Opened, RepositoryPath, Store, Transaction},
-    git::{Opened, RepositoryPath, Store, Workspaces},
+    git::{Opened, RepositoryPath, Store, Transaction, Workspaces},
     port::envelope::{Arguments, encoded, nearest},
     stats::Stats,
     watch::Watch,
@@ -70,9 +69,8 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<status::Status>().on_a_repository(),
     Entry::of::<workspace::export::Exporting>().on_a_repository(),
     // Write one repository.
-    Entry::of::<checkout::Checkout>(),
-    Entry::of::<commit::Commit>(),
     Entry::of::<checkout::Checkout>().on_a_repository(),
+    Entry::of::<commit::Commit>().on_a_repository(),
     // Are about workspaces as such.
     Entry::of::<workspace::create::Create>().on_a_workspace(),
     Entry::of::<workspace::delete::Delete>().on_a_workspace(),
@@ -82,7 +80,7 @@ pub const OPERATIONS: &[Entry] = &[
     // Go over the network.
     Entry::of::<sync::Sync>(),
     Entry::of::<lsremote::Lsremote>(),
-    Entry::of::<push::Push>(),
+    Entry::of::<push::Push>().on_a_repository(),
     // Are about other requests.
     Entry::control("batch", batch::decode),
     Entry::control("cancel", cancel::decode),
@@ -145,11 +143,8 @@ impl Lane {
     pub fn written(&self) -> Option<&PathBuf> {
         match self {
             Lane::Write(path) | Lane::Change(path) | Lane::Network(Some(path)) => Some(path),
-            Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Network(None) | Lane::Send(_) => {
-            Lane::Write(path) | Lane::Network(Some(path)) => Some(path),
-            Lane::Quick | Lane::Read(_) | Lane::Search(_) | Lane::Survey | Lane::Network(None) => {
-                None
-            }
+            Lane::Quick | Lane::Survey | Lane::Network(None) => None,
+            Lane::Read(_) | Lane::Search(_) | Lane::Send(_) => None,
         }
     }
 }

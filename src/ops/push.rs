@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Context, Lane, Operation, lsremote::access, plain::Plain, sync::network};
 use crate::{
     error::{Code, Error, Result},
-    git::{Auth, Expect, Pushed, Reason, Remote, Repository, RepositoryPath, Update},
+    git::{Auth, Pushed, Reason, Remote, Repository, RepositoryPath, Update, remote::Expect},
 };
 
 /// More would be a mirror's work.

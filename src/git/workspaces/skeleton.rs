@@ -25,8 +25,6 @@ const CONFIG: &str = "\
 \tauto = false
 [receive]
 \tautogc = false
-[pack]
-\twindowMemory = 64m
 ";
 
 /// Fills an empty folder.
