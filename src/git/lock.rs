@@ -9,7 +9,7 @@ mod living;
 
 use std::{
     fs::{self, File, OpenOptions},
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -39,6 +39,8 @@ const WAIT: Duration = Duration::from_secs(10);
 /// How long stock git's locks are waited for; git itself waits one second for most of them.
 const WAIT_FOR_GIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
+/// The same for a right that is given back after each step.
+const TURN: Duration = Duration::from_millis(1);
 /// A lock file this old that no process has to do with is a dead process's.
 const STALE: Duration = Duration::from_secs(600);
 const RETRY_AFTER_MS: u64 = 1000;
@@ -66,19 +68,19 @@ impl Writer {
     /// The right to write one worktree.
     pub fn acquire(git_folder: &Path, watch: &Watch) -> Result<Writer> {
         let why = "another daemon writes this worktree";
-        Writer::of(&git_folder.join(WORKTREE), why, WAIT, watch)
+        Writer::of(&git_folder.join(WORKTREE), why, WAIT, PAUSE, watch)
     }
 
     /// The right to write what all worktrees share.
     pub fn of_shared(common_folder: &Path, watch: &Watch) -> Result<Writer> {
         let why = "another daemon fetches into this repository";
-        Writer::of(&common_folder.join(SHARED), why, WAIT, watch)
+        Writer::of(&common_folder.join(SHARED), why, WAIT, PAUSE, watch)
     }
 
     /// The right to move refs, which writers take in turns of milliseconds.
     pub fn of_store(common_folder: &Path, watch: &Watch) -> Result<Writer> {
         let why = "another daemon writes this repository";
-        Writer::of(&common_folder.join(STORE), why, WAIT, watch)
+        Writer::of(&common_folder.join(STORE), why, WAIT, TURN, watch)
     }
 
     /// The same, only to clear up after one that did not finish and writes no more.
@@ -87,20 +89,35 @@ impl Writer {
         if !has_content(&path) {
             return None;
         }
-        let writer = Writer::of(&path, "somebody writes", Duration::ZERO, &Watch::default()).ok();
+        let watch = Watch::default();
+        let writer = Writer::of(&path, "somebody writes", Duration::ZERO, PAUSE, &watch).ok();
         writer.filter(|it| it.interrupted.is_some())
     }
 
-    fn of(path: &Path, why: &str, wait: Duration, watch: &Watch) -> Result<Writer> {
+    fn of(
+        path: &Path,
+        why: &str,
+        wait: Duration,
+        pause: Duration,
+        watch: &Watch,
+    ) -> Result<Writer> {
         let failed = |error: std::io::Error| Error::from_io(path.display(), &error);
-        let file = open(path)?;
+        let mut file = open(path)?;
         let deadline = Instant::now() + wait;
-        while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        loop {
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                if is_at(&file, path) {
+                    break;
+                }
+                // Whoever had it before moved the repository away, or left it without locks.
+                file = open(path)?;
+                continue;
+            }
             watch.check()?;
             if deadline <= Instant::now() {
                 return Err(locked(path, why));
             }
-            watch.pause(PAUSE);
+            watch.pause(pause);
         }
         let before = file.metadata().map_err(failed)?;
         let interrupted = match before.len() {
@@ -123,6 +140,13 @@ impl Writer {
     /// From here on what is written is in pieces until [`Writer::finish`].
     pub fn begin(&mut self) {
         self.is_unfinished = true;
+    }
+
+    /// Leaves nothing of this right behind. Who waits for it takes it anew.
+    pub fn remove(self, common_folder: &Path) {
+        if !self.is_unfinished {
+            let _ = fs::remove_file(common_folder.join(STORE));
+        }
     }
 
     /// What others left in pieces is mended.
@@ -202,6 +226,13 @@ impl Drop for Writer {
             let _ = self.file.set_len(0);
         }
     }
+}
+
+/// Whether this is the file that is at a path now.
+pub fn is_at(file: &File, path: &Path) -> bool {
+    let place = |it: fs::Metadata| (it.dev(), it.ino());
+    let opened = file.metadata().map(place);
+    opened.is_ok_and(|it| fs::symlink_metadata(path).map(place).ok() == Some(it))
 }
 
 /// Opens the file that a writer locks; through a link it would be somebody else's.

@@ -143,8 +143,10 @@ impl Store {
             let mut ledger = ledger.lock().expect("nobody panics with the lock");
             let left = Repository::open_at(&common_folder).and_then(|repository| {
                 let watch = Watch::default();
-                let _site = ledger.enter(&repository, &watch)?;
-                ledger.leave()
+                let site = ledger.enter(&repository, &watch)?;
+                ledger.leave()?;
+                site.right.remove(&common_folder);
+                Ok(())
             });
             if let Err(error) = left {
                 // The journal stays, and the next writer goes on with it.
@@ -233,6 +235,7 @@ impl Store {
     /// Closes what was open at a path where nothing is any more, so that its files can go.
     pub fn forget(&self, path: &Path) {
         self.lock().remove(path.as_os_str());
+        self.ledgers.lock().expect("nobody panics with the lock").remove(path);
     }
 
     /// Closes every repository that is not in use.

@@ -119,8 +119,11 @@ impl Workspaces {
         let place = self.place(id);
         let there = || fs::metadata(&place).map(|it| (it.dev(), it.ino()));
         let before = there().map_err(|_| absent(id))?;
-        let (worktree, shared) =
-            (Writer::acquire(&place, watch)?, Writer::of_shared(&place, watch)?);
+        let (worktree, shared, store) = (
+            Writer::acquire(&place, watch)?,
+            Writer::of_shared(&place, watch)?,
+            Writer::of_store(&place, watch)?,
+        );
         // Who had the right to write before may have deleted it.
         if there().ok() != Some(before) {
             return Err(absent(id));
@@ -142,7 +145,7 @@ impl Workspaces {
                 false => return Err(failed(&place, &error)),
             }
         }
-        drop((worktree, shared));
+        drop((worktree, shared, store));
         sync(&self.deleted())?;
         sync(&self.living())?;
         Ok(deleted_ms)

@@ -14,7 +14,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -22,7 +22,10 @@ use std::{
 use byteorder::{ByteOrder, LittleEndian};
 use rustix::fs::OFlags;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    git::lock::is_at,
+};
 
 /// The name of the file in the folder that all worktrees share.
 const NAME: &str = "gitport-journal";
@@ -80,9 +83,10 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Whether this is still the file at its path: another daemon may have removed it.
+    /// Whether this is still the file at its path: another daemon may have removed it, or moved
+    /// the repository away.
     pub fn is_there(&self) -> bool {
-        self.file.metadata().is_ok_and(|it| 0 < it.nlink())
+        is_at(&self.file, &self.path)
     }
 
     /// Whether somebody else started over.
