@@ -20,6 +20,7 @@ mod reading;
 mod remotes;
 mod root;
 mod shell;
+mod storing;
 mod syncing;
 mod vectors;
 mod workspaces;

@@ -1,0 +1,287 @@
+//! `commit` makes commits that stock git takes for its own, and answers when they are on disk.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use super::{bare, fsck};
+use crate::{daemon::Daemon, repository::Repository};
+
+const ADA: &str = "Ada Lovelace";
+
+fn commit(daemon: &mut Daemon, path: &str, changes: Value) -> String {
+    let author =
+        json!({"name": ADA, "email": "ada@example.org", "time": 1_700_000_000, "offset": 120});
+    let request = json!({
+        "op": "commit", "path": path, "branch": "main", "message": "a message\n",
+        "encoding": "utf8", "author": author, "committer": author, "changes": changes,
+    });
+    daemon.ok(request)["commit"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_first_commit_is_made_onto_an_unborn_branch() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    let id =
+        commit(&mut daemon, repository.path(), json!([{"file": "a/b.txt", "content": "text\n"}]));
+    assert_eq!(repository.git(&["rev-parse", "main"]), id);
+    assert_eq!(repository.git(&["show", "main:a/b.txt"]), "text");
+    let shown = repository.git(&["log", "-1", "--format=%an <%ae> %ad|%cn|%B", "--date=raw"]);
+    assert_eq!(shown, format!("{ADA} <ada@example.org> 1700000000 +0200|{ADA}|a message"));
+    fsck(&repository);
+}
+
+#[test]
+fn the_same_request_gives_the_commit_that_stock_git_would_make() {
+    let repository = Repository::new();
+    repository.write("a/b.txt", "text\n");
+    repository.write("c", "other\n");
+    repository.set_mode("c", 0o755);
+    repository.link("d", "a/b.txt");
+    repository.git(&["add", "-A"]);
+    let tree = repository.git(&["write-tree"]);
+    let other = bare();
+    let changes = json!([
+        {"file": "a/b.txt", "content": "text\n"},
+        {"file": "d", "content": "a/b.txt", "mode": "120000"},
+        {"file": "c", "content": "other\n", "mode": "100755"},
+    ]);
+    let id = commit(&mut Daemon::start(), other.path(), changes);
+    assert_eq!(other.git(&["rev-parse", &format!("{id}^{{tree}}")]), tree);
+    let person = "Ada Lovelace <ada@example.org> 1700000000 +0200";
+    let raw = format!("tree {tree}\nauthor {person}\ncommitter {person}\n\na message\n");
+    let hashed = other.git_with_input(&["hash-object", "-t", "commit", "--stdin"], raw.as_bytes());
+    assert_eq!(String::from_utf8(hashed).unwrap().trim_end(), id);
+}
+
+#[test]
+fn files_are_edited_deleted_renamed_and_change_their_mode() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    let path = repository.path();
+    let files = ["edited", "deleted", "renamed", "mode", "deep/er/only"];
+    let first: Vec<Value> =
+        files.iter().map(|it| json!({"file": it, "content": format!("{it}\n")})).collect();
+    commit(&mut daemon, path, json!(first));
+    let changes = json!([
+        {"file": "edited", "content": "new\n"},
+        {"file": "deleted", "delete": true},
+        {"file": "renamed", "rename": "folder/name", "mode": "100755"},
+        {"file": "mode", "mode": "100755"},
+        {"file": "deep/er/only", "delete": true},
+        {"file": "deep.txt", "content": ""},
+    ]);
+    commit(&mut daemon, path, changes);
+    let listed = repository.git(&["ls-tree", "-r", "--format=%(objectmode) %(path)", "main"]);
+    let expected =
+        ["100644 deep.txt", "100644 edited", "100755 folder/name", "100755 mode"].join("\n");
+    assert_eq!(listed, expected);
+    assert_eq!(repository.git(&["show", "main:edited"]), "new");
+    assert_eq!(repository.git(&["show", "main:folder/name"]), "renamed");
+    fsck(&repository);
+}
+
+#[test]
+fn a_file_may_become_a_folder_in_one_commit() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    commit(&mut daemon, repository.path(), json!([{"file": "a", "content": "1"}]));
+    let both = [json!({"file": "a", "delete": true}), json!({"file": "a/b", "content": "2"})];
+    for (number, changes) in
+        [json!([both[0], both[1]]), json!([both[1], both[0]])].iter().enumerate()
+    {
+        let branch = format!("b{number}");
+        repository.git(&["branch", &branch, "main"]);
+        daemon.ok(json!({
+            "op": "commit", "path": repository.path(), "branch": branch, "message": "m",
+            "encoding": "utf8", "changes": changes,
+        }));
+        assert_eq!(repository.git(&["show", &format!("{branch}:a/b")]), "2");
+    }
+    fsck(&repository);
+}
+
+#[test]
+fn changes_that_cannot_be_made_are_refused_and_change_nothing() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    let files = json!([{"file": "a", "content": "1"}, {"file": "f/b", "content": "2"}]);
+    let id = commit(&mut daemon, repository.path(), files);
+    let cases = [
+        ("bad_request", json!([{"file": "f", "content": "x"}])),
+        ("bad_request", json!([{"file": "a/b", "content": "x"}])),
+        ("bad_request", json!([{"file": "n", "content": "x"}, {"file": "n", "content": "y"}])),
+        ("bad_request", json!([{"file": "n", "content": "x"}, {"file": "n/m", "content": "y"}])),
+        ("bad_request", json!([{"file": "a", "rename": "n"}, {"file": "n", "content": "y"}])),
+        ("bad_request", json!([{"file": "n"}])),
+        ("bad_request", json!([{"file": "n", "content": "x", "delete": true}])),
+        ("bad_request", json!([{"file": "n", "content": "x", "mode": "40000"}])),
+        ("already_exists", json!([{"file": "a", "rename": "f/b"}])),
+        ("not_found", json!([{"file": "n", "delete": true}])),
+        ("not_found", json!([{"file": "n", "rename": "m"}])),
+        ("not_found", json!([{"file": "n", "mode": "100755"}])),
+        ("conflict", json!([])),
+        ("conflict", json!([{"file": "a", "content": "1"}])),
+    ];
+    for (code, changes) in cases {
+        let request = json!({
+            "op": "commit", "path": repository.path(), "message": "m", "encoding": "utf8",
+            "changes": changes,
+        });
+        daemon.refused(code, request);
+    }
+    for name in
+        ["../x", "/x", ".git/x", "a/../b", ".GIT", "git~1", ".g\u{200c}it/x", "", "x\0y", "x//y"]
+    {
+        let changes = json!([{"file": name, "content": ""}]);
+        let request =
+            json!({"op": "commit", "path": repository.path(), "message": "m", "changes": changes});
+        daemon.refused("denied", request);
+    }
+    assert_eq!(repository.git(&["rev-parse", "main"]), id);
+    fsck(&repository);
+}
+
+#[test]
+fn a_branch_that_is_elsewhere_than_expected_is_a_conflict() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    let first = commit(&mut daemon, repository.path(), json!([{"file": "a", "content": "1"}]));
+    let zeros = "0".repeat(40);
+    let mut expecting = |expect: &str, branch: &str| {
+        daemon.call(json!({
+            "op": "commit", "path": repository.path(), "branch": branch, "expect": expect,
+            "message": "m", "encoding": "utf8", "changes": [{"file": "a", "content": expect}],
+        }))
+    };
+    let refused = expecting(&zeros, "main");
+    assert_eq!([&refused["expected"], &refused["actual"]], [&json!(zeros), &json!(first)]);
+    let second = expecting(&first, "main")["ok"]["commit"].clone();
+    assert_eq!(expecting(&first, "main")["actual"], second);
+    assert_eq!(expecting(&first, "new")["actual"], zeros);
+    assert!(expecting(&zeros, "new")["ok"].is_object());
+}
+
+#[test]
+fn many_commits_sent_at_once_are_all_made_in_their_order() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    for number in 0..300 {
+        daemon.send(json!({
+            "op": "commit", "id": number, "path": repository.path(), "branch": "main",
+            "message": format!("{number}"), "encoding": "utf8",
+            "changes": [{"file": format!("d{}/f{}", number % 7, number % 5), "content": format!("{number}")}],
+        }));
+    }
+    assert!(daemon.receive_many(300).iter().all(|it| it["ok"].is_object()));
+    let messages = repository.git(&["log", "--reverse", "--format=%s", "main"]);
+    let expected: Vec<String> = (0..300).map(|it| it.to_string()).collect();
+    assert_eq!(messages.lines().collect::<Vec<_>>(), expected);
+    fsck(&repository);
+    assert!(daemon.end().status.success());
+    let left: Vec<_> =
+        std::fs::read_dir(repository.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|it| it.to_str().unwrap().starts_with("gitport")), "{left:?}");
+    fsck(&repository);
+}
+
+#[test]
+fn a_worktree_follows_its_branch_and_stays_clean() {
+    let repository = Repository::of(&[("kept", "1\n"), ("edited", "1\n"), ("gone/x", "1\n")]);
+    let mut daemon = Daemon::start();
+    let changes = json!([
+        {"file": "edited", "content": "2\n"},
+        {"file": "gone/x", "delete": true},
+        {"file": "new/x", "content": "3\n", "mode": "100755"},
+    ]);
+    commit(&mut daemon, repository.path(), changes);
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    assert_eq!(repository.read("edited"), "2\n");
+    assert!(!repository.file("gone").exists());
+    let mode = repository.file("new/x").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0o111);
+}
+
+#[test]
+fn a_worktree_that_is_not_clean_is_named_and_left_alone() {
+    let repository = Repository::of(&[("a", "1\n"), ("b", "1\n")]);
+    let id = repository.head();
+    let mut daemon = Daemon::start();
+    repository.write("a", "mine\n");
+    repository.write("staged", "mine\n");
+    repository.git(&["add", "staged"]);
+    let mut committing = |file: &str| {
+        let changes = json!([{"file": file, "content": "2\n"}]);
+        daemon.refused(
+            "conflict",
+            json!({"op": "commit", "path": repository.path(), "message": "m", "encoding": "utf8", "changes": changes}),
+        )
+    };
+    assert_eq!(committing("b")["files"], json!(["a", "staged"]));
+    repository.git(&["reset", "-q", "--hard"]);
+    repository.write("untracked", "mine\n");
+    assert_eq!(committing("untracked")["files"], json!(["untracked"]));
+    assert_eq!(repository.read("untracked"), "mine\n");
+    assert_eq!(repository.head(), id);
+    assert_eq!(repository.git(&["status", "--porcelain"]), "?? untracked");
+}
+
+#[test]
+fn all_takes_the_worktree_as_git_add_would() {
+    let repository = Repository::of(&[
+        (".gitignore", "ignored\n"),
+        ("edited", "1\n"),
+        ("deleted", "1\n"),
+        ("staged", "1\n"),
+        (".gitattributes", "*.dos text eol=crlf\n"),
+    ]);
+    repository.write("edited", "2\n");
+    repository.remove("deleted");
+    repository.write("staged", "2\n");
+    repository.git(&["add", "staged"]);
+    repository.write("new/x", "3\n");
+    repository.write("ignored", "4\n");
+    repository.write("lines.dos", "a\r\nb\r\n");
+    repository.link("link", "edited");
+    repository.git(&["stash", "create"]);
+    let mut daemon = Daemon::start();
+    let made =
+        daemon.ok(json!({"op": "commit", "path": repository.path(), "message": "m", "all": true}));
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    assert_eq!(repository.head(), made["commit"].as_str().unwrap());
+    let tree = repository.git(&["rev-parse", "HEAD^{tree}"]);
+    repository.git(&["read-tree", "--empty"]);
+    repository.git(&["add", "-A"]);
+    assert_eq!(repository.git(&["write-tree"]), tree);
+    fsck(&repository);
+}
+
+#[test]
+fn a_relaxed_commit_says_so() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    let mut request = json!({
+        "op": "commit", "path": repository.path(), "message": "m", "encoding": "utf8",
+        "changes": [{"file": "a", "content": "1"}], "durability": "relaxed",
+    });
+    assert_eq!(daemon.ok(request.clone())["durability"], "relaxed");
+    request["changes"][0]["content"] = json!("2");
+    request["durability"] = json!("durable");
+    assert_eq!(daemon.ok(request)["durability"], Value::Null);
+}
+
+#[test]
+fn a_message_in_another_encoding_is_kept_byte_for_byte() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    let latin = crate::msgpack::bin(b"gr\xfc\xdfe\n");
+    let mut request = json!({
+        "op": "commit", "path": repository.path(), "message": latin,
+        "changes": [{"file": "a", "content": ""}],
+    });
+    daemon.refused("bad_request", request.clone());
+    request["message_encoding"] = json!("ISO-8859-1");
+    daemon.ok(request);
+    assert_eq!(repository.git(&["log", "-1", "--format=%s"]), "grüße");
+}
