@@ -36,7 +36,12 @@ pub enum Loose {
 }
 
 impl Held {
-    pub fn take(common_folder: &Path, name: &str, packed: &Packed, site: &Site) -> Result<Held> {
+    pub fn take(
+        common_folder: &Path,
+        name: &str,
+        packed: &mut Packed,
+        site: &Site,
+    ) -> Result<Held> {
         let file = common_folder.join(name);
         let lock = common_folder.join(format!("{name}.lock"));
         loop {
@@ -59,7 +64,11 @@ impl Held {
                 held.is_loose = true;
                 Some(id)
             }
-            Loose::Absent => packed.find(name),
+            Loose::Absent => {
+                // Somebody may have packed it since: until it was held anybody could.
+                packed.look_again(common_folder)?;
+                packed.find(name)
+            }
             Loose::Symbolic => {
                 return Err(Error::unsupported(format!("`{name}` stands for another ref"))
                     .with("feature", "symbolic refs"));

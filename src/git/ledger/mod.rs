@@ -84,8 +84,8 @@ impl Ledger {
     }
 
     /// Holds a ref until the step is over.
-    pub fn hold(&self, name: &str, site: &Site) -> Result<Held> {
-        Held::take(&self.common_folder, name, &self.packed, site)
+    pub fn hold(&mut self, name: &str, site: &Site) -> Result<Held> {
+        Held::take(&self.common_folder, name, &mut self.packed, site)
     }
 
     pub fn has_ref(&self, name: &str) -> bool {

@@ -45,6 +45,14 @@ impl Packed {
         Ok(())
     }
 
+    /// The same while refs are held, between two looks of which nobody writes the file twice.
+    pub fn look_again(&mut self, common_folder: &Path) -> Result<()> {
+        match Stamp::of(&common_folder.join(PACKED)) == self.stamp {
+            true => Ok(()),
+            false => self.refresh(common_folder),
+        }
+    }
+
     pub fn find(&self, name: &str) -> Option<Oid> {
         let index = self.position(name).ok()?;
         id_of(self.line(index))
