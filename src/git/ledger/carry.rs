@@ -39,7 +39,8 @@ impl Ledger {
     /// the next writer carries it out.
     pub fn carry_out(&mut self, step: Step, site: &mut Site) -> Result<()> {
         let Step { image, moves, mut held, is_one, is_durable, mut follows } = step;
-        let last = combined(&moves);
+        let mut last = combined(&moves);
+        last.retain(|_, it| it.from() != it.to());
         if last.is_empty() {
             return Ok(());
         }
@@ -66,16 +67,21 @@ impl Ledger {
             }
         };
         self.steps.extend(put);
-        self.move_refs(&last, &mut held, packed)?;
-        for (_, follow) in follows {
-            if let Err(error) = follow.apply(site.repository) {
-                // The commit is made all the same; whoever writes there next goes on.
-                log::error!("a worktree does not follow its branch: {error}");
+        let moved = self.move_refs(&last, &mut held, packed).and_then(|()| {
+            for (_, follow) in follows {
+                if let Err(error) = follow.apply(site.repository) {
+                    // The commit is made all the same; whoever writes there next goes on.
+                    log::error!("a worktree does not follow its branch: {error}");
+                }
             }
+            self.journal()?.mark_carried_out()
+        });
+        match moved {
+            Ok(()) => site.right.mended(),
+            // The next writer reads the record again, and carries it out.
+            Err(_) => self.journal = None,
         }
-        self.journal()?.mark_carried_out()?;
-        site.right.mended();
-        Ok(())
+        moved
     }
 
     /// Does all that may be refused: afterwards moving refs is renaming files.

@@ -68,7 +68,6 @@ pub fn combined(moves: &[Move]) -> BTreeMap<String, Move> {
             None => drop(combined.insert(it.name.clone(), it.clone())),
         }
     }
-    combined.retain(|_, it| it.from != it.to);
     combined
 }
 

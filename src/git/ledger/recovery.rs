@@ -32,7 +32,11 @@ impl Ledger {
             self.journal = Journal::open(&self.common_folder)?;
         }
         let is_swept = !site.right.follows_unfinished() || self.sweep(site);
-        self.catch_up(site)?;
+        if let Err(error) = self.catch_up(site) {
+            // What was read and is not carried out has to be read again.
+            self.journal = None;
+            return Err(error);
+        }
         if site.right.follows_unfinished() {
             self.sweep_packs();
         }
@@ -93,8 +97,13 @@ impl Ledger {
                 }
                 Loose::Symbolic => continue,
             };
-            if now != it.to() && passed[name.as_str()].contains(&now) {
-                held.insert(name.clone(), self.hold(&name, site)?);
+            let is_due = |now| now != it.to() && passed[name.as_str()].contains(&now);
+            if !is_due(now) {
+                continue;
+            }
+            let ours = self.hold(&name, site)?;
+            if is_due(ours.before) {
+                held.insert(name.clone(), ours);
                 due.insert(name, it);
             }
         }
