@@ -67,7 +67,8 @@ impl Journal {
         let capacity = file.metadata().map_err(|it| Error::from_io(path.display(), &it))?.len();
         let mut journal = Journal { file, path, generation: 0, end: RECORDS_AT, capacity };
         journal.read_head()?;
-        Ok(Some(journal))
+        // One whose making was interrupted was never written to.
+        Ok((0 < journal.generation).then_some(journal))
     }
 
     /// Makes the journal of a repository that has none.
@@ -76,11 +77,21 @@ impl Journal {
         let file = options().create(true).open(&path);
         let file = file.map_err(|it| Error::from_io(path.display(), &it))?;
         let mut journal = Journal { file, path, generation: 0, end: RECORDS_AT, capacity: 0 };
-        journal.grow(CAPACITY_MIN)?;
-        journal.start_over()?;
+        match journal.make(common_folder) {
+            Ok(()) => Ok(journal),
+            Err(error) => {
+                let _ = fs::remove_file(&journal.path);
+                Err(error)
+            }
+        }
+    }
+
+    /// With a head at last: where there is one, the file and its name are on disk.
+    fn make(&mut self, common_folder: &Path) -> Result<()> {
+        self.grow(CAPACITY_MIN)?;
         let folder = File::open(common_folder).and_then(|it| it.sync_all());
-        folder.map_err(|error| journal.failed(&error))?;
-        Ok(journal)
+        folder.map_err(|error| self.failed(&error))?;
+        self.start_over()
     }
 
     /// Whether this is still the file at its path: another daemon may have removed it, or moved
@@ -101,34 +112,36 @@ impl Journal {
     }
 
     fn read_head(&mut self) -> Result<()> {
-        let mut heads = [0u8; (2 * PAGE) as usize];
-        let read = self.file.read_at(&mut heads, 0).map_err(|error| self.failed(&error))?;
-        let copies = heads[..read].chunks(PAGE as usize).filter_map(generation_of);
-        let copies = copies.collect::<Result<Vec<u64>>>()?;
-        // One whose making was interrupted has no records either.
-        self.generation = copies.into_iter().max().unwrap_or(0);
+        let mut front = [0u8; RECORDS_AT as usize + PREFIX_BYTES];
+        let read = self.file.read_at(&mut front, 0).map_err(|error| self.failed(&error))?;
+        let heads = front[..read.min(MARK_AT as usize)].chunks(PAGE as usize);
+        let copies = heads.filter_map(generation_of).collect::<Result<Vec<u64>>>()?;
+        let generation = copies.into_iter().max();
+        if generation.is_none() && front.iter().any(|it| *it != 0) {
+            let path = self.path.display();
+            return Err(Error::corrupt(format!("{path} has no head, and something after it")));
+        }
+        self.generation = generation.unwrap_or(0);
         Ok(())
     }
 
     /// The next record, if there is a sound one.
     pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
         let mut prefix = [0u8; PREFIX_BYTES];
-        if self.capacity < self.end + PREFIX_BYTES as u64 {
-            self.capacity = self.file.metadata().map_err(|it| self.failed(&it))?.len();
-        }
         let read = self.file.read_at(&mut prefix, self.end).map_err(|it| self.failed(&it))?;
         let length = u64::from(LittleEndian::read_u32(&prefix));
         let is_ours = LittleEndian::read_u64(&prefix[8..]) == self.generation;
         let at = self.end + PREFIX_BYTES as u64;
-        if read < PREFIX_BYTES || length == 0 || !is_ours || CAPACITY_MAX < at + length {
+        if read < PREFIX_BYTES || length == 0 || !is_ours {
+            return Ok(None);
+        }
+        // Another daemon may have made the file longer.
+        self.capacity = self.file.metadata().map_err(|it| self.failed(&it))?.len();
+        if self.capacity < at + length {
             return Ok(None);
         }
         let mut content = vec![0; length as usize];
-        match self.file.read_exact_at(&mut content, at) {
-            Ok(()) => (),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(self.failed(&error)),
-        }
+        self.file.read_exact_at(&mut content, at).map_err(|error| self.failed(&error))?;
         if LittleEndian::read_u32(&prefix[4..]) != sum(self.generation, &content) {
             return Ok(None);
         }
@@ -150,6 +163,7 @@ impl Journal {
         self.end - RECORDS_AT
     }
 
+    /// Whether the file need not be longer than is usual; one record that is makes it so.
     pub fn has_room_for(&self, content: usize) -> bool {
         after(self.end, content) <= CAPACITY_MAX
     }
@@ -161,7 +175,9 @@ impl Journal {
             self.grow(end)?;
         }
         let mut record = vec![0u8; PREFIX_BYTES];
-        LittleEndian::write_u32(&mut record, content.len() as u32);
+        let length = u32::try_from(content.len());
+        let length = length.map_err(|_| Error::too_large("too many refs move in one step"))?;
+        LittleEndian::write_u32(&mut record, length);
         LittleEndian::write_u32(&mut record[4..], sum(self.generation, content));
         LittleEndian::write_u64(&mut record[8..], self.generation);
         record.extend_from_slice(content);
@@ -176,7 +192,8 @@ impl Journal {
 
     /// Zeros are written, not only reserved: a flush would have to note that they are in use.
     fn grow(&mut self, wanted: u64) -> Result<()> {
-        let capacity = wanted.max(2 * self.capacity).clamp(CAPACITY_MIN, CAPACITY_MAX);
+        let usual = (2 * self.capacity).clamp(CAPACITY_MIN, CAPACITY_MAX);
+        let capacity = wanted.max(usual).next_multiple_of(PAGE);
         let zeros = vec![0; (capacity - self.capacity) as usize];
         let grown = self.file.write_all_at(&zeros, self.capacity);
         grown.and_then(|()| self.file.sync_all()).map_err(|error| self.failed(&error))?;
