@@ -31,15 +31,14 @@ impl Ledger {
         if journal.is_empty() {
             return Ok(());
         }
-        let merged = match merged.is_empty() {
-            true => None,
-            false => Some(self.packs.put_for_good(&merged)?),
-        };
+        if !merged.is_empty() {
+            self.packs.put_for_good(&merged)?;
+        }
         self.flush_refs(&refs)?;
         self.journal()?.start_over()?;
         self.retire();
         for pack in std::mem::take(&mut self.steps) {
-            match whole.contains(&pack) || Some(&pack) == merged.as_ref() {
+            match whole.contains(&pack) {
                 true => self.packs.release(&pack),
                 // Somebody may be about to read it, and finds the other one the next time.
                 false => self.retired.push(pack),

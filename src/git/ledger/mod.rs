@@ -112,11 +112,11 @@ impl Ledger {
         if image.is_empty() {
             return Ok(Record { pack: None, image: None, moves });
         }
-        let pack = self.packs.put(&image)?;
         let is_inline = image.bytes() <= IMAGE_BYTES_MAX;
-        if !is_inline {
-            self.packs.flush(&pack)?;
-        }
+        let pack = match is_inline {
+            true => self.packs.put(&image)?,
+            false => self.packs.put_whole(&image)?,
+        };
         Ok(Record { pack: Some(pack), image: is_inline.then_some(image), moves })
     }
 

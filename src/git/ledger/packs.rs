@@ -1,14 +1,20 @@
 //! Packs of new objects, put where Git finds them.
 //!
 //! Until the journal has started over they are marked with a `.keep`, so that nobody's repack takes
-//! them away before refs lead to them.
+//! them away before refs lead to them. Those that the journal has too are told from all others by
+//! their names, which stay whole when the power goes, whatever becomes of the files.
 
 use std::{
     collections::{BTreeMap, HashSet},
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    process,
+    time::{SystemTime, UNIX_EPOCH},
 };
+
+use git2::Oid;
+use sha1::{Digest, Sha1};
 
 use crate::{
     error::{Error, Result},
@@ -18,11 +24,19 @@ use crate::{
 const KEEP: &[u8] = b"gitport: in its journal\n";
 /// Begins the names of files that are not whole yet.
 const TEMPORARY: &str = "tmp_gitport_";
+/// Begins the names of packs whose objects the journal has too: `gitport` in hexadecimal.
+const JOURNALED: &str = "676974706f7274";
+/// Packs that Git made have such files beside them, and mean more than their objects.
+const BESIDE: [&str; 5] = ["bitmap", "keep", "mtimes", "promisor", "rev"];
+/// Lists packs that must stay as they are.
+const LISTED: &str = "multi-pack-index";
 
 /// Packs up to this size are rolled up …
 const ROLLED_UP_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// … when there are so many of about the same size.
 const ROLLED_UP_MIN: usize = 8;
+/// So much at most becomes one pack at once.
+const MERGED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 pub struct PackFolder(PathBuf);
 
@@ -38,11 +52,34 @@ impl PackFolder {
     /// Writes a pack for as long as the journal has its objects too.
     pub fn put(&self, image: &Image) -> Result<String> {
         let (pack, hash) = image.pack();
-        let name = hash.to_string();
-        self.place(&self.file(&name, "keep"), KEEP)?;
-        self.place(&self.file(&name, "pack"), &pack)?;
-        self.replace(&self.file(&name, "idx"), &image.index(hash), false)?;
-        Ok(name)
+        let name = format!("{JOURNALED}{}", &unlike_any(hash)[JOURNALED.len()..]);
+        let written = self.place(&self.file(&name, "keep"), KEEP).and_then(|()| {
+            self.place(&self.file(&name, "pack"), &pack)?;
+            self.replace(&self.file(&name, "idx"), &image.index(hash), false)
+        });
+        self.or_remove(name, written)
+    }
+
+    /// Writes a pack that the journal only names: it is on disk when this returns.
+    pub fn put_whole(&self, image: &Image) -> Result<String> {
+        let (pack, hash) = image.pack();
+        let name = unlike_any(hash);
+        let index = image.index(hash);
+        let files = [("keep", KEEP), ("pack", &pack), ("idx", &index)];
+        let mut files = files.into_iter();
+        let written =
+            files.try_for_each(|(it, content)| self.replace(&self.file(&name, it), content, true));
+        self.or_remove(name, written.and_then(|()| self.sync()))
+    }
+
+    fn or_remove(&self, name: String, written: Result<()>) -> Result<String> {
+        match written {
+            Ok(()) => Ok(name),
+            Err(error) => {
+                self.remove(&name);
+                Err(error)
+            }
+        }
     }
 
     /// Writes a pack that is on disk for good when this returns.
@@ -51,8 +88,6 @@ impl PackFolder {
         let name = hash.to_string();
         self.replace(&self.file(&name, "pack"), &pack, true)?;
         self.replace(&self.file(&name, "idx"), &image.index(hash), true)?;
-        // The same objects may have been put here for a while.
-        self.remove_file(&name, "keep");
         self.sync()?;
         Ok(name)
     }
@@ -69,16 +104,6 @@ impl PackFolder {
             self.replace(&file, content, false)?;
         }
         Ok(())
-    }
-
-    /// Flushes a pack that was put here for a while.
-    pub fn flush(&self, name: &str) -> Result<()> {
-        for extension in ["pack", "idx"] {
-            let file = self.file(name, extension);
-            let flushed = File::open(&file).and_then(|it| it.sync_all());
-            flushed.map_err(|error| failed(&file, &error))?;
-        }
-        self.sync()
     }
 
     /// Removes a pack whose objects are elsewhere.
@@ -100,9 +125,12 @@ impl PackFolder {
     /// Makes one pack of small ones, as soon as there are several of about the same size: their
     /// number grows with the logarithm of what they hold, and so does how often it is copied.
     pub fn roll_up(&self) -> Result<()> {
-        let kept: HashSet<String> = self.names("keep").into_iter().collect();
+        if self.0.join(LISTED).exists() {
+            return Ok(());
+        }
+        let others: HashSet<String> = BESIDE.iter().flat_map(|it| self.names(it)).collect();
         let mut classes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        for name in self.names("idx").into_iter().filter(|it| !kept.contains(it)) {
+        for name in self.names("idx").into_iter().filter(|it| !others.contains(it)) {
             let Ok(metadata) = fs::metadata(self.file(&name, "pack")) else { continue };
             if metadata.len() <= ROLLED_UP_BYTES_MAX {
                 classes.entry(metadata.len().max(1).ilog(4)).or_default().push(name);
@@ -112,6 +140,9 @@ impl PackFolder {
             let mut merged = Image::default();
             let mut absorbed = Vec::new();
             for name in names {
+                if MERGED_BYTES_MAX <= merged.bytes() {
+                    break;
+                }
                 let files = ["pack", "idx"].map(|it| fs::read(self.file(&name, it)));
                 let [Ok(pack), Ok(index)] = files else { continue };
                 if let Some(image) = Image::read(&pack, &index) {
@@ -127,11 +158,16 @@ impl PackFolder {
         Ok(())
     }
 
-    /// The packs that were put here for a while, by their names.
-    pub fn kept(&self) -> Vec<String> {
-        let mut kept = self.names("keep");
-        kept.retain(|it| fs::read(self.file(it, "keep")).is_ok_and(|it| it == KEEP));
-        kept
+    /// Removes what dead writers left, but for packs that the journal names.
+    pub fn sweep(&self, named: &[String]) {
+        self.sweep_temporary();
+        let is_superfluous = |it: &String| it.starts_with(JOURNALED) && !named.contains(it);
+        let files = ["idx", "pack", "keep"].iter().flat_map(|it| self.names(it));
+        files.filter(is_superfluous).for_each(|it| self.remove(&it));
+        // Whether something leads to their objects, housekeeping finds out.
+        let is_ours = |it: &String| fs::read(self.file(it, "keep")).is_ok_and(|it| it == KEEP);
+        let kept = self.names("keep").into_iter();
+        kept.filter(|it| !named.contains(it) && is_ours(it)).for_each(|it| self.release(&it));
     }
 
     fn names(&self, extension: &str) -> Vec<String> {
@@ -144,8 +180,7 @@ impl PackFolder {
         names.filter_map(name).collect()
     }
 
-    /// Removes what a dead writer had not finished.
-    pub fn sweep_temporary(&self) {
+    fn sweep_temporary(&self) {
         for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_some_and(|it| it.starts_with(TEMPORARY)) {
                 let _ = fs::remove_file(entry.path());
@@ -184,6 +219,13 @@ impl PackFolder {
             failed(file, &error)
         })
     }
+}
+
+/// A name that no pack here ever had: one that is there already may be somebody's only copy.
+fn unlike_any(hash: Oid) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let salt = format!("{hash} {} {}", now.as_nanos(), process::id());
+    Oid::from_bytes(&Sha1::digest(salt)).expect("a hash has this length").to_string()
 }
 
 fn failed(file: &Path, error: &io::Error) -> Error {

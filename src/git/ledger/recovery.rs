@@ -37,8 +37,10 @@ impl Ledger {
             self.journal = None;
             return Err(error);
         }
-        if site.right.follows_unfinished() {
-            self.sweep_packs();
+        if is_new || site.right.follows_unfinished() {
+            // Whoever was killed between two steps left no other sign.
+            self.packs.sweep(&self.steps);
+            self.retired.clear();
         }
         if self.is_doubtful {
             self.checkpoint()?;
@@ -116,20 +118,9 @@ impl Ledger {
 
     /// Removes the locks of the dead; false where one may be in use after all.
     fn sweep(&self, site: &Site) -> bool {
-        self.packs.sweep_temporary();
         let is_lock = |name: &str| name.ends_with(".lock");
         let mut files = files_below(&self.common_folder.join(REFS), &is_lock);
         files.extend([PACKED_LOCK, PACKED_NEW, HEAD_LOCK].map(|it| self.common_folder.join(it)));
         site.right.sweep(&self.common_folder, files, site.watch)
-    }
-
-    /// Removes packs that a dead writer put there and was not answered for.
-    fn sweep_packs(&mut self) {
-        for pack in self.packs.kept() {
-            if !self.steps.contains(&pack) {
-                self.packs.remove(&pack);
-            }
-        }
-        self.retired.clear();
     }
 }
