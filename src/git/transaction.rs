@@ -79,6 +79,7 @@ impl<'a> Transaction<'a> {
     /// Takes back what was done since.
     pub fn go_back(&mut self, to: &Savepoint) {
         self.image.go_back(to.image);
+        self.fresh.retain(|id, _| self.image.contains(*id));
         self.moves.truncate(to.moves);
         self.moved = self.moves.iter().map(|it| (it.name.clone(), it.to())).collect();
         (self.is_one, self.is_durable) = (to.is_one, to.is_durable);

@@ -87,6 +87,10 @@ impl Image {
         self.objects.is_empty()
     }
 
+    pub fn contains(&self, id: Oid) -> bool {
+        self.places.contains_key(id.as_bytes())
+    }
+
     pub fn bytes(&self) -> usize {
         self.entries.len()
     }
@@ -138,7 +142,7 @@ impl Image {
         let at = self.entries.len();
         write(&mut self.entries);
         let sum = crc32fast::hash(&self.entries[at..]);
-        let depth = base.map_or(0, |it| self.objects[it as usize].depth + 1);
+        let depth = base.map_or(0, |it| self.objects[it as usize].depth.saturating_add(1));
         let at = u32::try_from(at).expect("images are bounded");
         self.places.insert(id, self.objects.len());
         self.objects.push(Placed { id, at, sum, base, depth });
