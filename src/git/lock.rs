@@ -215,7 +215,10 @@ impl Writer {
     fn is_due(&self, modified: SystemTime) -> bool {
         // A time in the future says nothing about its age.
         let Ok(age) = SystemTime::now().duration_since(modified) else { return false };
-        STALE <= age || self.interrupted.is_some_and(|since| since <= modified)
+        // Who wrote before the machine started died with it at the latest.
+        STALE <= age
+            || living::started().is_some_and(|started| modified < started)
+            || self.interrupted.is_some_and(|since| since <= modified)
     }
 }
 

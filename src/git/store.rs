@@ -123,6 +123,22 @@ impl Store {
         ledgers.entry(common_folder.to_owned()).or_insert_with(new).clone()
     }
 
+    /// Carries out what an earlier daemon was answered for, before anybody reads what was before.
+    fn catch_up(&self, repository: &Repository) {
+        let folder = repository.common_folder();
+        let is_known =
+            self.ledgers.lock().expect("nobody panics with the lock").contains_key(folder);
+        if is_known || !Ledger::is_left_at(folder) {
+            return;
+        }
+        let ledger = self.ledger(folder);
+        let mut ledger = ledger.lock().expect("nobody panics with the lock");
+        if let Err(error) = ledger.enter(repository, &Watch::default()) {
+            // Who may not write here reads what there is, and the next writer tries again.
+            log::warn!("{}: {error}", folder.display());
+        }
+    }
+
     /// What can be done after the answers: with many small packs every read gets slower.
     pub fn clear_up(&self, path: &RepositoryPath, watch: &Watch) -> Result<()> {
         let repository = self.open(path, Instant::now())?;
@@ -204,6 +220,7 @@ impl Store {
         self.root.confine(path)?;
         let repository = Repository::open(path)?;
         self.root.confine_repository(&repository)?;
+        self.catch_up(&repository);
         let identity = Identity::of(path, repository.objects().tip.folders())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
         match self.lock().get(path.as_os_str()) {

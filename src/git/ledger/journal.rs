@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The name of the file in the folder that all worktrees share.
-const NAME: &str = "gitport-journal";
+pub const NAME: &str = "gitport-journal";
 const SIGNATURE: &[u8; 8] = b"gitportJ";
 /// Of the whole file. Another one is refused, so that an older program cannot misread it.
 const VERSION: u32 = 1;

@@ -15,7 +15,10 @@ mod packs;
 mod record;
 mod recovery;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use git2::Oid;
 
@@ -72,6 +75,11 @@ impl Ledger {
             trees: Cache::new(TREES_BYTES_MAX),
             roots: Cache::new(ROOTS_MAX),
         }
+    }
+
+    /// Whether there is a journal, in which something may wait to be carried out.
+    pub fn is_left_at(common_folder: &Path) -> bool {
+        common_folder.join(journal::NAME).exists()
     }
 
     /// The right to write, with everything that earlier writers were answered for carried out.

@@ -5,7 +5,8 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    time::SystemTime,
+    sync::OnceLock,
+    time::{Duration, SystemTime},
 };
 
 /// What the living have to do with one repository.
@@ -59,6 +60,16 @@ fn is_git_inside(process: &Path, tops: &[PathBuf]) -> bool {
         && name.trim() != env!("CARGO_PKG_NAME")
         && fs::read_link(process.join("cwd"))
             .is_ok_and(|folder| tops.iter().any(|top| folder.starts_with(top)))
+}
+
+/// When the machine started, as far as it tells.
+pub(super) fn started() -> Option<SystemTime> {
+    static STARTED: OnceLock<Option<SystemTime>> = OnceLock::new();
+    *STARTED.get_or_init(|| {
+        let text = fs::read_to_string("/proc/stat").ok()?;
+        let seconds = text.lines().find_map(|it| it.strip_prefix("btime "))?.trim();
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.parse().ok()?))
+    })
 }
 
 /// A file as it was when it was looked at.
