@@ -44,9 +44,9 @@ impl Dispatch {
                 }
             }
         }
-        if let Err(error) =
-            self.store.clear_up(&RepositoryPath::resolved_to(&path), &Watch::default())
-        {
+        let place = RepositoryPath::resolved_to(&path);
+        let clear_up = || self.store.clear_up(&place, &Watch::default());
+        if let Err(error) = guarded(clear_up).and_then(|it| it) {
             log::warn!("{}: {error}", path.display());
         }
         let next = self.board().leave(&path);
@@ -64,11 +64,14 @@ impl Dispatch {
         let count = works.len();
         let asked = Instant::now();
         let path = RepositoryPath::resolved_to(path);
-        let changed = self.store.change(&path, asked, &Watch::default(), |transaction| {
-            let works = works.into_iter();
-            works.map(|(ticket, work)| self.run_in(transaction, &ticket, work, asked)).collect()
-        });
-        match changed {
+        let watch = Watch::default();
+        let change = || {
+            self.store.change(&path, asked, &watch, |transaction| {
+                let works = works.into_iter();
+                works.map(|(ticket, work)| self.run_in(transaction, &ticket, work, asked)).collect()
+            })
+        };
+        match guarded(change).and_then(|it| it) {
             Ok((results, Ok(()))) => results,
             Ok((results, Err(error))) => {
                 let results: Vec<Result<Vec<u8>>> = results;

@@ -120,7 +120,12 @@ impl Store {
     fn ledger(&self, common_folder: &Path) -> Arc<Mutex<Ledger>> {
         let mut ledgers = self.ledgers.lock().expect("nobody panics with the lock");
         let new = || Arc::new(Mutex::new(Ledger::new(common_folder.to_owned())));
-        ledgers.entry(common_folder.to_owned()).or_insert_with(new).clone()
+        let ledger = ledgers.entry(common_folder.to_owned()).or_insert_with(new);
+        if ledger.is_poisoned() {
+            // What a panic went through is not trusted any more; the journal knows all that counts.
+            *ledger = new();
+        }
+        ledger.clone()
     }
 
     /// Carries out what an earlier daemon was answered for, before anybody reads what was before.
