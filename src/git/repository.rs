@@ -1,6 +1,6 @@
 //! One open repository: what it is, and what its revisions name.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{cell::OnceCell, path::Path, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ const HEAD_TRIES: usize = 100;
 pub struct Repository {
     pub(super) inner: git2::Repository,
     pub(super) objects: Arc<Objects>,
+    /// Name and email, read once: where the configuration changes, the handle is another one.
+    owner: OnceCell<(Vec<u8>, Vec<u8>)>,
     /// When what is asked of it now was asked.
     pub(super) asked: Instant,
 }
@@ -164,14 +166,19 @@ impl Repository {
 
     /// Who changes the repository where nobody says who: as its own configuration has it.
     pub fn owner(&self) -> Person {
+        let (name, email) = self.owner.get_or_init(|| self.find_owner()).clone();
+        Person { name, email, time: now(), offset: 0 }
+    }
+
+    fn find_owner(&self) -> (Vec<u8>, Vec<u8>) {
         let config = self.inner.config().ok();
         let text = |key| config.as_ref().and_then(|it| it.get_string(key).ok());
         let own = |key, other: &str| text(key).unwrap_or_else(|| other.to_owned()).into_bytes();
         let (name, email) = (own("user.name", "gitport"), own("user.email", "gitport@localhost"));
         let person = Person { name, email, time: now(), offset: 0 };
         match person.check("user.name") {
-            Ok(()) => person,
-            Err(_) => Person { name: b"gitport".to_vec(), email: Vec::new(), ..person },
+            Ok(()) => (person.name, person.email),
+            Err(_) => (b"gitport".to_vec(), Vec::new()),
         }
     }
 
@@ -246,7 +253,7 @@ impl Repository {
 impl From<git2::Repository> for Repository {
     fn from(inner: git2::Repository) -> Repository {
         let objects = Arc::new(Objects::new(inner.path(), inner.commondir()));
-        Repository { inner, objects, asked: Instant::now() }
+        Repository { inner, objects, owner: OnceCell::new(), asked: Instant::now() }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Fails when a reply is not what the words beside it say.
 
+mod keep;
 mod screen;
 mod stage;
 
@@ -29,12 +30,21 @@ pub fn demo() -> ExitCode {
 
 fn perform() -> io::Result<()> {
     let folder = Folder::create()?;
-    let daemon = Supervisor::start(&[supervisor::flag("--root", folder.path())])?;
+    let daemon = start(&folder)?;
     let interrupt = Interrupt::watch(&daemon.process)?;
     let outcome = Stage::build(&folder).and_then(|stage| play(&stage, daemon));
     drop(folder);
     interrupt.obey();
     outcome
+}
+
+/// One that keeps workspaces inside of the folder, and goes nowhere else.
+fn start(folder: &Folder) -> io::Result<Supervisor> {
+    let data = folder.path().join("data");
+    Supervisor::start(&[
+        supervisor::flag("--root", folder.path()),
+        supervisor::flag("--data", &data),
+    ])
 }
 
 fn play(stage: &Stage, daemon: Supervisor) -> io::Result<()> {
@@ -44,6 +54,7 @@ fn play(stage: &Stage, daemon: Supervisor) -> io::Result<()> {
     player.look_around(stage)?;
     player.fail(stage)?;
     player.ask_two_at_once(stage)?;
+    player.keep_a_workspace(stage)?;
     player.shut_down()
 }
 

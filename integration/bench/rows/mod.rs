@@ -1,5 +1,6 @@
 //! Every benchmark, with the rows of the table it gives.
 
+mod commit;
 mod elixir;
 mod network;
 mod ping;
@@ -19,6 +20,8 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[ping::ECHO], run: ping::echo },
     Benchmark { rows: &[read::FIRST, read::WARM], run: read::outstanding },
     Benchmark { rows: &[read::SINGLE, read::SINGLE_WARM, read::SHOW], run: read::single },
+    Benchmark { rows: &[commit::NESTED, commit::FLAT], run: commit::outstanding },
+    Benchmark { rows: &[commit::ONE, commit::PLUMBING], run: commit::one },
     Benchmark { rows: &[elixir::READS], run: elixir::reads },
     Benchmark { rows: &[ping::SLOW_CLONES], run: ping::slow_clones },
     Benchmark { rows: &network::NOTHING_HTTP, run: network::nothing_new_http },

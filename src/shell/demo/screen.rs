@@ -36,14 +36,14 @@ impl Screen {
     }
 
     pub fn open(&self, stage: &Stage) -> io::Result<()> {
-        let (folder, url, remark) = (stage.folder().display(), stage.url(), stage.remark());
+        let (folder, url, remark) = (stage.folder().path().display(), stage.url(), stage.remark());
         let title = self.paint(Colour::Bold, "gitport plays its own supervisor");
         self.say(&format!(
             "{title}\n\n\
              It starts a daemon, writes requests to its stdin and reads replies from its stdout.\n\
              Each is a length of four bytes and that many bytes of msgpack, shown here as JSON.\n\
              \n  \
-             daemon      gitport serve --root={folder}\n  \
+             daemon      gitport serve --root={folder} --data={folder}/data\n  \
              repository  {url}\n              {remark}\n"
         ))
     }

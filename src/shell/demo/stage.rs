@@ -40,8 +40,8 @@ impl Stage<'_> {
         Ok(Stage { folder, url, is_served: port.is_some() })
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder.0
+    pub fn folder(&self) -> &Folder {
+        self.folder
     }
 
     pub fn url(&self) -> &str {
