@@ -6,10 +6,13 @@ use git2::Oid;
 use serde::Serialize;
 
 use super::{
-    FileName, Transaction, edit::Entry, pack::Kind, refs::Branch, repository::Sha,
+    FileName, Transaction, edit::Entry, pack::Kind, reflog, refs::Branch, repository::Sha,
     transaction::Node, tree,
 };
 use crate::error::{Error, Result};
+
+/// What a reflog says of a first commit.
+const INITIAL: &str = "commit (initial)";
 
 /// What a commit shall be.
 pub struct Draft {
@@ -147,7 +150,7 @@ impl Person {
         Ok(())
     }
 
-    fn line(&self, role: &str) -> Vec<u8> {
+    pub fn line(&self, role: &str) -> Vec<u8> {
         let sign = if self.offset < 0 { '-' } else { '+' };
         let (hours, minutes) = (self.offset.abs() / 60, self.offset.abs() % 60);
         let time = format!("> {} {sign}{hours:02}{minutes:02}\n", self.time);
@@ -222,7 +225,8 @@ impl Transaction<'_> {
         if let Files::Named(_) = draft.files {
             self.follow(&draft.branch, before, tree)?;
         }
-        self.move_to(&reference, Some(commit))?;
+        let why = reflog::subject(if parent.is_some() { "commit" } else { INITIAL }, message);
+        self.move_because(&reference, Some(commit), committer, &why)?;
         Ok(Committed { commit: Sha::from(commit), tree: Sha::from(tree) })
     }
 

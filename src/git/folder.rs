@@ -37,6 +37,14 @@ pub fn files_below(folder: &Path, is_wanted: &impl Fn(&str) -> bool) -> Vec<Path
     files
 }
 
+/// Removes a folder in which there is nothing but folders.
+pub fn remove_empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        remove_empty(&entry?.path())?;
+    }
+    fs::remove_dir(folder)
+}
+
 pub struct Folder {
     descriptor: OwnedFd,
     is_bare_repository: bool,

@@ -13,9 +13,9 @@ use std::{
 use git2::{IndexEntry, Oid};
 
 use super::{
-    FileName, Range, RawName, Repository,
+    FileName, Range, RawName, Repository, Transaction,
     checkout::{Change, Head, IndexLock, path},
-    edit,
+    edit::{self, Entry},
     folder::Folder,
     hash::object_id,
     lock::{HEAD_LOCK, INDEX_LOCK, Writer},
@@ -94,9 +94,9 @@ impl Follow {
     }
 
     /// Fails where files that Git knows nothing of are where these would be written.
-    pub fn expect_room(&self, added: &[(Vec<u8>, edit::Entry)]) -> Result<()> {
+    pub fn expect_room(&self, added: &[(Vec<u8>, Entry)]) -> Result<()> {
         let folder = Folder::open(&self.top)?;
-        let is_other = |(name, entry): &&(Vec<u8>, edit::Entry)| {
+        let is_other = |(name, entry): &&(Vec<u8>, Entry)| {
             let place = self.top.join(path(name));
             let Ok(metadata) = fs::symlink_metadata(&place) else { return false };
             let is_file = metadata.is_file() && tree::Kind::of(entry.mode) == tree::Kind::File;
@@ -148,6 +148,62 @@ impl Follow {
 
     pub fn top(&self) -> &Path {
         &self.top
+    }
+}
+
+impl Transaction<'_> {
+    /// The worktree of a branch will be what its new commit says, if it was what its old one said.
+    pub fn follow(&mut self, branch: &Branch, before: Option<Oid>, after: Oid) -> Result<()> {
+        let reference = branch.reference();
+        if !self.follows.iter().any(|(it, _)| it == branch) {
+            let Some(follow) = self.take_follow(&reference)? else { return Ok(()) };
+            if let Err(error) = follow.expect_clean(self.repository(), branch) {
+                follow.give_up();
+                return Err(error);
+            }
+            self.follows.push((branch.clone(), follow));
+        }
+        let mut added = Vec::new();
+        self.added(before, after, &mut Vec::new(), &mut added)?;
+        let follow = self.follows.iter().find(|(it, _)| it == branch);
+        follow.map_or(Ok(()), |(_, it)| it.expect_room(&added))
+    }
+
+    pub fn take_follow(&self, reference: &str) -> Result<Option<Follow>> {
+        Follow::take(self.repository(), reference, self.watch())
+    }
+
+    pub fn put_follow(&mut self, branch: &Branch, follow: Follow) {
+        self.follows.push((branch.clone(), follow));
+    }
+
+    /// The files of one tree that another one has not.
+    fn added(
+        &mut self,
+        before: Option<Oid>,
+        after: Oid,
+        above: &mut Vec<u8>,
+        added: &mut Vec<(Vec<u8>, Entry)>,
+    ) -> Result<()> {
+        if before == Some(after) {
+            return Ok(());
+        }
+        let old = before.map(|it| self.content(it, Kind::Tree)).transpose()?;
+        let new = self.content(after, Kind::Tree)?;
+        for (name, entry) in edit::entries(&new) {
+            let was = old.as_ref().and_then(|it| edit::find(it, name));
+            let length = above.len();
+            above.extend_from_slice(name);
+            if entry.is_folder() {
+                let was = was.filter(Entry::is_folder).map(|it| it.id);
+                above.push(b'/');
+                self.added(was, entry.id, above, added)?;
+            } else if was.is_none() {
+                added.push((above.clone(), entry));
+            }
+            above.truncate(length);
+        }
+        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ mod lock;
 mod name;
 mod objects;
 mod pack;
+mod reflog;
 mod refs;
 pub mod remote;
 mod repository;

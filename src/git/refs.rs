@@ -8,8 +8,12 @@ pub const PACKED: &str = "packed-refs";
 /// What is read and written in a Git folder besides objects.
 pub const IN_A_GIT_FOLDER: &[&str] =
     &["HEAD", "config", "index", "logs", PACKED, "refs", "refs/heads", "refs/remotes"];
+/// The folder of the reflogs.
+pub const LOGS: &str = "logs";
+pub const NOTES: &str = "refs/notes/";
 /// The folder of all refs but `HEAD`.
 pub const REFS: &str = "refs/";
+pub const REMOTES: &str = "refs/remotes/";
 pub const REPLACEMENTS: &str = "refs/replace/";
 pub const TAGS: &str = "refs/tags/";
 pub const TRACKING: &str = "refs/remotes/origin/";

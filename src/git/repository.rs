@@ -157,9 +157,12 @@ impl Repository {
 
     /// What an annotated tag stands for in the end; nothing for another object.
     pub(super) fn peeled(&self, id: git2::Oid) -> Result<Option<git2::Oid>> {
-        let object = self.inner.find_object(id, None)?;
-        match object.kind() {
-            Some(git2::ObjectType::Tag) => Ok(Some(object.peel(git2::ObjectType::Any)?.id())),
+        let (_, kind) = self.inner.odb()?.read_header(id)?;
+        match kind {
+            git2::ObjectType::Tag => {
+                let tag = self.inner.find_object(id, Some(kind))?;
+                Ok(Some(tag.peel(git2::ObjectType::Any)?.id()))
+            }
             _ => Ok(None),
         }
     }
@@ -180,6 +183,11 @@ impl Repository {
             Ok(()) => (person.name, person.email),
             Err(_) => (b"gitport".to_vec(), Vec::new()),
         }
+    }
+
+    /// The ref that `HEAD` stands for.
+    pub(super) fn head_target(&self) -> Option<Vec<u8>> {
+        head_target(&self.git_folder().join("HEAD"))
     }
 
     /// The branch that `HEAD` is on.
@@ -255,6 +263,12 @@ impl From<git2::Repository> for Repository {
         let objects = Arc::new(Objects::new(inner.path(), inner.commondir()));
         Repository { inner, objects, owner: OnceCell::new(), asked: Instant::now() }
     }
+}
+
+/// The ref that a `HEAD` stands for.
+pub(super) fn head_target(file: &Path) -> Option<Vec<u8>> {
+    let content = std::fs::read(file).ok()?;
+    Some(content.strip_prefix(b"ref:")?.trim_ascii().to_vec())
 }
 
 /// What a message or a name is on the wire.

@@ -11,15 +11,19 @@ use foldhash::fast::RandomState;
 use git2::Oid;
 
 use super::{
-    Repository,
+    Person, Repository,
     edit::{self, Entry},
     follow::Follow,
     hash::object_id,
     ledger::{Held, Ledger, Move, Site, Step},
     pack::{Image, Kind, Mark},
+    reflog::Line,
     refs::{self, Branch},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    watch::Watch,
+};
 
 pub struct Transaction<'a> {
     site: Site<'a>,
@@ -30,17 +34,20 @@ pub struct Transaction<'a> {
     /// Refs that were looked at: nobody else can move them until this is over.
     held: BTreeMap<String, Held>,
     moves: Vec<Move>,
-    moved: HashMap<String, Option<Oid>, RandomState>,
+    /// What the reflogs say of these moves.
+    lines: Vec<Line>,
+    moved: BTreeMap<String, Option<Oid>>,
     is_one: bool,
     is_durable: bool,
     /// Worktrees whose branches move, by these.
-    follows: Vec<(Branch, Follow)>,
+    pub(super) follows: Vec<(Branch, Follow)>,
 }
 
 /// How far a transaction was.
 pub struct Savepoint {
     image: Mark,
     moves: usize,
+    lines: usize,
     is_one: bool,
     is_durable: bool,
     follows: usize,
@@ -55,7 +62,8 @@ impl<'a> Transaction<'a> {
             fresh: HashMap::default(),
             held: BTreeMap::new(),
             moves: Vec::new(),
-            moved: HashMap::default(),
+            lines: Vec::new(),
+            moved: BTreeMap::new(),
             is_one: false,
             is_durable: false,
             follows: Vec::new(),
@@ -66,10 +74,15 @@ impl<'a> Transaction<'a> {
         self.site.repository
     }
 
+    pub fn watch(&self) -> &'a Watch {
+        self.site.watch
+    }
+
     pub fn savepoint(&self) -> Savepoint {
         Savepoint {
             image: self.image.mark(),
             moves: self.moves.len(),
+            lines: self.lines.len(),
             is_one: self.is_one,
             is_durable: self.is_durable,
             follows: self.follows.len(),
@@ -79,8 +92,9 @@ impl<'a> Transaction<'a> {
     /// Takes back what was done since.
     pub fn go_back(&mut self, to: &Savepoint) {
         self.image.go_back(to.image);
-        self.fresh.retain(|id, _| self.image.contains(*id));
+        self.fresh.retain(|id, _| self.image.has(*id));
         self.moves.truncate(to.moves);
+        self.lines.truncate(to.lines);
         self.moved = self.moves.iter().map(|it| (it.name.clone(), it.to())).collect();
         (self.is_one, self.is_durable) = (to.is_one, to.is_durable);
         self.follows.drain(to.follows..).for_each(|(_, it)| it.give_up());
@@ -120,6 +134,30 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
+    /// The same, with a line in the reflogs that Git keeps.
+    pub fn move_because(
+        &mut self,
+        name: &str,
+        to: Option<Oid>,
+        who: &Person,
+        why: &[u8],
+    ) -> Result<()> {
+        let from = self.at(name)?;
+        self.move_to(name, to)?;
+        self.lines.push(Line::new(name, from, to, who, why));
+        Ok(())
+    }
+
+    /// Where this transaction leaves a ref that it moves.
+    pub fn moved(&self, name: &str) -> Option<Option<Oid>> {
+        self.moved.get(name).copied()
+    }
+
+    /// An object that nobody else can see yet.
+    pub fn fresh(&self, id: Oid) -> Option<(Kind, Arc<Vec<u8>>)> {
+        self.fresh.get(&id).cloned()
+    }
+
     /// Fails where a ref is in the way: one cannot lie below another one, as in a folder.
     fn expect_place(&self, name: &str) -> Result<()> {
         let in_the_way = |other: &str| {
@@ -138,8 +176,8 @@ impl<'a> Transaction<'a> {
             }
         }
         let folder = format!("{name}/");
-        let below = self.moved.iter().find(|(it, to)| to.is_some() && it.starts_with(&folder));
-        match below {
+        let mut below = self.moved.range(folder.clone()..).take_while(|it| it.0.starts_with(&folder));
+        match below.find(|(_, to)| to.is_some()) {
             Some((below, _)) => Err(in_the_way(below)),
             None if self.ledger.has_ref_below(name, |it| self.moved.get(it) == Some(&None)) => {
                 Err(in_the_way(&folder))
@@ -269,60 +307,6 @@ impl<'a> Transaction<'a> {
         self.add(Kind::Tree, Vec::new())
     }
 
-    /// The worktree of a branch will be what its new commit says, if it was what its old one said.
-    pub fn follow(&mut self, branch: &Branch, before: Option<Oid>, after: Oid) -> Result<()> {
-        let reference = branch.reference();
-        if !self.follows.iter().any(|(it, _)| it == branch) {
-            let Some(follow) = self.take_follow(&reference)? else { return Ok(()) };
-            if let Err(error) = follow.expect_clean(self.repository(), branch) {
-                follow.give_up();
-                return Err(error);
-            }
-            self.follows.push((branch.clone(), follow));
-        }
-        let mut added = Vec::new();
-        self.added(before, after, &mut Vec::new(), &mut added)?;
-        let follow = self.follows.iter().find(|(it, _)| it == branch);
-        follow.map_or(Ok(()), |(_, it)| it.expect_room(&added))
-    }
-
-    pub fn take_follow(&self, reference: &str) -> Result<Option<Follow>> {
-        Follow::take(self.repository(), reference, self.site.watch)
-    }
-
-    pub fn put_follow(&mut self, branch: &Branch, follow: Follow) {
-        self.follows.push((branch.clone(), follow));
-    }
-
-    /// The files of one tree that another one has not.
-    fn added(
-        &mut self,
-        before: Option<Oid>,
-        after: Oid,
-        above: &mut Vec<u8>,
-        added: &mut Vec<(Vec<u8>, Entry)>,
-    ) -> Result<()> {
-        if before == Some(after) {
-            return Ok(());
-        }
-        let old = before.map(|it| self.content(it, Kind::Tree)).transpose()?;
-        let new = self.content(after, Kind::Tree)?;
-        for (name, entry) in edit::entries(&new) {
-            let was = old.as_ref().and_then(|it| edit::find(it, name));
-            let length = above.len();
-            above.extend_from_slice(name);
-            if entry.is_folder() {
-                let was = was.filter(Entry::is_folder).map(|it| it.id);
-                above.push(b'/');
-                self.added(was, entry.id, above, added)?;
-            } else if was.is_none() {
-                added.push((above.clone(), entry));
-            }
-            above.truncate(length);
-        }
-        Ok(())
-    }
-
     /// Makes all of it one durable step.
     pub fn carry_out(mut self) -> Result<()> {
         let mut follows = Vec::new();
@@ -331,8 +315,8 @@ impl<'a> Transaction<'a> {
             let tree = commit.map(|it| self.tree_of(it)).transpose()?;
             follows.extend(tree.map(|it| (it, follow)));
         }
-        let Transaction { image, moves, held, is_one, is_durable, .. } = self;
-        let step = Step { image, moves, held, is_one, is_durable, follows };
+        let Transaction { image, moves, lines, held, is_one, is_durable, .. } = self;
+        let step = Step { image, moves, lines, held, is_one, is_durable, follows };
         self.ledger.carry_out(step, &mut self.site)
     }
 }

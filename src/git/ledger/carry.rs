@@ -12,7 +12,13 @@ use git2::Oid;
 use super::{Held, Ledger, Move, Site, packed::Wanted, record::combined};
 use crate::{
     error::{Error, Result},
-    git::{follow::Follow, lock::PACKED_LOCK, pack::Image, refs::PACKED},
+    git::{
+        follow::Follow,
+        lock::PACKED_LOCK,
+        pack::Image,
+        reflog::{self, Line},
+        refs::PACKED,
+    },
 };
 
 /// Git writes the file it will be under this name.
@@ -26,6 +32,8 @@ pub struct Step {
     pub image: Image,
     /// In their order; one ref may move several times.
     pub moves: Vec<Move>,
+    /// What the reflogs say of them.
+    pub lines: Vec<Line>,
     pub held: BTreeMap<String, Held>,
     /// Whether nobody may see some refs moved and others not.
     pub is_one: bool,
@@ -38,7 +46,7 @@ impl Ledger {
     /// Makes a step durable and carries it out. When this fails, nothing of it is to be seen, or
     /// the next writer carries it out.
     pub fn carry_out(&mut self, step: Step, site: &mut Site) -> Result<()> {
-        let Step { image, moves, mut held, is_one, is_durable, mut follows } = step;
+        let Step { image, moves, lines, mut held, is_one, is_durable, mut follows } = step;
         let mut last = combined(&moves);
         last.retain(|_, it| it.from() != it.to());
         if last.is_empty() {
@@ -74,6 +82,7 @@ impl Ledger {
                     log::error!("a worktree does not follow its branch: {error}");
                 }
             }
+            reflog::write(site.repository, &lines);
             self.journal()?.mark_carried_out()
         });
         match moved {

@@ -11,7 +11,7 @@ use git2::Oid;
 use super::{Site, packed::Packed};
 use crate::{
     error::{Error, Result},
-    git::folder::files_below,
+    git::folder::{files_below, remove_empty},
 };
 
 /// A ref that nobody else can move.
@@ -143,13 +143,6 @@ pub fn loose_below(common_folder: &Path, name: &str) -> Vec<String> {
     let files = files_below(&common_folder.join(name), &|it| !it.ends_with(".lock"));
     let name = |it: &PathBuf| Some(it.strip_prefix(common_folder).ok()?.to_str()?.to_owned());
     files.iter().filter_map(name).collect()
-}
-
-fn remove_empty(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        remove_empty(&entry?.path())?;
-    }
-    fs::remove_dir(folder)
 }
 
 fn in_the_way(name: &str, error: &io::Error) -> Error {

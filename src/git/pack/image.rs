@@ -87,16 +87,12 @@ impl Image {
         self.objects.is_empty()
     }
 
-    pub fn contains(&self, id: Oid) -> bool {
-        self.places.contains_key(id.as_bytes())
-    }
-
     pub fn bytes(&self) -> usize {
         self.entries.len()
     }
 
-    pub fn ids(&self) -> impl Iterator<Item = Oid> {
-        self.objects.iter().map(|it| Oid::from_bytes(&it.id).expect("an id has this length"))
+    pub fn has(&self, id: Oid) -> bool {
+        self.places.contains_key(id.as_bytes())
     }
 
     /// Adds an object, unless it is there.
