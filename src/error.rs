@@ -3,7 +3,7 @@
 //! [`Code`] is for programs: clients branch on it, so it is part of the protocol. The message is
 //! for people and may change at any time. Details are facts a program may want beside the code.
 
-use std::{fmt, io};
+use std::{collections::BTreeMap, fmt, io};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -19,11 +19,18 @@ pub struct Error {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum Detail {
+    Nothing(()),
     Number(u64),
     Text(String),
-    List(Vec<String>),
-    /// Nil: that there is none is the fact.
-    Nothing,
+    Bytes(serde_bytes::ByteBuf),
+    List(Vec<Detail>),
+    Map(BTreeMap<String, Detail>),
+}
+
+impl Detail {
+    pub fn map<const N: usize>(facts: [(&str, Detail); N]) -> Detail {
+        Detail::Map(facts.into_iter().map(|(name, it)| (name.to_owned(), it)).collect())
+    }
 }
 
 /// Declares [`Code`] and one constructor for each, so that no list of codes can forget one.
@@ -144,6 +151,12 @@ impl From<&str> for Detail {
 impl From<String> for Detail {
     fn from(text: String) -> Detail {
         Detail::Text(text)
+    }
+}
+
+impl From<Vec<Detail>> for Detail {
+    fn from(list: Vec<Detail>) -> Detail {
+        Detail::List(list)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Reads nothing but what a request names: no configuration of the user or the machine, no hook.
 
 mod aside;
+mod branches;
 mod cache;
 mod checkout;
 mod commit;
@@ -20,27 +21,33 @@ mod lock;
 mod name;
 mod objects;
 mod pack;
+mod references;
 mod reflog;
 mod refs;
 pub mod remote;
 mod repository;
+mod revisions;
 mod root;
 mod stage;
 #[allow(dead_code, unused_imports, reason = "operations that sign and verify come next")]
 mod signature;
 mod status;
 mod store;
+mod tags;
 mod tip;
 mod transaction;
 mod tree;
 mod trees;
 mod workspaces;
+mod updates;
 mod worktree;
 
 use std::{env, path::PathBuf, process::Command, sync::Once};
 
 pub use self::{
     commit::{Change, Committed, Draft, Expect, Files, Message, Mode, Person, What, now},
+    branches::{BranchChange, BranchDraft, BranchMoved, BranchPage},
+    commit::{Change, Committed, Draft, Expect, Message, Mode, Person, What, now},
     diff::{Changes, DiffQuery},
     export::{Export, Format, Output},
     folder::Folder,
@@ -48,13 +55,18 @@ pub use self::{
     name::{FileName, RawName, RepositoryPath, Text},
     refs::Branch,
     remote::{Access, Auth, Network, Pushed, Reason, Remote, Transport, Update},
+    references::{Pattern, RefPage, RefQuery},
+    refs::{Branch, RefName, Tag},
+    remote::{Access, Auth, Network, Remote, Transport},
     repository::Repository,
     root::Root,
     status::{Status, StatusQuery},
     store::{Opened, Store},
+    tags::{TagChange, TagDraft, TagMoved, TagPage},
     transaction::Transaction,
     tree::{Bytes, Entry, Listing, Range},
     workspaces::{Deleted, WorkspaceId, Workspaces},
+    updates::{Update, Updated},
 };
 
 /// The version of libgit2 that is linked.

@@ -13,6 +13,7 @@ use git2::Oid;
 
 use super::{
     cache::Cache,
+    ledger::Packed,
     pack::{Kind, Packs, Pieces, SMALL_BYTES_MAX},
     tip::Tip,
     tree,
@@ -33,6 +34,8 @@ const SKIP_BYTES: usize = 256 * 1024;
 pub struct Objects {
     pub tip: Tip,
     packs: Packs,
+    /// For lists of refs.
+    packed: Mutex<Packed>,
     commits: Mutex<Cache<Oid, Oid>>,
     trees: Mutex<Cache<Oid, Arc<Tree>>>,
     blobs: Mutex<Cache<Oid, Arc<Vec<u8>>>>,
@@ -51,11 +54,17 @@ impl Objects {
         Objects {
             tip: Tip::new(git_folder, common_folder),
             packs: Packs::new(common_folder),
+            packed: Mutex::default(),
             commits: Mutex::new(Cache::new(COMMITS_BYTES_MAX)),
             trees: Mutex::new(Cache::new(TREES_BYTES_MAX)),
             blobs: Mutex::new(Cache::new(BLOBS_BYTES_MAX)),
             readers: Mutex::default(),
         }
+    }
+
+    /// The packed refs, as they were when somebody listed them.
+    pub fn packed(&self) -> MutexGuard<'_, Packed> {
+        lock(&self.packed)
     }
 
     /// The tree of a commit, if it was asked before.

@@ -25,13 +25,7 @@ pub struct Line {
 }
 
 impl Line {
-    pub fn new(
-        name: &str,
-        from: Option<Oid>,
-        to: Option<Oid>,
-        who: &Person,
-        why: &[u8],
-    ) -> Line {
+    pub fn new(name: &str, from: Option<Oid>, to: Option<Oid>, who: &Person, why: &[u8]) -> Line {
         let ids = [from, to].map(|it| it.unwrap_or(Oid::ZERO_SHA1).to_string());
         let mut text = ids.join(" ").into_bytes();
         text.extend_from_slice(who.line("").trim_ascii_end());
@@ -69,7 +63,9 @@ pub fn write(repository: &Repository, lines: &[Line]) {
         let is_usual = [BRANCHES, REMOTES, NOTES].iter().any(|it| line.name.starts_with(it));
         let written = match line.is_removed {
             true => remove(&log),
-            false => append(&log, line, wanted == Wanted::All || is_usual && wanted != Wanted::None),
+            false => {
+                append(&log, line, wanted == Wanted::All || is_usual && wanted != Wanted::None)
+            }
         };
         let written = written.and_then(|()| match head.as_deref() == Some(line.name.as_bytes()) {
             true => {

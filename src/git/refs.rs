@@ -10,6 +10,8 @@ pub const IN_A_GIT_FOLDER: &[&str] =
     &["HEAD", "config", "index", "logs", PACKED, "refs", "refs/heads", "refs/remotes"];
 /// The folder of the reflogs.
 pub const LOGS: &str = "logs";
+/// Where locks are kept.
+pub const LOCKS: &str = "refs/gitvan/locks/";
 pub const NOTES: &str = "refs/notes/";
 /// The folder of all refs but `HEAD`.
 pub const REFS: &str = "refs/";
@@ -17,6 +19,9 @@ pub const REMOTES: &str = "refs/remotes/";
 pub const REPLACEMENTS: &str = "refs/replace/";
 pub const TAGS: &str = "refs/tags/";
 pub const TRACKING: &str = "refs/remotes/origin/";
+
+/// Refs that every worktree has for itself.
+const OF_A_WORKTREE: [&str; 3] = ["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
 
 /// A branch, by the name people use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +36,17 @@ impl Branch {
             return Err(Error::bad_request(message).with("field", "branch"));
         }
         Ok(Branch(name.to_owned()))
+    }
+
+    /// One that is to be made: Git knows some names that it gives to none itself.
+    pub fn new_one(name: &str, field: &'static str) -> Result<Branch> {
+        let branch = Branch::new(name)
+            .and_then(|it| expect_short_parts(&it.reference()).map(|()| it))
+            .map_err(|error| Error::bad_request(error.message).with("field", field))?;
+        match &*branch.0 {
+            "HEAD" => Err(Error::bad_request("no branch is called `HEAD`").with("field", field)),
+            _ => Ok(branch),
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -68,6 +84,95 @@ pub fn expect_reference(name: &str) -> Result<()> {
         true => Ok(()),
         false => Err(Error::bad_request(format!("`{name}` cannot be the name of a ref"))),
     }
+}
+
+/// A tag, by the name people use.
+pub struct Tag(String);
+
+impl Tag {
+    pub fn new(name: &str) -> Result<Tag> {
+        let name = name.strip_prefix(TAGS).unwrap_or(name);
+        let is_valid = git2::Reference::is_valid_name(&format!("{TAGS}{name}"));
+        if !is_valid || name.starts_with('-') || name == "HEAD" {
+            let message = format!("`{name}` cannot be the name of a tag");
+            return Err(Error::bad_request(message).with("field", "tag"));
+        }
+        let tag = Tag(name.to_owned());
+        expect_short_parts(&tag.reference()).map_err(|error| error.with("field", "tag"))?;
+        Ok(tag)
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    pub fn reference(&self) -> String {
+        format!("{TAGS}{}", self.0)
+    }
+}
+
+/// Any ref below `refs/` that clients may move.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefName(String);
+
+impl RefName {
+    pub fn new(name: &[u8]) -> Result<RefName> {
+        let refused = |why: &str| {
+            let name = String::from_utf8_lossy(name);
+            Error::bad_request(format!("the ref {name:?} {why}")).with("field", "ref")
+        };
+        let unsupported = |what: &str, feature: &'static str| {
+            Err(Error::unsupported(what).with("feature", feature))
+        };
+        let Ok(name) = str::from_utf8(name) else {
+            return unsupported("a ref whose name is no UTF-8 can only be listed", "ref names");
+        };
+        if name == "HEAD" {
+            return unsupported("`HEAD` stands for another ref: name that one", "symbolic refs");
+        }
+        if !name.starts_with(REFS) || !git2::Reference::is_valid_name(name) {
+            return Err(refused("is no name that Git takes below `refs/`"));
+        }
+        expect_short_parts(name).map_err(|error| error.with("field", "ref"))?;
+        if name.starts_with(LOCKS) {
+            let message = format!("`{name}` is a lock: `lock` and `unlock` move it");
+            return Err(Error::denied(message).with("rule", "locks"));
+        }
+        if name.starts_with(REPLACEMENTS) {
+            return unsupported("objects replaced by `git replace` are not known", "replace refs");
+        }
+        if OF_A_WORKTREE.iter().any(|it| name.starts_with(it)) {
+            return unsupported("each worktree has its own refs of this name", "worktree refs");
+        }
+        Ok(RefName(name.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_branch(&self) -> bool {
+        self.0.starts_with(BRANCHES)
+    }
+}
+
+/// Fails where no file system would take the name of the ref's lock.
+fn expect_short_parts(name: &str) -> Result<()> {
+    const PART_BYTES_MAX: usize = 255 - ".lock".len();
+    const NAME_BYTES_MAX: usize = 1024;
+    let is_short = name.len() <= NAME_BYTES_MAX;
+    match is_short && name.split('/').all(|it| it.len() <= PART_BYTES_MAX) {
+        true => Ok(()),
+        false => Err(Error::bad_request(format!(
+            "a ref has at most {NAME_BYTES_MAX} bytes, and {PART_BYTES_MAX} between slashes"
+        ))),
+    }
+}
+
+/// The names a revision of one word may stand for, in Git's order.
+pub fn meanings(word: &str) -> [String; 4] {
+    let below = |folder: &str| format!("{folder}{word}");
+    [word.to_owned(), below(TAGS), below(BRANCHES), below(REMOTES)]
 }
 
 /// The names a remote's ref may have that a person calls `name`.

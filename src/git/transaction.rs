@@ -176,7 +176,8 @@ impl<'a> Transaction<'a> {
             }
         }
         let folder = format!("{name}/");
-        let mut below = self.moved.range(folder.clone()..).take_while(|it| it.0.starts_with(&folder));
+        let mut below =
+            self.moved.range(folder.clone()..).take_while(|it| it.0.starts_with(&folder));
         match below.find(|(_, to)| to.is_some()) {
             Some((below, _)) => Err(in_the_way(below)),
             None if self.ledger.has_ref_below(name, |it| self.moved.get(it) == Some(&None)) => {
@@ -186,7 +187,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn peeled(&self, id: Oid) -> Result<Option<Oid>> {
+    /// What an annotated tag stands for in the end; nothing for another object.
+    pub fn peeled(&self, id: Oid) -> Result<Option<Oid>> {
         match self.fresh.get(&id) {
             None => self.repository().peeled(id),
             Some((Kind::Tag, content)) => {

@@ -6,6 +6,8 @@
 
 mod address;
 mod batch;
+mod branch;
+mod branches;
 mod cancel;
 mod change;
 mod checkout;
@@ -23,12 +25,16 @@ mod ping;
 mod plain;
 mod push;
 mod read;
+mod r#ref;
+mod refs;
 mod shutdown;
 mod stats;
 mod status;
 mod subscribe;
 mod sync;
 mod workspace;
+mod tag;
+mod tags;
 
 use std::{
     cell::{RefCell, RefMut},
@@ -77,6 +83,21 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<workspace::info::Info>().on_a_workspace(),
     Entry::of::<workspace::list::List>(),
     Entry::of::<workspace::restore::Restore>().on_a_workspace(),
+    Entry::of::<read::Read>(),
+    Entry::of::<files::Files>(),
+    Entry::of::<head::Head>(),
+    Entry::of::<log::Log>(),
+    Entry::of::<diff::Diff>(),
+    Entry::of::<status::Status>(),
+    Entry::of::<branches::Branches>(),
+    Entry::of::<tags::Tags>(),
+    Entry::of::<refs::Refs>(),
+    // Write one repository.
+    Entry::of::<checkout::Checkout>(),
+    Entry::of::<commit::Commit>(),
+    Entry::of::<branch::Branching>(),
+    Entry::of::<tag::Tagging>(),
+    Entry::of::<r#ref::update::RefUpdate>(),
     // Go over the network.
     Entry::of::<sync::Sync>(),
     Entry::of::<lsremote::Lsremote>(),

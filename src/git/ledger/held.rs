@@ -30,7 +30,7 @@ pub enum Loose {
     Absent,
     At(Oid),
     /// It stands for another ref.
-    Symbolic,
+    Symbolic(Vec<u8>),
     /// Neither: the power went while it was written.
     Torn,
 }
@@ -67,9 +67,9 @@ impl Held {
             Loose::Absent => {
                 // Somebody may have packed it since: until it was held anybody could.
                 packed.look_again(common_folder)?;
-                packed.find(name)
+                packed.find(name.as_bytes())
             }
-            Loose::Symbolic => {
+            Loose::Symbolic(_) => {
                 return Err(Error::unsupported(format!("`{name}` stands for another ref"))
                     .with("feature", "symbolic refs"));
             }
@@ -130,8 +130,8 @@ pub fn read(file: &Path) -> Result<Loose> {
             };
         }
     };
-    if content.starts_with(b"ref:") {
-        return Ok(Loose::Symbolic);
+    if let Some(target) = content.strip_prefix(b"ref:") {
+        return Ok(Loose::Symbolic(target.trim_ascii().to_vec()));
     }
     let text = str::from_utf8(&content).unwrap_or_default().trim_ascii_end();
     let id = (text.len() == 40).then(|| Oid::from_str(text).ok()).flatten();

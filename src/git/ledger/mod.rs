@@ -22,8 +22,13 @@ use std::{
 
 use git2::Oid;
 
-pub use self::{carry::Step, held::Held, record::Move};
-use self::{held::Loose, journal::Journal, packed::Packed, packs::PackFolder, record::Record};
+pub use self::{
+    carry::Step,
+    held::{Held, Loose, read as read_loose},
+    packed::Packed,
+    record::Move,
+};
+use self::{journal::Journal, packs::PackFolder, record::Record};
 use super::{Repository, cache::Cache, lock, pack::Image};
 use crate::{error::Result, watch::Watch};
 
@@ -98,7 +103,7 @@ impl Ledger {
 
     pub fn has_ref(&self, name: &str) -> bool {
         let is_loose = matches!(held::read(&self.common_folder.join(name)), Ok(Loose::At(_)));
-        is_loose || self.packed.find(name).is_some()
+        is_loose || self.packed.find(name.as_bytes()).is_some()
     }
 
     /// Whether there is a ref below this name, as in a folder, other than those that are removed.

@@ -24,6 +24,14 @@ pub struct Packed {
 /// What a ref shall be: nothing, or an object and what an annotated tag stands for in the end.
 pub type Wanted = Option<(Oid, Option<Oid>)>;
 
+/// One ref of the file.
+pub struct Line<'a> {
+    pub name: &'a [u8],
+    pub id: Oid,
+    /// What an annotated tag stands for in the end, where the file says whether it is one.
+    pub peeled: Option<Option<Oid>>,
+}
+
 impl Packed {
     /// Reads the file again if it is another one by now.
     pub fn refresh(&mut self, common_folder: &Path) -> Result<()> {
@@ -53,7 +61,7 @@ impl Packed {
         }
     }
 
-    pub fn find(&self, name: &str) -> Option<Oid> {
+    pub fn find(&self, name: &[u8]) -> Option<Oid> {
         let index = self.position(name).ok()?;
         id_of(self.line(index))
     }
@@ -61,16 +69,28 @@ impl Packed {
     /// The refs below this name, as in a folder.
     pub fn below(&self, name: &str) -> impl Iterator<Item = String> {
         let folder = format!("{name}/");
-        let first = self.position(&folder).unwrap_or_else(|it| it);
+        let first = self.position(folder.as_bytes()).unwrap_or_else(|it| it);
         let names = (first..self.lines.len()).map(|it| name_of(self.line(it)));
         names
             .map(|it| String::from_utf8_lossy(it).into_owned())
             .take_while(move |it| it.starts_with(&folder))
     }
 
-    fn position(&self, name: &str) -> Result<usize, usize> {
-        self.lines
-            .binary_search_by(|it| name_of(&self.content[*it as usize..]).cmp(name.as_bytes()))
+    /// The refs from this name on.
+    pub fn from(&self, name: &[u8]) -> impl Iterator<Item = Line<'_>> {
+        let first = self.position(name).unwrap_or_else(|it| it);
+        let header = &self.content[..end_of_line(&self.content)];
+        let knows_all = header.starts_with(b"#") && has_word(header, b"fully-peeled");
+        (first..self.lines.len()).filter_map(move |index| {
+            let whole = self.whole(index);
+            let below = whole[end_of_line(whole)..].strip_prefix(b"^").and_then(id_of);
+            let peeled = (knows_all || below.is_some()).then_some(below);
+            Some(Line { name: name_of(whole), id: id_of(whole)?, peeled })
+        })
+    }
+
+    fn position(&self, name: &[u8]) -> Result<usize, usize> {
+        self.lines.binary_search_by(|it| name_of(&self.content[*it as usize..]).cmp(name))
     }
 
     /// A line, and all after it.
@@ -96,7 +116,7 @@ impl Packed {
             true => {
                 let header = &self.content[..end_of_line(&self.content)];
                 content.extend_from_slice(header.trim_ascii_end());
-                if !header.windows(7).any(|it| it == b" sorted") {
+                if !has_word(header, b"sorted") {
                     content.extend_from_slice(b" sorted");
                 }
             }
@@ -106,7 +126,7 @@ impl Packed {
         content.extend_from_slice(b" \n");
         let mut index = 0;
         for (name, wanted) in changes {
-            let position = self.position(name);
+            let position = self.position(name.as_bytes());
             let until = position.unwrap_or_else(|it| it);
             (index..until).for_each(|it| content.extend_from_slice(self.whole(it)));
             index = until + usize::from(position.is_ok());
@@ -141,6 +161,10 @@ fn lines(content: &[u8]) -> Result<Vec<u32>> {
         lines.sort_by(|a, b| name(a).cmp(name(b)));
     }
     Ok(lines)
+}
+
+fn has_word(line: &[u8], word: &[u8]) -> bool {
+    line.split(u8::is_ascii_whitespace).any(|it| it == word)
 }
 
 fn end_of_line(line: &[u8]) -> usize {

@@ -91,13 +91,13 @@ impl Ledger {
             let file = self.common_folder.join(&name);
             let now = match held::read(&file)? {
                 Loose::At(id) => Some(id),
-                Loose::Absent => self.packed.find(&name),
+                Loose::Absent => self.packed.find(name.as_bytes()),
                 // Only a loss of power leaves this, and then it is ours.
                 Loose::Torn => {
                     std::fs::remove_file(&file).ok();
                     it.from()
                 }
-                Loose::Symbolic => continue,
+                Loose::Symbolic(_) => continue,
             };
             let is_due = |now| now != it.to() && passed[name.as_str()].contains(&now);
             if !is_due(now) {

@@ -1,0 +1,3 @@
+//! Operations on refs of any kind.
+
+pub mod update;
