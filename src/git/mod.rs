@@ -18,6 +18,7 @@ mod hash;
 mod history;
 mod ledger;
 mod lock;
+mod merge;
 mod name;
 mod objects;
 mod pack;
@@ -52,6 +53,7 @@ pub use self::{
     export::{Export, Format, Output},
     folder::Folder,
     history::{LogPage, LogQuery},
+    merge::{Favor, MergeDraft, Merged, Shown, Strategy},
     name::{FileName, RawName, RepositoryPath, Text},
     refs::Branch,
     remote::{Access, Auth, Network, Pushed, Reason, Remote, Transport, Update},

@@ -20,6 +20,7 @@ mod head;
 mod hello;
 mod log;
 mod lsremote;
+mod merge;
 mod paging;
 mod ping;
 mod plain;
@@ -97,6 +98,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<commit::Commit>(),
     Entry::of::<branch::Branching>(),
     Entry::of::<tag::Tagging>(),
+    Entry::of::<merge::Merge>(),
     Entry::of::<r#ref::update::RefUpdate>(),
     // Go over the network.
     Entry::of::<sync::Sync>(),
