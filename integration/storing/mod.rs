@@ -12,4 +12,46 @@ fn bare() -> Repository {
 /// Stock git finds nothing wrong.
 fn fsck(repository: &Repository) {
     repository.git(&["fsck", "--strict", "--full"]);
+//! What is written into a repository is what stock git reads out of it.
+
+mod branches;
+mod merging;
+mod reflogs;
+mod refs;
+mod tags;
+mod updates;
+
+use serde_json::{Value, json};
+
+use crate::{daemon::Daemon, repository::Repository};
+
+const ZEROS: &str = "0000000000000000000000000000000000000000";
+
+/// A commit of one file, by the daemon.
+fn commit(daemon: &mut Daemon, path: &str, branch: &str, file: &str, content: &str) -> String {
+    let changes = json!([{"file": file, "content": content}]);
+    let done = daemon.ok(json!({
+        "op": "commit", "path": path, "branch": branch, "message": format!("{file}\n"),
+        "changes": changes, "encoding": "utf8",
+    }));
+    text(&done["commit"])
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+/// The id of what a revision names, by stock git.
+fn id_of(repository: &Repository, rev: &str) -> String {
+    repository.git(&["rev-parse", "--verify", rev])
+}
+
+/// All refs, by stock git.
+fn all_refs(repository: &Repository) -> String {
+    repository.git(&["for-each-ref", "--format=%(objectname) %(refname)"])
+}
+
+#[track_caller]
+fn expect_sound(repository: &Repository) {
+    repository.git(&["fsck", "--strict", "--no-dangling"]);
 }
