@@ -11,6 +11,7 @@ and what the suites read; expected answers come from the contract and from stock
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import struct
 import subprocess
@@ -1095,6 +1096,189 @@ def status(v: Topic) -> None:
     missing(v, "status", {"path": REPOSITORY}, "path")
 
 
+MAKER = {"name": "Ada Lovelace", "email": "ada@example.org", "time": 1_700_000_000, "offset": 60}
+ZEROS = 40 * "0"
+
+
+def object_id(kind: str, content: str) -> str:
+    data = content.encode()
+    return hashlib.sha1(f"{kind} {len(data)}\0".encode() + data).hexdigest()
+
+
+def branch(v: Topic) -> None:
+    here = partial(ask, "branch", path=f"{TOP}/branch.git")
+    main, side, first = id_of("main"), id_of("side"), id_of("main~4")
+    v.ok("where HEAD is", here(branch="new"), {"branch": "new", "commit": main, "was": None})
+    v.ok("at a rev", here(id=1, branch="a/b", **{"from": "v1"}), {"branch": "a/b", "commit": id_of("v1^{}"), "was": None})
+    v.err("one that is there", here(id=1, branch="new"), "already_exists")
+    v.ok("moved", here(branch="new", force=True, **{"from": "side"}), {"branch": "new", "commit": side, "was": main})
+    v.err("it is elsewhere", here(id=1, branch="new", expect=main), "conflict", has="expected actual")
+    v.err("it is there", here(id=1, branch="new", expect=ZEROS), "conflict", has="expected actual")
+    moved = here(branch="new", expect=side, **{"from": first})
+    v.ok("moved from where it is expected", moved, {"branch": "new", "commit": first, "was": side})
+    v.ok("renamed", here(branch="new", rename="old"), {"branch": "old", "commit": first, "was": first})
+    v.err("renamed to one that is there", here(id=1, branch="old", rename="a/b"), "already_exists")
+    v.ok("removed", here(branch="old", delete=True), {"branch": "old", "commit": None, "was": first})
+    v.err("removed twice", here(id=1, branch="old", delete=True), "not_found")
+    v.err("the branch that HEAD is on", here(id=1, branch="main", delete=True), "denied", has="rule")
+    v.err("below another one", here(id=1, branch="main/x"), "conflict", has="expected actual")
+    relaxed = {"branch": "soon", "commit": main, "was": None, "durability": "relaxed"}
+    v.ok("relaxed", here(branch="soon", durability="relaxed"), relaxed)
+    v.err("from nothing", here(id=1, branch="x", **{"from": "none"}), "not_found")
+    v.err("from a file", here(id=1, branch="x", **{"from": "HEAD:config.yaml"}), "bad_request", field="from")
+    for name in ("", "a..b", "-a", "HEAD", "a.lock", "a b"):
+        v.err(f"the name {shows(name)}", here(id=1, branch=name), "bad_request", field="branch")
+    v.err("two things at once", here(id=1, branch="x", delete=True, rename="y"), "bad_request", field="delete")
+    no_repository(v, "branch", {"branch": "x"})
+    wrong: dict[str, list[Any]] = {"branch": [1, "a\0"], "from": [1], "expect": [1, "main"], "force": ["yes"]}
+    wrong_types(v, "branch", {"path": f"{TOP}/branch.git", "branch": "x"}, wrong | {"durability": ["fast"]})
+    missing(v, "branch", {"path": f"{TOP}/branch.git", "branch": "x"}, "path", "branch")
+
+
+def branches(v: Topic) -> None:
+    here = partial(ask, "branches", path=f"{TOP}/bare.git")
+    names = git("for-each-ref", "--format=%(refname:short)", "refs/heads", at=BARE).splitlines()
+    told = [{"name": n, "commit": id_of(n), "head": n == "main", "upstream": None} for n in names]
+    v.ok("all", here(), {"branches": told, "next": None})
+    v.ok("the first", here(limit=1), {"branches": told[:1], "next": names[0]})
+    v.ok("those after it", here(after=names[0]), {"branches": told[1:], "next": None})
+    v.ok("some", here(pattern="s*"), {"branches": [it for it in told if it["name"][0] == "s"], "next": None})
+    followed = {"name": "main", "commit": id_of("main"), "head": True, "upstream": "refs/remotes/origin/main"}
+    v.ok("one that follows another", ask("branches", path=f"{TOP}/dirty"), {"branches": [followed], "next": None})
+    v.ok("none", ask("branches", path=EMPTY), {"branches": [], "next": None})
+    no_repository(v, "branches", {})
+    wrong: dict[str, list[Any]] = {"path": [1], "pattern": [1, "{"], "limit": [0, 10_001, "1"], "after": [1]}
+    wrong_types(v, "branches", {"path": BARE}, wrong)
+    missing(v, "branches", {"path": BARE}, "path")
+
+
+def tag(v: Topic) -> None:
+    here = partial(ask, "tag", path=f"{TOP}/tag.git")
+    main, side = id_of("main"), id_of("side")
+    v.ok("of HEAD", here(tag="plain"), {"tag": "plain", "target": main, "was": None})
+    person = "tagger Ada Lovelace <ada@example.org> 1700000000 +0100"
+    made = object_id("tag", f"object {side}\ntype commit\ntag v2\n{person}\n\nversion 2\n")
+    with_message = here(tag="v2", target="side", message="version 2\n", tagger=MAKER)
+    v.ok("with a message", with_message, {"tag": "v2", "target": side, "object": made, "was": None})
+    v.ok("what it names", ask("refs", path=f"{TOP}/tag.git", prefix="refs/tags/v2"),
+         {"refs": [{"name": "refs/tags/v2", "sha": made, "peeled": side}], "next": None})
+    v.err("one that is there", here(id=1, tag="v2"), "already_exists")
+    v.err("it is elsewhere", here(id=1, tag="v2", expect=side), "conflict", has="expected actual")
+    v.ok("moved", here(tag="v2", expect=made), {"tag": "v2", "target": main, "was": made})
+    v.ok("removed", here(tag="v2", delete=True), {"tag": "v2", "target": None, "was": main})
+    v.err("removed twice", here(id=1, tag="v2", delete=True), "not_found")
+    blob = id_of("HEAD:config.yaml")
+    v.ok("of a file", here(tag="file", target="HEAD:config.yaml"), {"tag": "file", "target": blob, "was": None})
+    v.err("of nothing", here(id=1, tag="x", target="none"), "not_found")
+    v.err("a tagger without a message", here(id=1, tag="x", tagger=MAKER), "bad_request", field="tagger")
+    for name in ("", "a..b", "-a", "HEAD", "a.lock"):
+        v.err(f"the name {shows(name)}", here(id=1, tag=name), "bad_request", field="tag")
+    no_repository(v, "tag", {"tag": "x"})
+    wrong: dict[str, list[Any]] = {"tag": [1, "a\0"], "target": [1], "expect": [1, "main"], "message": [1, "a\0", b"\xff"]}
+    wrong_types(v, "tag", {"path": f"{TOP}/tag.git", "tag": "x"}, wrong | {"durability": ["fast"]})
+    missing(v, "tag", {"path": f"{TOP}/tag.git", "tag": "x"}, "path", "tag")
+
+
+def tags(v: Topic) -> None:
+    here = partial(ask, "tags", path=BARE)
+    form = "--format=%(taggername)%00%(taggeremail:trim)%00%(taggerdate:unix)%00%(taggerdate:iso)%00%(contents)"
+    *fields, message = git("for-each-ref", form, "refs/tags/v1", at=BARE).split("\0")
+    light = {"name": "light", "target": id_of("light"), "annotated": False}
+    annotated = {"name": "v1", "target": id_of("v1^{}"), "annotated": True, "object": id_of("v1")}
+    annotated |= {"message": message.rstrip("\n") + "\n", "tagger": person(fields)}
+    v.ok("all", here(), {"tags": [light, annotated], "next": None})
+    v.ok("the first", here(limit=1), {"tags": [light], "next": "light"})
+    v.ok("those after it", here(after="light"), {"tags": [annotated], "next": None})
+    v.ok("some", here(pattern="v*"), {"tags": [annotated], "next": None})
+    no_repository(v, "tags", {})
+    wrong: dict[str, list[Any]] = {"path": [1], "pattern": [1, "{"], "limit": [0, 10_001, "1"], "after": [1]}
+    wrong_types(v, "tags", {"path": BARE}, wrong)
+    missing(v, "tags", {"path": BARE}, "path")
+
+
+def refs(v: Topic) -> None:
+    here = partial(ask, "refs", path=BARE)
+    told = []
+    for line in git("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", at=BARE).splitlines():
+        ref, sha, *peeled = line.split()
+        told.append({"name": ref, "sha": sha} | ({"peeled": peeled[0]} if peeled else {}))
+    v.ok("all", here(), {"refs": told, "next": None})
+    v.ok("the first two", here(limit=2), {"refs": told[:2], "next": told[1]["name"]})
+    v.ok("those after them", here(after=told[1]["name"]), {"refs": told[2:], "next": None})
+    some = [it for it in told if it["name"].startswith("refs/tags/")]
+    v.ok("tags", here(prefix="refs/tags/"), {"refs": some, "next": None})
+    latin = ask("refs", path=f"{TOP}/latin.git", prefix=b"refs/heads/caf\xe9")
+    # Its main has a file of its own, the other one is packed.
+    v.ok("a name that is no UTF-8", latin, {"refs": [{"name": b"refs/heads/caf\xe9", "sha": id_of("light")}], "next": None})
+    v.ok("none", ask("refs", path=EMPTY), {"refs": [], "next": None})
+    no_repository(v, "refs", {})
+    wrong: dict[str, list[Any]] = {"path": [1], "prefix": [1], "limit": [0, 10_001, "1"], "after": [1]}
+    wrong_types(v, "refs", {"path": BARE}, wrong)
+    missing(v, "refs", {"path": BARE}, "path")
+
+
+def ref_update(v: Topic) -> None:
+    def here(*updates: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+        return ask("ref.update", path=f"{TOP}/update.git", **arguments, updates=list(updates))
+
+    main, side = id_of("main"), id_of("side")
+    one, two = "refs/heads/one", "refs/odd/two"
+    moved = [{"ref": one, "sha": main, "was": None}, {"ref": two, "sha": id_of("v1"), "was": None}]
+    v.ok("two that were not there", here({"ref": two, "to": "v1"}, {"ref": one, "to": main, "expect": ZEROS}), {"refs": moved})
+    stale = here({"ref": one, "to": side, "expect": main}, {"ref": two, "to": side, "expect": side}, id=1)
+    v.err("one is elsewhere", stale, "conflict", has="refs")
+    moved = [{"ref": one, "sha": side, "was": main}, {"ref": two, "sha": None, "was": id_of("v1")}]
+    v.ok("one moves, the other goes", here({"ref": one, "to": "side", "expect": main}, {"ref": two}), {"refs": moved})
+    v.err("one that is gone goes", here({"ref": two}, id=1), "not_found")
+    v.ok("it shall not be there", here({"ref": two, "expect": ZEROS}), {"refs": [{"ref": two, "sha": None, "was": None}]})
+    v.err("to nothing", here({"ref": one, "to": "none"}, id=1), "not_found")
+    v.err("a branch at a tree", here({"ref": one, "to": "main^{tree}"}, id=1), "bad_request", field="updates")
+    v.err("twice", here({"ref": one}, {"ref": one}, id=1), "bad_request", field="updates")
+    v.err("none", here(id=1), "bad_request", field="updates")
+    for ref in ("", "main", "refs/heads/a..b", "refs/../config", "refs/heads/"):
+        v.err(f"the ref {shows(ref)}", here({"ref": ref, "to": main}, id=1), "bad_request", field="ref")
+    for odd in ("HEAD", "refs/replace/x", "refs/bisect/bad", b"refs/heads/caf\xe9"):
+        v.err(f"the ref {shows(odd)}", here({"ref": odd, "to": main}, id=1), "unsupported", has="feature")
+    v.err("a lock", here({"ref": "refs/gitvan/locks/x", "to": main}, id=1), "denied", has="rule")
+    v.err("below another one", here({"ref": f"{one}/x", "to": main}, id=1), "conflict", has="expected actual")
+    no_repository(v, "ref.update", {"updates": [{"ref": one}]})
+    good = {"path": f"{TOP}/update.git", "updates": [{"ref": one, "expect": side, "to": side}]}
+    wrong_types(v, "ref.update", good, {"updates": [1, one], "message": [1], "durability": ["fast"]})
+    missing(v, "ref.update", good, "path", "updates")
+
+
+def merge(v: Topic) -> None:
+    here = partial(ask, "merge", path=f"{TOP}/merge.git")
+    main, odd, tree = id_of("main"), id_of("odd"), id_of("main^{tree}")
+    told = {"commit": main, "tree": tree, "merged": "up_to_date"}
+    v.ok("what is there already", here(**{"from": "side"}), told)
+    v.ok("into a branch that is ahead", here(into="main", **{"from": "v1"}), told)
+    v.err("a fast-forward that is none", here(id=1, into="side", strategy="ff_only", **{"from": "main~4^{}"}, expect=main), "conflict")
+    forward = {"commit": odd, "tree": id_of("odd^{tree}"), "merged": "fast_forward"}
+    v.ok("a fast-forward", here(into="main", **{"from": "odd"}), forward)
+    who = {"author": MAKER, "committer": MAKER}
+    person = "Ada Lovelace <ada@example.org> 1700000000 +0100"
+    side = id_of("side")
+    parents = f"parent {side}\nparent {main}\n"
+    made = object_id("commit", f"tree {tree}\n{parents}author {person}\ncommitter {person}\n\nboth\n")
+    both = here(into="side", strategy="no_ff", message="both\n", **who, **{"from": main})
+    v.ok("a commit where none is needed", both, {"commit": made, "tree": tree, "merged": "merge"})
+    conflict = partial(ask, "merge", path=f"{TOP}/conflict.git", **{"from": "theirs"})
+    v.err("a conflict", conflict(id=1), "conflict", has="files count")
+    v.err("a fast-forward where both went on", conflict(id=1, strategy="ff_only"), "conflict", has="expected actual")
+    v.has("the other side wins", conflict(favor="theirs"), "commit tree merged")
+    v.ok("what came of it", ask("read", path=f"{TOP}/conflict.git", file="file.txt", encoding="utf8"), "theirs\n")
+    v.err("into nothing", here(id=1, into="none", **{"from": "side"}), "not_found")
+    v.err("from nothing", here(id=1, **{"from": "none"}), "not_found")
+    v.err("from a file", here(id=1, **{"from": "main:config.yaml"}), "bad_request", field="from")
+    no_repository(v, "merge", {"from": "main"})
+    good = {"path": f"{TOP}/merge.git", "from": "side"}
+    wrong: dict[str, list[Any]] = {"into": [1, "a..b"], "from": [1], "strategy": ["fast", 1], "favor": ["mine"]}
+    wrong |= {"message": [1], "author": ["Ada"], "expect": ["main"], "unrelated": [1], "encoding": ["latin1"]}
+    wrong_types(v, "merge", good, wrong)
+    missing(v, "merge", good, "path", "from")
+
+
 def hello(v: Topic) -> None:
     keys = "protocol program version libgit2 operations events features limits"
     v.has("who is there", {"op": "hello"}, keys)
@@ -1265,6 +1449,9 @@ TOPICS: dict[str, tuple[str, Callable[[Topic], None]]] = {
 }
 for operation in (sync, files, read, head, checkout, lsremote, push, log, diff, status):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
+for operation in (branch, branches, tag, tags, refs, merge):
+    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
+TOPICS["ref.update"] = ("The operation `ref.update`.", ref_update)
 for operation in (hello, ping, stats, subscribe, cancel, batch, shutdown):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
 

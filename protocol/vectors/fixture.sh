@@ -96,6 +96,12 @@ clone --bare bare.git mirror.git
 git -C mirror.git remote set-url origin "$top/bare.git"
 git -C mirror.git update-ref refs/heads/main refs/tags/light
 
+# Bare ones whose refs move, one for each operation that moves them.
+for name in branch tag update merge; do
+    clone --bare bare.git "$name.git"
+    git -C "$name.git" remote remove origin
+done
+
 # Everything `status` can tell but a conflict.
 cd dirty
 printf 'staged\n' > added.txt
@@ -124,6 +130,8 @@ printf 'ours\n' > file.txt
 commit 'ours'
 git merge -q theirs > /dev/null 2>&1 || true
 cd "$new"
+
+clone --bare merging conflict.git
 
 # A remote with a branch whose name is no UTF-8.
 git init -q --template= --bare -b main latin.git

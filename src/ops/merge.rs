@@ -19,45 +19,16 @@ pub struct Merge {
     into: Option<Plain>,
     from: Plain,
     message: Option<RawName>,
-    #[serde(default)]
-    strategy: How,
+    strategy: Option<Plain>,
     author: Option<Who>,
     committer: Option<Who>,
     expect: Option<Plain>,
-    favor: Option<Side>,
+    favor: Option<Plain>,
     #[serde(default)]
     unrelated: bool,
-    #[serde(default)]
-    encoding: Encoding,
+    encoding: Option<Plain>,
     #[serde(default)]
     durability: Durability,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-enum How {
-    #[default]
-    Auto,
-    FfOnly,
-    NoFf,
-    Squash,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Side {
-    Ours,
-    Theirs,
-    Union,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-enum Encoding {
-    #[default]
-    Base64,
-    Binary,
-    Utf8,
 }
 
 impl Operation for Merge {
@@ -79,31 +50,50 @@ impl Operation for Merge {
         let draft = MergeDraft {
             into: branch(self.into.as_deref(), &transaction).map_err(about_into)?,
             from: self.from.into(),
-            strategy: match self.strategy {
-                How::Auto => Strategy::Auto,
-                How::FfOnly => Strategy::FastForwardOnly,
-                How::NoFf => Strategy::NoFastForward,
-                How::Squash => Strategy::Squash,
-            },
+            strategy: strategy(self.strategy.as_deref())?,
             message: self.message.map(|it| message(it, None)).transpose()?,
             author,
             committer,
             expect: self.expect.as_deref().map(Expect::new).transpose()?,
-            favor: self.favor.map(|it| match it {
-                Side::Ours => Favor::Ours,
-                Side::Theirs => Favor::Theirs,
-                Side::Union => Favor::Union,
-            }),
+            favor: self.favor.as_deref().map(favor).transpose()?,
             unrelated: self.unrelated,
-            shown: match self.encoding {
-                Encoding::Base64 => Shown::Base64,
-                Encoding::Binary => Shown::Binary,
-                Encoding::Utf8 => Shown::Text,
-            },
+            shown: shown(self.encoding.as_deref())?,
         };
         let merged = transaction.merge(&draft).map_err(about("from"))?;
         Ok(self.durability.promise(&mut transaction, merged))
     }
+}
+
+fn strategy(name: Option<&str>) -> Result<Strategy> {
+    match name {
+        None | Some("auto") => Ok(Strategy::Auto),
+        Some("ff_only") => Ok(Strategy::FastForwardOnly),
+        Some("no_ff") => Ok(Strategy::NoFastForward),
+        Some("squash") => Ok(Strategy::Squash),
+        Some(_) => none_of("strategy", "`auto`, `ff_only`, `no_ff` or `squash`"),
+    }
+}
+
+fn favor(name: &str) -> Result<Favor> {
+    match name {
+        "ours" => Ok(Favor::Ours),
+        "theirs" => Ok(Favor::Theirs),
+        "union" => Ok(Favor::Union),
+        _ => none_of("favor", "`ours`, `theirs` or `union`"),
+    }
+}
+
+fn shown(name: Option<&str>) -> Result<Shown> {
+    match name {
+        None | Some("base64") => Ok(Shown::Base64),
+        Some("binary") => Ok(Shown::Binary),
+        Some("utf8") => Ok(Shown::Text),
+        Some(_) => none_of("encoding", "`base64`, `binary` or `utf8`"),
+    }
+}
+
+fn none_of<T>(field: &'static str, names: &str) -> Result<T> {
+    Err(Error::bad_request(format!("`{field}` is {names}")).with("field", field))
 }
 
 fn about_into(error: Error) -> Error {
