@@ -51,7 +51,10 @@ def encode(value: Any) -> list[str]:
             return value.tokens
         case Repeat():
             item = "".join(encode(value.value))
-            return [header(value.count, 0x90, 15, 0xDC), *([f"{item}*{value.count}"] if value.count else [])]
+            return [
+                header(value.count, 0x90, 15, 0xDC),
+                *([f"{item}*{value.count}"] if value.count else []),
+            ]
         case None:
             return ["c0"]
         case bool():
@@ -70,7 +73,10 @@ def encode(value: Any) -> list[str]:
             head = f"c4{size:02x}" if size < 256 else header(size, 0, -1, 0xC5)
             return [head + value.hex()]
         case list():
-            return [header(len(value), 0x90, 15, 0xDC), *(t for item in value for t in encode(item))]
+            return [
+                header(len(value), 0x90, 15, 0xDC),
+                *(t for item in value for t in encode(item)),
+            ]
         case dict():
             parts = (t for pair in value.items() for item in pair for t in encode(item))
             return [header(len(value), 0x80, 15, 0xDE), *parts]
@@ -141,7 +147,9 @@ class Topic:
     """The blocks of one file."""
 
     def __init__(self, title: str) -> None:
-        self.blocks = [f"# {title}\n# Written by integration/vectors.py; the format is in README.md."]
+        self.blocks = [
+            f"# {title}\n# Written by integration/vectors.py; the format is in README.md."
+        ]
         self.seen: set[str] = set()
 
     def block(self, about: str, *lines: tuple[str, Any]) -> None:
@@ -159,11 +167,15 @@ class Topic:
     def err(self, about: str, request: Any, code: str, **details: str) -> None:
         self.talk(about, [request], [refusal(request, code, **details)])
 
-    def talk(self, about: str, sent: list[Any], back: list[list[tuple[str, Any]]], **rest: Any) -> None:
+    def talk(
+        self, about: str, sent: list[Any], back: list[list[tuple[str, Any]]], **rest: Any
+    ) -> None:
         lines: list[tuple[str, Any]] = []
         for request in sent:
             lines += [("send", frame(request)), ("shows", shows(request))]
-        self.block(about, *lines, *(line for answer_lines in back for line in answer_lines), *rest.items())
+        self.block(
+            about, *lines, *(line for answer_lines in back for line in answer_lines), *rest.items()
+        )
 
     def good(self, about: str, tokens: list[str], meaning: str | None, shortest: list[str]) -> None:
         value = [("bytes", " ".join(tokens)), ("shows", meaning), ("encodes", " ".join(shortest))]
@@ -241,7 +253,9 @@ def person(fields: list[str]) -> dict[str, Any]:
 
 
 def commits(*arguments: str, at: str = REPOSITORY) -> list[dict[str, Any]]:
-    form = "--format=%x01%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%ad%x00%cn%x00%ce%x00%ct%x00%cd%x00%B"
+    form = (
+        "--format=%x01%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%ad%x00%cn%x00%ce%x00%ct%x00%cd%x00%B"
+    )
     out = git("log", "--date=iso", "--encoding=", form, *arguments, at=at)
     found = []
     for entry in out.split("\x01")[1:]:
@@ -271,7 +285,10 @@ def differences(*arguments: str, at: str = REPOSITORY) -> list[dict[str, Any]]:
         entry |= {"old_mode": old_mode, "mode": mode}
         entry |= {"old_sha": sha_of(old_sha), "sha": sha_of(sha)}
         binary = added == "-"
-        entry |= {"insertions": 0 if binary else int(added), "deletions": 0 if binary else int(removed)}
+        entry |= {
+            "insertions": 0 if binary else int(added),
+            "deletions": 0 if binary else int(removed),
+        }
         entries.append(entry | {"binary": binary})
     return entries
 
@@ -315,47 +332,101 @@ def envelope(v: Topic) -> None:
     v.ok("an id may be any text", ask("ping", id="grüße 7"), "pong")
     v.ok("an id of 128 bytes", ask("ping", id=64 * "ab"), "pong")
     v.ok(
-        "an id longer encoded than it need be is the same id", ask("ping", id=Raw(["cf0000000000000007"], "7")), "pong"
+        "an id longer encoded than it need be is the same id",
+        ask("ping", id=Raw(["cf0000000000000007"], "7")),
+        "pong",
     )
     v.ok("a positive id in a signed format", ask("ping", id=Raw(["d007"], "7")), "pong")
-    refused: list[tuple[str, Any]] = [("of 129 bytes", 129 * "a"), ("that is empty", ""), ("that is bin", b"a")]
-    refused += [("that is a float", 1.0), ("that is true", True), ("that is a list", [1]), ("that is a map", {"a": 1})]
+    refused: list[tuple[str, Any]] = [
+        ("of 129 bytes", 129 * "a"),
+        ("that is empty", ""),
+        ("that is bin", b"a"),
+    ]
+    refused += [
+        ("that is a float", 1.0),
+        ("that is true", True),
+        ("that is a list", [1]),
+        ("that is a map", {"a": 1}),
+    ]
     for kind, value in refused:
         v.err(f"an id {kind} is refused", ask("ping", id=value), "bad_request", field="id")
     sent = [ask("ping", id=1), ask("ping", id="1"), ask("ping", id=2)]
     v.talk('every id gets its reply; 1 and "1" are two', sent, [answer(it, "pong") for it in sent])
     sent = [PING, {"op": "pin"}, ask("hello", protocol=99), PING]
-    back = [answer(PING, "pong"), refusal(sent[1], "unknown_operation"), refusal(sent[2], "unsupported")]
-    v.talk("without ids the replies come in the order of the requests", sent, [*back, answer(PING, "pong")])
+    back = [
+        answer(PING, "pong"),
+        refusal(sent[1], "unknown_operation"),
+        refusal(sent[2], "unsupported"),
+    ]
+    v.talk(
+        "without ids the replies come in the order of the requests",
+        sent,
+        [*back, answer(PING, "pong")],
+    )
 
     v.ok("a timeout of a day", ask("ping", timeout_ms=86_400_000), "pong")
-    wrong: list[tuple[str, Any]] = [("0", 0), ("beyond a day", 86_400_001), ("below 0", -1), ("that is a str", "1000")]
+    wrong: list[tuple[str, Any]] = [
+        ("0", 0),
+        ("beyond a day", 86_400_001),
+        ("below 0", -1),
+        ("that is a str", "1000"),
+    ]
     wrong += [("that is a float", 1000.0), ("that is true", True), ("of 64 bits", 2**64 - 1)]
     for kind, value in wrong:
-        v.err(f"a timeout {kind} is refused", ask("ping", id=3, timeout_ms=value), "bad_request", field="timeout_ms")
+        v.err(
+            f"a timeout {kind} is refused",
+            ask("ping", id=3, timeout_ms=value),
+            "bad_request",
+            field="timeout_ms",
+        )
 
     v.err("a request without an operation", {"id": 4}, "bad_request", field="op")
     v.err("an operation that is nil is missing", ask(None, id=4), "bad_request", field="op")
     v.err("an operation that is a number", ask(1, id=4), "bad_request", field="op")
     v.err("an operation that is no UTF-8", {"op": b"\xff"}, "bad_request", field="op")
     v.err("an operation without a letter", {"op": ""}, "unknown_operation")
-    unknown = {"file": "files", "ls-remote": "lsremote", "PING": "ping", "heads": "head", "chekout": "checkout"}
-    unknown |= {"stat": "stats", "subscribed": "subscribe", "dif": "diff", "reed": "read", "synch": "sync"}
+    unknown = {
+        "file": "files",
+        "ls-remote": "lsremote",
+        "PING": "ping",
+        "heads": "head",
+        "chekout": "checkout",
+    }
+    unknown |= {
+        "stat": "stats",
+        "subscribed": "subscribe",
+        "dif": "diff",
+        "reed": "read",
+        "synch": "sync",
+    }
     for said, meant in unknown.items():
         about = f"`{said}` is no operation, but near one"
         v.err(about, {"op": said, "id": 5}, "unknown_operation", **near(said, meant))
     v.err("an operation that is like none", ask("frobnicate", id=5), "unknown_operation")
-    v.err("an unknown operation is told before its arguments", ask("reed", x=1), "unknown_operation")
+    v.err(
+        "an unknown operation is told before its arguments", ask("reed", x=1), "unknown_operation"
+    )
     misspelt = [("ping", "nonsense", None, {}), ("hello", "protocoll", "protocol", {})]
     misspelt += [("files", "patern", "pattern", {"path": FOLDER}), ("head", "paht", "path", {})]
-    misspelt += [("read", "encode", "encoding", {"path": FOLDER, "file": "one.yaml"}), ("stats", "x", None, {})]
-    misspelt += [("log", "ranges", "range", {"path": REPOSITORY}), ("status", "limits", "limit", {"path": EMPTY})]
+    misspelt += [
+        ("read", "encode", "encoding", {"path": FOLDER, "file": "one.yaml"}),
+        ("stats", "x", None, {}),
+    ]
+    misspelt += [
+        ("log", "ranges", "range", {"path": REPOSITORY}),
+        ("status", "limits", "limit", {"path": EMPTY}),
+    ]
     misspelt += [("sync", "dept", "depth", {"url": BARE, "branch": "main", "path": f"{TOP}/never"})]
     for op, said, meant, rest in misspelt:
         about = f"`{op}` refuses the argument `{said}`"
         details = near(said, meant) if meant else {}
         v.err(about, {"op": op, "id": 6, **rest, said: 1}, "bad_request", field=said, **details)
-    v.err("an argument of another operation is refused", ask("ping", path="/"), "bad_request", field="path")
+    v.err(
+        "an argument of another operation is refused",
+        ask("ping", path="/"),
+        "bad_request",
+        field="path",
+    )
 
 
 def near(said: str, meant: str) -> dict[str, str]:
@@ -365,7 +436,11 @@ def near(said: str, meant: str) -> dict[str, str]:
 
 def spell(text: str) -> list[str]:
     """Tokens from a spelling in which a text in quotes stands for its encoding."""
-    return [token for word in text.split() for token in (encode(word[1:-1]) if word[0] == '"' else [word])]
+    return [
+        token
+        for word in text.split()
+        for token in (encode(word[1:-1]) if word[0] == '"' else [word])
+    ]
 
 
 # Bodies that are no request; the daemon answers each and lives on. The flag says whether the id 7 can be read.
@@ -378,10 +453,20 @@ UNSOUND = [
     ("a map without a key has no operation", "80", "{}", False),
     ("a type that msgpack reserves", "c1", "c1", False),
     ("a byte after the map", '81 "op" "ping" 00', '{op: "ping"} 0', False),
-    ("a second map after the first", '81 "op" "ping" 81 "op" "ping"', '{op: "ping"} {op: "ping"}', False),
+    (
+        "a second map after the first",
+        '81 "op" "ping" 81 "op" "ping"',
+        '{op: "ping"} {op: "ping"}',
+        False,
+    ),
     ("a byte after the map, and an id", '82 "id" 07 "op" "ping" 00', '{id: 7, op: "ping"} 0', True),
     ("a map that ends too early", '82 "op" "ping"', '{op: "ping", …', False),
-    ("a map that ends too early, after its id", '83 "id" 07 "op" "ping"', '{id: 7, op: "ping", …', True),
+    (
+        "a map that ends too early, after its id",
+        '83 "id" 07 "op" "ping"',
+        '{id: 7, op: "ping", …',
+        True,
+    ),
     ("a key without a value", '82 "op" "ping" "id"', '{op: "ping", id: …', False),
     ("a text that ends too early", '81 "op" a470696e', '{op: "pin…', False),
     ("the operation twice", '82 "op" "ping" "op" "ping"', '{op: "ping", op: "ping"}', False),
@@ -396,18 +481,68 @@ UNSOUND = [
     ("a key that is bin", '81 c4026f70 "ping"', '{bin"op": "ping"}', False),
     ("a key that is a list", '82 "op" "ping" 9101 01', '{op: "ping", [1]: 1}', False),
     ("a key that is no UTF-8", '82 "op" "ping" a1ff 01', '{op: "ping", "\\xff": 1}', False),
-    ("a key that is a number, after the id", '83 "id" 07 "op" "ping" 01 01', '{id: 7, op: "ping", 1: 1}', True),
-    ("a key that is a number, before the id", '83 01 01 "id" 07 "op" "ping"', '{1: 1, id: 7, op: "ping"}', True),
+    (
+        "a key that is a number, after the id",
+        '83 "id" 07 "op" "ping" 01 01',
+        '{id: 7, op: "ping", 1: 1}',
+        True,
+    ),
+    (
+        "a key that is a number, before the id",
+        '83 01 01 "id" 07 "op" "ping"',
+        '{1: 1, id: 7, op: "ping"}',
+        True,
+    ),
     ("an operation that is a str and no UTF-8", '81 "op" a1ff', '{op: "\\xff"}', False),
-    ("an extension type", '83 "id" 07 "op" "ping" "x" d40101', '{id: 7, op: "ping", x: ext(1)}', True),
-    ("63 lists in the map", '83 "id" 07 "op" "ping" "x" 91*62 90', '{id: 7, op: "ping", x: [[[…', True),
-    ("64 lists in the map are too deep", '83 "id" 07 "op" "ping" "x" 91*63 90', '{id: 7, op: "ping", x: [[[…', True),
-    ("70 maps in each other", '82 "op" "ping" "x" 81a161*70 01', '{op: "ping", x: {a: {a: …', False),
-    ("a million lists in each other", '82 "op" "ping" "x" 91*1000000 01', '{op: "ping", x: [[[…', False),
-    ("a list that claims four GiB", '82 "op" "ping" "x" ddffffffff 01', '{op: "ping", x: [1, …', False),
-    ("a map that claims four GiB", '82 "op" "ping" "x" dfffffffff 01', '{op: "ping", x: {1: …', False),
+    (
+        "an extension type",
+        '83 "id" 07 "op" "ping" "x" d40101',
+        '{id: 7, op: "ping", x: ext(1)}',
+        True,
+    ),
+    (
+        "63 lists in the map",
+        '83 "id" 07 "op" "ping" "x" 91*62 90',
+        '{id: 7, op: "ping", x: [[[…',
+        True,
+    ),
+    (
+        "64 lists in the map are too deep",
+        '83 "id" 07 "op" "ping" "x" 91*63 90',
+        '{id: 7, op: "ping", x: [[[…',
+        True,
+    ),
+    (
+        "70 maps in each other",
+        '82 "op" "ping" "x" 81a161*70 01',
+        '{op: "ping", x: {a: {a: …',
+        False,
+    ),
+    (
+        "a million lists in each other",
+        '82 "op" "ping" "x" 91*1000000 01',
+        '{op: "ping", x: [[[…',
+        False,
+    ),
+    (
+        "a list that claims four GiB",
+        '82 "op" "ping" "x" ddffffffff 01',
+        '{op: "ping", x: [1, …',
+        False,
+    ),
+    (
+        "a map that claims four GiB",
+        '82 "op" "ping" "x" dfffffffff 01',
+        '{op: "ping", x: {1: …',
+        False,
+    ),
     ("a str that claims four GiB", '82 "op" "ping" "x" dbffffffff 01', '{op: "ping", x: "…', False),
-    ("bin that claims four GiB", '82 "op" "ping" "x" c6ffffffff 01', '{op: "ping", x: bin"…', False),
+    (
+        "bin that claims four GiB",
+        '82 "op" "ping" "x" c6ffffffff 01',
+        '{op: "ping", x: bin"…',
+        False,
+    ),
     ("a request that claims four billion keys", 'dfffffffff "op" "ping"', '{op: "ping", …', False),
 ]
 
@@ -441,7 +576,9 @@ def frames(v: Topic) -> None:
         back = [*(pong if after_ping else []), ("code", code), ("exit", "nonzero" if code else 0)]
         v.block(about, *sent, *back)
     rest = REQUEST_BYTES - 16
-    whole = ask("ping", x=Raw([f"c6{rest:08x}", f"00*{rest}"], "bin of as many bytes as make 16 MiB"))
+    whole = ask(
+        "ping", x=Raw([f"c6{rest:08x}", f"00*{rest}"], "bin of as many bytes as make 16 MiB")
+    )
     v.err("a frame as long as may be is read", whole, "bad_request", field="x")
 
 
@@ -488,7 +625,12 @@ def codec(v: Topic) -> None:
         v.good(shows(value), encode(value), shows(value), encode(value))
     for value, texts in LONGER:
         for text in texts.split():
-            v.good(f"{shows(value)} as {text[:2]}, longer than it need be", [text], shows(value), encode(value))
+            v.good(
+                f"{shows(value)} as {text[:2]}, longer than it need be",
+                [text],
+                shows(value),
+                encode(value),
+            )
     for size in (0, 1, 31, 32, 255, 256, 65535, 65536):
         v.same(f"a str of {size} bytes", split(encode(size * "a")[0], size))
         v.same(f"bin of {size} bytes", split(encode(size * b"a")[0], size))
@@ -541,22 +683,41 @@ def wrong_types(v: Topic, op: str, good: dict[str, Any], wrong: dict[str, list[A
     for argument, values in wrong.items():
         for value in values:
             about = f"`{argument}` cannot be {shows(value)}"
-            v.err(about, {"op": op, "id": 1, **good, argument: value}, "bad_request", field=argument)
+            v.err(
+                about, {"op": op, "id": 1, **good, argument: value}, "bad_request", field=argument
+            )
 
 
 def missing(v: Topic, op: str, good: dict[str, Any], *arguments: str) -> None:
     for argument in arguments:
         rest = {key: value for key, value in good.items() if key != argument}
-        v.err(f"`{argument}` is missing", {"op": op, "id": 1, **rest}, "bad_request", field=argument)
-        v.err(f"`{argument}` is nil", {"op": op, **good, argument: None}, "bad_request", field=argument)
+        v.err(
+            f"`{argument}` is missing", {"op": op, "id": 1, **rest}, "bad_request", field=argument
+        )
+        v.err(
+            f"`{argument}` is nil",
+            {"op": op, **good, argument: None},
+            "bad_request",
+            field=argument,
+        )
 
 
 def no_repository(v: Topic, op: str, rest: dict[str, Any]) -> None:
     """What each operation on a repository answers where there is none."""
     for what, path in (("nothing", NOWHERE), ("a plain folder", FOLDER)):
         v.err(f"{what} is no repository", {"op": op, "path": path, **rest}, "not_found")
-    v.err("a path that is not absolute", {"op": op, "path": "repository", **rest}, "bad_request", field="path")
-    v.err("a repository of a format to come", {"op": op, "path": f"{TOP}/future", **rest}, "unsupported", has="feature")
+    v.err(
+        "a path that is not absolute",
+        {"op": op, "path": "repository", **rest},
+        "bad_request",
+        field="path",
+    )
+    v.err(
+        "a repository of a format to come",
+        {"op": op, "path": f"{TOP}/future", **rest},
+        "unsupported",
+        has="feature",
+    )
 
 
 def sync(v: Topic) -> None:
@@ -577,7 +738,12 @@ def sync(v: Topic) -> None:
     nowhere = partial(oldest, path=f"{TOP}/never")
     v.err("a branch that the remote does not have", nowhere(branch="none"), "not_found")
     v.err("after which nothing is there", ask("files", path=f"{TOP}/never"), "not_found")
-    v.err("another origin", oldest(path=f"{TOP}/clone", url=REPOSITORY), "conflict", has="expected actual")
+    v.err(
+        "another origin",
+        oldest(path=f"{TOP}/clone", url=REPOSITORY),
+        "conflict",
+        has="expected actual",
+    )
     v.err("a folder that is no repository", oldest(path=FOLDER), "conflict", has="expected actual")
     for url in ("ext::sh -c true", "ftp://example.org/x", "fd::17", "foo://example.org/x"):
         v.err(f"the transport of {url}", nowhere(id=1, url=url), "denied", has="rule")
@@ -646,14 +812,22 @@ def files(v: Topic) -> None:
         "run.sh",
         "side.txt",
     ]
-    v.ok("every file, in byte order, the hidden and the links left out", here(pattern="*"), everything)
+    v.ok(
+        "every file, in byte order, the hidden and the links left out",
+        here(pattern="*"),
+        everything,
+    )
     v.ok("the same in a commit", here(pattern="*", rev="HEAD"), everything)
     v.ok("a pattern as bin", here(pattern=b"*.txt"), ["a..b.txt", "empty.txt", "side.txt"])
     v.ok("a pattern with a choice", here(pattern="{run,side}.*"), ["run.sh", "side.txt"])
     v.ok("a pattern that matches none", here(pattern="*.none"), [])
     deep = ["deploy/nested/deep.yaml", "deploy/production.yml", "deploy/staging.yaml"]
     v.ok("into folders", here(recursive=True), [b"caf\xe9.yaml", "config.yaml", *deep])
-    v.ok("into folders of a commit", here(recursive=True, rev="main"), [b"caf\xe9.yaml", "config.yaml", *deep])
+    v.ok(
+        "into folders of a commit",
+        here(recursive=True, rev="main"),
+        [b"caf\xe9.yaml", "config.yaml", *deep],
+    )
     v.ok(
         "names are relative to the subpath",
         here(recursive=True, subpath="deploy"),
@@ -678,12 +852,22 @@ def files(v: Topic) -> None:
         *listed,
         details("staging.yaml", "file", "deploy/staging.yaml"),
     ]
-    v.ok("details of every kind of entry", here(subpath="deploy", pattern="*", details=True, rev="HEAD"), listed)
+    v.ok(
+        "details of every kind of entry",
+        here(subpath="deploy", pattern="*", details=True, rev="HEAD"),
+        listed,
+    )
     plain = [{key: value for key, value in entry.items() if key != "sha"} for entry in listed]
-    v.ok("details from the disk have no id", here(subpath="deploy", pattern="*", details=True), plain)
+    v.ok(
+        "details from the disk have no id", here(subpath="deploy", pattern="*", details=True), plain
+    )
     kinds = [details(name, kind) for name, kind in (("folder-link", "link"), ("link", "link"))]
     v.ok("details of links", here(pattern="*link", details=True, rev="HEAD"), kinds)
-    v.ok("details of a program", here(pattern="run.sh", details=True, rev="HEAD"), [details("run.sh", "file")])
+    v.ok(
+        "details of a program",
+        here(pattern="run.sh", details=True, rev="HEAD"),
+        [details("run.sh", "file")],
+    )
     v.ok(
         "details of a submodule",
         here(pattern="mod*", details=True, rev="odd"),
@@ -697,13 +881,22 @@ def files(v: Topic) -> None:
     v.err("a rev of a plain folder", ask("files", path=FOLDER, rev="HEAD"), "not_found")
     v.err("a path that is not there", ask("files", path=NOWHERE), "not_found")
     v.err("a subpath through a link", here(subpath="folder-link"), "denied", has="rule")
-    v.err("a subpath through a link to elsewhere", ask("files", path=FOLDER, subpath="outside"), "denied")
+    v.err(
+        "a subpath through a link to elsewhere",
+        ask("files", path=FOLDER, subpath="outside"),
+        "denied",
+    )
     v.ok("an empty subpath is the top folder", here(subpath=""), top)
     v.ok("a dot is the top folder", here(subpath="."), top)
     for kind, forbidden in FORBIDDEN.items():
         if forbidden not in ("", "."):
             v.err(f"a subpath {kind}", here(id=2, subpath=forbidden), "denied", has="rule")
-    wrong: dict[str, list[Any]] = {"path": [1, ["/"], "folder"], "subpath": [1], "rev": [1, True, "main\0"], "pattern": [1]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1, ["/"], "folder"],
+        "subpath": [1],
+        "rev": [1, True, "main\0"],
+        "pattern": [1],
+    }
     wrong |= {"recursive": [1, "true"], "details": ["yes"]}
     wrong_types(v, "files", {"path": REPOSITORY}, wrong)
     missing(v, "files", {"path": REPOSITORY}, "path")
@@ -711,7 +904,13 @@ def files(v: Topic) -> None:
 
 def details(name: str, kind: str, file: str | None = None, at: str = "HEAD") -> dict[str, Any]:
     mode, _, sha, size = git("ls-tree", "-l", at, file or name).split("\t")[0].split()
-    return {"name": name, "type": kind, "size": 0 if size == "-" else int(size), "mode": mode, "sha": sha}
+    return {
+        "name": name,
+        "type": kind,
+        "size": 0 if size == "-" else int(size),
+        "mode": mode,
+        "sha": sha,
+    }
 
 
 def read(v: Topic) -> None:
@@ -724,16 +923,32 @@ def read(v: Topic) -> None:
 
     v.ok("a file, as the oldest clients ask", here(file="config.yaml"), base64_of(config))
     v.ok("a file in a folder", here(file="deploy/notes.txt"), base64_of("Not a definition.\n"))
-    v.ok("a plain folder will do", ask("read", path=FOLDER, file="sub/four.yaml"), base64_of("number: 4\n"))
+    v.ok(
+        "a plain folder will do",
+        ask("read", path=FOLDER, file="sub/four.yaml"),
+        base64_of("number: 4\n"),
+    )
     v.ok("an empty file", here(file="empty.txt"), "")
-    v.ok("a bare repository as of HEAD", ask("read", path=BARE, file="config.yaml"), base64_of(config))
+    v.ok(
+        "a bare repository as of HEAD",
+        ask("read", path=BARE, file="config.yaml"),
+        base64_of(config),
+    )
     v.ok("base64 by name", here(file="image.bin", encoding="base64"), base64_of(image))
     v.ok("as bin", here(id=1, file="image.bin", encoding="binary"), image)
-    v.ok("text is bin, too, if bin is wanted", here(file="config.yaml", encoding="binary"), config.encode())
+    v.ok(
+        "text is bin, too, if bin is wanted",
+        here(file="config.yaml", encoding="binary"),
+        config.encode(),
+    )
     v.ok("as text", here(file="config.yaml", encoding="utf8"), config)
     v.err("as text, what is none", here(id=1, file="image.bin", encoding="utf8"), "invalid")
     v.ok("a name that is no UTF-8", here(file=b"caf\xe9.yaml", encoding="utf8"), "latin: 1\n")
-    v.ok("the same in a commit", here(file=b"caf\xe9.yaml", encoding="utf8", rev="HEAD"), "latin: 1\n")
+    v.ok(
+        "the same in a commit",
+        here(file=b"caf\xe9.yaml", encoding="utf8", rev="HEAD"),
+        "latin: 1\n",
+    )
     v.ok("a name as bin", here(file=b"config.yaml", encoding="utf8"), config)
     v.ok("a hidden file", here(file=".hidden.yaml", encoding="utf8"), "hidden: true\n")
     v.ok("a name that only begins like .git", here(file=".gitignore", encoding="utf8"), "*.log\n")
@@ -749,14 +964,30 @@ def read(v: Topic) -> None:
     }
     for rev, size in revs.items():
         v.ok(
-            f"as it was at {rev}", here(file="config.yaml", rev=rev, encoding="utf8"), f"name: vectors\nsize: {size}\n"
+            f"as it was at {rev}",
+            here(file="config.yaml", rev=rev, encoding="utf8"),
+            f"name: vectors\nsize: {size}\n",
         )
     for at in (None, "HEAD"):
         where = "from a commit" if at else "from the disk"
-        for offset, length in ((0, 4), (6, 7), (20, 100), (0, 0), (22, 1), (23, 1), (2**40, 1), (5, None), (None, 4)):
+        for offset, length in (
+            (0, 4),
+            (6, 7),
+            (20, 100),
+            (0, 0),
+            (22, 1),
+            (23, 1),
+            (2**40, 1),
+            (5, None),
+            (None, 4),
+        ):
             end = None if length is None else (offset or 0) + length
             ranged = here(file="config.yaml", offset=offset, length=length, rev=at, encoding="utf8")
-            v.ok(f"{shows(length)} bytes at {shows(offset)} {where}", ranged, config[offset or 0 : end])
+            v.ok(
+                f"{shows(length)} bytes at {shows(offset)} {where}",
+                ranged,
+                config[offset or 0 : end],
+            )
     v.ok("a range in base64", here(file="image.bin", offset=2, length=2), base64_of(image[2:4]))
     v.err(
         "a range that cuts a character is no text",
@@ -764,11 +995,25 @@ def read(v: Topic) -> None:
         "invalid",
     )
     several = ["config.yaml", "none.yaml", "image.bin", "config.yaml"]
-    found = [{"file": "config.yaml", "content": config.encode()}, {"file": "none.yaml", "err": "", "code": "not_found"}]
-    found += [{"file": "image.bin", "content": image}, {"file": "config.yaml", "content": config.encode()}]
+    found = [
+        {"file": "config.yaml", "content": config.encode()},
+        {"file": "none.yaml", "err": "", "code": "not_found"},
+    ]
+    found += [
+        {"file": "image.bin", "content": image},
+        {"file": "config.yaml", "content": config.encode()},
+    ]
     for at in (None, "HEAD"):
-        v.ok(f"many files at {shows(at)}, in the order asked", here(files=several, encoding="binary", rev=at), found)
-    v.ok("many files in base64", here(files=["image.bin"]), [{"file": "image.bin", "content": base64_of(image)}])
+        v.ok(
+            f"many files at {shows(at)}, in the order asked",
+            here(files=several, encoding="binary", rev=at),
+            found,
+        )
+    v.ok(
+        "many files in base64",
+        here(files=["image.bin"]),
+        [{"file": "image.bin", "content": base64_of(image)}],
+    )
     v.ok(
         "many files with a range",
         here(files=["image.bin"], offset=1, length=2, encoding="binary"),
@@ -776,7 +1021,9 @@ def read(v: Topic) -> None:
     )
     odd = [b"caf\xe9.yaml", "deploy", "../x", "link"]
     codes = ["bad_request", "denied", "denied"]
-    refused = [{"file": file, "err": "", "code": code} for file, code in zip(odd[1:], codes, strict=True)]
+    refused = [
+        {"file": file, "err": "", "code": code} for file, code in zip(odd[1:], codes, strict=True)
+    ]
     v.ok(
         "each of many files has its own error",
         here(files=odd, encoding="binary"),
@@ -792,9 +1039,17 @@ def read(v: Topic) -> None:
     v.err("a file that is not there in a commit", here(file="none", rev="HEAD"), "not_found")
     v.err("a file as a folder", here(file="run.sh/none", rev="HEAD"), "not_found")
     v.err("a rev that is not there", here(file="run.sh", rev="none"), "not_found")
-    v.err("a rev of a plain folder", ask("read", path=FOLDER, file="one.yaml", rev="HEAD"), "not_found")
+    v.err(
+        "a rev of a plain folder",
+        ask("read", path=FOLDER, file="one.yaml", rev="HEAD"),
+        "not_found",
+    )
     v.err("a path that is not there", ask("read", path=NOWHERE, file="one.yaml"), "not_found")
-    v.err("a damaged blob", ask("read", path=f"{TOP}/corrupt", file="README.md", rev="HEAD"), "corrupt")
+    v.err(
+        "a damaged blob",
+        ask("read", path=f"{TOP}/corrupt", file="README.md", rev="HEAD"),
+        "corrupt",
+    )
     v.ok(
         "and its sound neighbour",
         ask("read", path=f"{TOP}/corrupt", file="sound.txt", rev="HEAD", encoding="utf8"),
@@ -803,7 +1058,11 @@ def read(v: Topic) -> None:
     for at in (None, "HEAD"):
         v.err(f"a link at {shows(at)}", here(id=1, file="link", rev=at), "denied", has="rule")
     v.err("a name through a link", here(file="folder-link/staging.yaml"), "denied", has="rule")
-    v.err("a name through a link to elsewhere", ask("read", path=FOLDER, file="outside/hostname"), "denied")
+    v.err(
+        "a name through a link to elsewhere",
+        ask("read", path=FOLDER, file="outside/hostname"),
+        "denied",
+    )
     for at in (None, "HEAD"):
         for kind, forbidden in FORBIDDEN.items():
             about = f"a name {kind}" + (", in a commit" if at else "")
@@ -885,7 +1144,12 @@ def lsremote(v: Topic) -> None:
         "unsupported",
         has="feature",
     )
-    v.err("every ref, a name that is no UTF-8 among them", ask("lsremote", url=f"{TOP}/latin.git"), "unsupported", has="feature")
+    v.err(
+        "every ref, a name that is no UTF-8 among them",
+        ask("lsremote", url=f"{TOP}/latin.git"),
+        "unsupported",
+        has="feature",
+    )
     v.err("a branch that is not there", here(id=1, branch="none"), "not_found")
     for url in ("ext::sh -c true", "ftp://example.org/x", "foo://example.org/x"):
         v.err(f"the transport of {url}", ask("lsremote", id=1, url=url), "denied", has="rule")
@@ -983,10 +1247,20 @@ def log(v: Topic) -> None:
     v.ok("an author in Latin-1 is bin", here(range="odd", limit=1), page("-1", "odd", more=True))
     v.ok("what one has and the other has not", here(range="v1..main"), page("v1..main"))
     v.ok("what only one of two has", here(range="v1...side"), page("v1...side"))
-    v.ok("nothing between a commit and itself", here(range="main..main"), {"commits": [], "next": None})
+    v.ok(
+        "nothing between a commit and itself",
+        here(range="main..main"),
+        {"commits": [], "next": None},
+    )
     v.ok("the first two", here(limit=2), page("-2", more=True))
-    v.ok("the two after them", here(limit=2, after=id_of("main~1")), page("-2", "--skip=2", more=True))
-    v.ok("the last ones", here(limit=2, after=commits("--skip=3", "-1")[0]["sha"]), page("--skip=4"))
+    v.ok(
+        "the two after them",
+        here(limit=2, after=id_of("main~1")),
+        page("-2", "--skip=2", more=True),
+    )
+    v.ok(
+        "the last ones", here(limit=2, after=commits("--skip=3", "-1")[0]["sha"]), page("--skip=4")
+    )
     v.ok("a limit that is met exactly", here(limit=6), page())
     v.ok("a file", here(paths=["config.yaml"]), page("--", "config.yaml"))
     v.ok("a folder or a file", here(paths=["deploy", "side.txt"]), page("--", "deploy", "side.txt"))
@@ -1011,9 +1285,18 @@ def log(v: Topic) -> None:
 
 
 def forbidden_paths(v: Topic, op: str) -> None:
-    for kind in ("with two dots as a part", "that is absolute", "without a byte", "with NUL", "with .git"):
+    for kind in (
+        "with two dots as a part",
+        "that is absolute",
+        "without a byte",
+        "with NUL",
+        "with .git",
+    ):
         v.err(
-            f"a path {kind}", {"op": op, "path": REPOSITORY, "paths": ["run.sh", FORBIDDEN[kind]]}, "denied", has="rule"
+            f"a path {kind}",
+            {"op": op, "path": REPOSITORY, "paths": ["run.sh", FORBIDDEN[kind]]},
+            "denied",
+            has="rule",
         )
 
 
@@ -1021,7 +1304,9 @@ def diff(v: Topic) -> None:
     here = partial(ask, "diff", path=REPOSITORY)
     v.ok("a commit and the next", here(range="main~4..main~3"), difference("main~4", "main~3"))
     v.ok(
-        "a file with another name, a file that is gone", here(id=1, range="main~1..main"), difference("main~1", "main")
+        "a file with another name, a file that is gone",
+        here(id=1, range="main~1..main"),
+        difference("main~1", "main"),
     )
     v.ok("from where they parted", here(range="side...v1"), difference("side...v1"))
     v.ok("a bare repository", here(path=BARE, range="v1..main"), difference("v1", "main"))
@@ -1034,28 +1319,53 @@ def diff(v: Topic) -> None:
         here(range="main~4..main", paths=["config.yaml", "side.txt"]),
         difference("main~4", "main", "--", "config.yaml", "side.txt"),
     )
-    v.ok("a folder", here(range="main~4..main", paths=["deploy"]), difference("main~4", "main", "--", "deploy"))
+    v.ok(
+        "a folder",
+        here(range="main~4..main", paths=["deploy"]),
+        difference("main~4", "main", "--", "deploy"),
+    )
     for context in (3, 0):
         asked = here(range="main~3..main~2", patch=True, context=context)
         patch = git("diff", f"-U{context}", "main~3", "main~2") + "\n"
-        v.ok(f"a patch with {context} lines around", asked, difference("main~3", "main~2") | {"patch": patch})
+        v.ok(
+            f"a patch with {context} lines around",
+            asked,
+            difference("main~3", "main~2") | {"patch": patch},
+        )
     whole = differences("main~4", "main")
     for after, entries in ((None, whole[:2]), (whole[1]["file"], whole[2:4])):
         asked = here(range="main~4..main", limit=2, after=after)
         counts = {key: sum(entry[key] for entry in entries) for key in ("insertions", "deletions")}
-        v.ok(f"two after {shows(after)}", asked, {"entries": entries, **counts, "next": entries[-1]["file"]})
+        v.ok(
+            f"two after {shows(after)}",
+            asked,
+            {"entries": entries, **counts, "next": entries[-1]["file"]},
+        )
     paths = ["README.md", "added.txt", "config.yaml", "deploy", "side.txt"]
     changes = worktree_difference(f"{TOP}/dirty", *paths)
-    v.ok("a worktree with changes, staged or not", ask("diff", path=f"{TOP}/dirty", paths=paths), changes)
+    v.ok(
+        "a worktree with changes, staged or not",
+        ask("diff", path=f"{TOP}/dirty", paths=paths),
+        changes,
+    )
     changes = worktree_difference(f"{TOP}/merging", "file.txt")
     v.ok("a worktree with a conflict", ask("diff", path=f"{TOP}/merging"), changes)
     everything = ask("diff", path=f"{TOP}/dirty")
     v.has("a worktree with a change of type", everything, "entries insertions deletions next")
-    v.ok("an empty repository", ask("diff", path=EMPTY), {"entries": [], "insertions": 0, "deletions": 0, "next": None})
+    v.ok(
+        "an empty repository",
+        ask("diff", path=EMPTY),
+        {"entries": [], "insertions": 0, "deletions": 0, "next": None},
+    )
     v.err("a rev that is not there", here(id=1, range="none..main"), "not_found")
     no_repository(v, "diff", {})
     forbidden_paths(v, "diff")
-    wrong: dict[str, list[Any]] = {"path": [1], "range": [1], "paths": ["config.yaml", 1], "patch": [1, "yes"]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "range": [1],
+        "paths": ["config.yaml", 1],
+        "patch": [1, "yes"],
+    }
     wrong |= {"context": [-1, "3"], "limit": [0, -1, "1"], "after": [1]}
     wrong_types(v, "diff", {"path": REPOSITORY}, wrong)
     missing(v, "diff", {"path": REPOSITORY}, "path")
@@ -1063,34 +1373,58 @@ def diff(v: Topic) -> None:
 
 def status(v: Topic) -> None:
     dirty = partial(ask, "status", path=f"{TOP}/dirty")
-    states = [("README.md", "modified", "modified"), ("added.txt", "added", None), ("config.yaml", None, "modified")]
+    states = [
+        ("README.md", "modified", "modified"),
+        ("added.txt", "added", None),
+        ("config.yaml", None, "modified"),
+    ]
     states += [
         ("deploy/notes.txt", "deleted", None),
         ("empty.txt", None, "type_changed"),
         ("side.txt", None, "deleted"),
     ]
-    entries = [{"file": file, "index": index, "worktree": worktree} for file, index, worktree in states]
+    entries = [
+        {"file": file, "index": index, "worktree": worktree} for file, index, worktree in states
+    ]
     untracked = {"file": "untracked.txt", "index": None, "worktree": "untracked"}
     ignored = {"file": "debug.log", "index": None, "worktree": "ignored"}
     told = {"branch": "main", "head": id_of("main"), "next": None}
     v.ok("nothing to tell", ask("status", path=REPOSITORY), {**told, "entries": []})
-    v.ok("what changed in the index and in the worktree", dirty(), {**told, "entries": [*entries, untracked]})
+    v.ok(
+        "what changed in the index and in the worktree",
+        dirty(),
+        {**told, "entries": [*entries, untracked]},
+    )
     v.ok("without what is untracked", dirty(id=1, untracked=False), {**told, "entries": entries})
     both = [*entries[:3], ignored, *entries[3:], untracked]
     v.ok("with what is ignored", dirty(ignored=True), {**told, "entries": both})
     v.ok("some files", dirty(paths=["config.yaml", "deploy"]), {**told, "entries": entries[2:4]})
     v.ok("the first two", dirty(limit=2), {**told, "entries": entries[:2], "next": "added.txt"})
-    v.ok("the ones after them", dirty(after="added.txt"), {**told, "entries": [*entries[2:], untracked]})
+    v.ok(
+        "the ones after them",
+        dirty(after="added.txt"),
+        {**told, "entries": [*entries[2:], untracked]},
+    )
     v.ok("a limit that is met exactly", dirty(limit=7), {**told, "entries": [*entries, untracked]})
     conflicted = {"file": "file.txt", "index": None, "worktree": "conflicted"}
-    merging = {"branch": "main", "head": id_of("main", f"{TOP}/merging"), "entries": [conflicted], "next": None}
+    merging = {
+        "branch": "main",
+        "head": id_of("main", f"{TOP}/merging"),
+        "entries": [conflicted],
+        "next": None,
+    }
     v.ok("a conflict", ask("status", path=f"{TOP}/merging"), merging)
     empty = {"branch": "main", "head": None, "entries": [], "next": None}
     v.ok("an empty repository", ask("status", path=EMPTY), empty)
     v.err("a bare repository", ask("status", id=1, path=BARE), "unsupported", has="feature")
     no_repository(v, "status", {})
     forbidden_paths(v, "status")
-    wrong: dict[str, list[Any]] = {"path": [1], "paths": ["config.yaml", 1], "untracked": [1], "ignored": ["no"]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "paths": ["config.yaml", 1],
+        "untracked": [1],
+        "ignored": ["no"],
+    }
     wrong |= {"limit": [0, -1, "1"], "after": [1]}
     wrong_types(v, "status", {"path": REPOSITORY}, wrong)
     missing(v, "status", {"path": REPOSITORY}, "path")
@@ -1109,29 +1443,64 @@ def branch(v: Topic) -> None:
     here = partial(ask, "branch", path=f"{TOP}/branch.git")
     main, side, first = id_of("main"), id_of("side"), id_of("main~4")
     v.ok("where HEAD is", here(branch="new"), {"branch": "new", "commit": main, "was": None})
-    v.ok("at a rev", here(id=1, branch="a/b", **{"from": "v1"}), {"branch": "a/b", "commit": id_of("v1^{}"), "was": None})
+    v.ok(
+        "at a rev",
+        here(id=1, branch="a/b", **{"from": "v1"}),
+        {"branch": "a/b", "commit": id_of("v1^{}"), "was": None},
+    )
     v.err("one that is there", here(id=1, branch="new"), "already_exists")
-    v.ok("moved", here(branch="new", force=True, **{"from": "side"}), {"branch": "new", "commit": side, "was": main})
-    v.err("it is elsewhere", here(id=1, branch="new", expect=main), "conflict", has="expected actual")
+    v.ok(
+        "moved",
+        here(branch="new", force=True, **{"from": "side"}),
+        {"branch": "new", "commit": side, "was": main},
+    )
+    v.err(
+        "it is elsewhere", here(id=1, branch="new", expect=main), "conflict", has="expected actual"
+    )
     v.err("it is there", here(id=1, branch="new", expect=ZEROS), "conflict", has="expected actual")
     moved = here(branch="new", expect=side, **{"from": first})
     v.ok("moved from where it is expected", moved, {"branch": "new", "commit": first, "was": side})
-    v.ok("renamed", here(branch="new", rename="old"), {"branch": "old", "commit": first, "was": first})
+    v.ok(
+        "renamed",
+        here(branch="new", rename="old"),
+        {"branch": "old", "commit": first, "was": first},
+    )
     v.err("renamed to one that is there", here(id=1, branch="old", rename="a/b"), "already_exists")
-    v.ok("removed", here(branch="old", delete=True), {"branch": "old", "commit": None, "was": first})
+    v.ok(
+        "removed", here(branch="old", delete=True), {"branch": "old", "commit": None, "was": first}
+    )
     v.err("removed twice", here(id=1, branch="old", delete=True), "not_found")
-    v.err("the branch that HEAD is on", here(id=1, branch="main", delete=True), "denied", has="rule")
+    v.err(
+        "the branch that HEAD is on", here(id=1, branch="main", delete=True), "denied", has="rule"
+    )
     v.err("below another one", here(id=1, branch="main/x"), "conflict", has="expected actual")
     relaxed = {"branch": "soon", "commit": main, "was": None, "durability": "relaxed"}
     v.ok("relaxed", here(branch="soon", durability="relaxed"), relaxed)
     v.err("from nothing", here(id=1, branch="x", **{"from": "none"}), "not_found")
-    v.err("from a file", here(id=1, branch="x", **{"from": "HEAD:config.yaml"}), "bad_request", field="from")
+    v.err(
+        "from a file",
+        here(id=1, branch="x", **{"from": "HEAD:config.yaml"}),
+        "bad_request",
+        field="from",
+    )
     for name in ("", "a..b", "-a", "HEAD", "a.lock", "a b"):
         v.err(f"the name {shows(name)}", here(id=1, branch=name), "bad_request", field="branch")
-    v.err("two things at once", here(id=1, branch="x", delete=True, rename="y"), "bad_request", field="delete")
+    v.err(
+        "two things at once",
+        here(id=1, branch="x", delete=True, rename="y"),
+        "bad_request",
+        field="delete",
+    )
     no_repository(v, "branch", {"branch": "x"})
-    wrong: dict[str, list[Any]] = {"branch": [1, "a\0"], "from": [1], "expect": [1, "main"], "force": ["yes"]}
-    wrong_types(v, "branch", {"path": f"{TOP}/branch.git", "branch": "x"}, wrong | {"durability": ["fast"]})
+    wrong: dict[str, list[Any]] = {
+        "branch": [1, "a\0"],
+        "from": [1],
+        "expect": [1, "main"],
+        "force": ["yes"],
+    }
+    wrong_types(
+        v, "branch", {"path": f"{TOP}/branch.git", "branch": "x"}, wrong | {"durability": ["fast"]}
+    )
     missing(v, "branch", {"path": f"{TOP}/branch.git", "branch": "x"}, "path", "branch")
 
 
@@ -1142,12 +1511,30 @@ def branches(v: Topic) -> None:
     v.ok("all", here(), {"branches": told, "next": None})
     v.ok("the first", here(limit=1), {"branches": told[:1], "next": names[0]})
     v.ok("those after it", here(after=names[0]), {"branches": told[1:], "next": None})
-    v.ok("some", here(pattern="s*"), {"branches": [it for it in told if it["name"][0] == "s"], "next": None})
-    followed = {"name": "main", "commit": id_of("main"), "head": True, "upstream": "refs/remotes/origin/main"}
-    v.ok("one that follows another", ask("branches", path=f"{TOP}/dirty"), {"branches": [followed], "next": None})
+    v.ok(
+        "some",
+        here(pattern="s*"),
+        {"branches": [it for it in told if it["name"][0] == "s"], "next": None},
+    )
+    followed = {
+        "name": "main",
+        "commit": id_of("main"),
+        "head": True,
+        "upstream": "refs/remotes/origin/main",
+    }
+    v.ok(
+        "one that follows another",
+        ask("branches", path=f"{TOP}/dirty"),
+        {"branches": [followed], "next": None},
+    )
     v.ok("none", ask("branches", path=EMPTY), {"branches": [], "next": None})
     no_repository(v, "branches", {})
-    wrong: dict[str, list[Any]] = {"path": [1], "pattern": [1, "{"], "limit": [0, 10_001, "1"], "after": [1]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "pattern": [1, "{"],
+        "limit": [0, 10_001, "1"],
+        "after": [1],
+    }
     wrong_types(v, "branches", {"path": BARE}, wrong)
     missing(v, "branches", {"path": BARE}, "path")
 
@@ -1160,21 +1547,38 @@ def tag(v: Topic) -> None:
     made = object_id("tag", f"object {side}\ntype commit\ntag v2\n{person}\n\nversion 2\n")
     with_message = here(tag="v2", target="side", message="version 2\n", tagger=MAKER)
     v.ok("with a message", with_message, {"tag": "v2", "target": side, "object": made, "was": None})
-    v.ok("what it names", ask("refs", path=f"{TOP}/tag.git", prefix="refs/tags/v2"),
-         {"refs": [{"name": "refs/tags/v2", "sha": made, "peeled": side}], "next": None})
+    v.ok(
+        "what it names",
+        ask("refs", path=f"{TOP}/tag.git", prefix="refs/tags/v2"),
+        {"refs": [{"name": "refs/tags/v2", "sha": made, "peeled": side}], "next": None},
+    )
     v.err("one that is there", here(id=1, tag="v2"), "already_exists")
     v.err("it is elsewhere", here(id=1, tag="v2", expect=side), "conflict", has="expected actual")
     v.ok("moved", here(tag="v2", expect=made), {"tag": "v2", "target": main, "was": made})
     v.ok("removed", here(tag="v2", delete=True), {"tag": "v2", "target": None, "was": main})
     v.err("removed twice", here(id=1, tag="v2", delete=True), "not_found")
     blob = id_of("HEAD:config.yaml")
-    v.ok("of a file", here(tag="file", target="HEAD:config.yaml"), {"tag": "file", "target": blob, "was": None})
+    v.ok(
+        "of a file",
+        here(tag="file", target="HEAD:config.yaml"),
+        {"tag": "file", "target": blob, "was": None},
+    )
     v.err("of nothing", here(id=1, tag="x", target="none"), "not_found")
-    v.err("a tagger without a message", here(id=1, tag="x", tagger=MAKER), "bad_request", field="tagger")
+    v.err(
+        "a tagger without a message",
+        here(id=1, tag="x", tagger=MAKER),
+        "bad_request",
+        field="tagger",
+    )
     for name in ("", "a..b", "-a", "HEAD", "a.lock"):
         v.err(f"the name {shows(name)}", here(id=1, tag=name), "bad_request", field="tag")
     no_repository(v, "tag", {"tag": "x"})
-    wrong: dict[str, list[Any]] = {"tag": [1, "a\0"], "target": [1], "expect": [1, "main"], "message": [1, "a\0", b"\xff"]}
+    wrong: dict[str, list[Any]] = {
+        "tag": [1, "a\0"],
+        "target": [1],
+        "expect": [1, "main"],
+        "message": [1, "a\0", b"\xff"],
+    }
     wrong_types(v, "tag", {"path": f"{TOP}/tag.git", "tag": "x"}, wrong | {"durability": ["fast"]})
     missing(v, "tag", {"path": f"{TOP}/tag.git", "tag": "x"}, "path", "tag")
 
@@ -1191,7 +1595,12 @@ def tags(v: Topic) -> None:
     v.ok("those after it", here(after="light"), {"tags": [annotated], "next": None})
     v.ok("some", here(pattern="v*"), {"tags": [annotated], "next": None})
     no_repository(v, "tags", {})
-    wrong: dict[str, list[Any]] = {"path": [1], "pattern": [1, "{"], "limit": [0, 10_001, "1"], "after": [1]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "pattern": [1, "{"],
+        "limit": [0, 10_001, "1"],
+        "after": [1],
+    }
     wrong_types(v, "tags", {"path": BARE}, wrong)
     missing(v, "tags", {"path": BARE}, "path")
 
@@ -1199,7 +1608,9 @@ def tags(v: Topic) -> None:
 def refs(v: Topic) -> None:
     here = partial(ask, "refs", path=BARE)
     told = []
-    for line in git("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", at=BARE).splitlines():
+    for line in git(
+        "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", at=BARE
+    ).splitlines():
         ref, sha, *peeled = line.split()
         told.append({"name": ref, "sha": sha} | ({"peeled": peeled[0]} if peeled else {}))
     v.ok("all", here(), {"refs": told, "next": None})
@@ -1209,10 +1620,19 @@ def refs(v: Topic) -> None:
     v.ok("tags", here(prefix="refs/tags/"), {"refs": some, "next": None})
     latin = ask("refs", path=f"{TOP}/latin.git", prefix=b"refs/heads/caf\xe9")
     # Its main has a file of its own, the other one is packed.
-    v.ok("a name that is no UTF-8", latin, {"refs": [{"name": b"refs/heads/caf\xe9", "sha": id_of("light")}], "next": None})
+    v.ok(
+        "a name that is no UTF-8",
+        latin,
+        {"refs": [{"name": b"refs/heads/caf\xe9", "sha": id_of("light")}], "next": None},
+    )
     v.ok("none", ask("refs", path=EMPTY), {"refs": [], "next": None})
     no_repository(v, "refs", {})
-    wrong: dict[str, list[Any]] = {"path": [1], "prefix": [1], "limit": [0, 10_001, "1"], "after": [1]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "prefix": [1],
+        "limit": [0, 10_001, "1"],
+        "after": [1],
+    }
     wrong_types(v, "refs", {"path": BARE}, wrong)
     missing(v, "refs", {"path": BARE}, "path")
 
@@ -1224,26 +1644,62 @@ def ref_update(v: Topic) -> None:
     main, side = id_of("main"), id_of("side")
     one, two = "refs/heads/one", "refs/odd/two"
     moved = [{"ref": one, "sha": main, "was": None}, {"ref": two, "sha": id_of("v1"), "was": None}]
-    v.ok("two that were not there", here({"ref": two, "to": "v1"}, {"ref": one, "to": main, "expect": ZEROS}), {"refs": moved})
-    stale = here({"ref": one, "to": side, "expect": main}, {"ref": two, "to": side, "expect": side}, id=1)
+    v.ok(
+        "two that were not there",
+        here({"ref": two, "to": "v1"}, {"ref": one, "to": main, "expect": ZEROS}),
+        {"refs": moved},
+    )
+    stale = here(
+        {"ref": one, "to": side, "expect": main}, {"ref": two, "to": side, "expect": side}, id=1
+    )
     v.err("one is elsewhere", stale, "conflict", has="refs")
     moved = [{"ref": one, "sha": side, "was": main}, {"ref": two, "sha": None, "was": id_of("v1")}]
-    v.ok("one moves, the other goes", here({"ref": one, "to": "side", "expect": main}, {"ref": two}), {"refs": moved})
+    v.ok(
+        "one moves, the other goes",
+        here({"ref": one, "to": "side", "expect": main}, {"ref": two}),
+        {"refs": moved},
+    )
     v.err("one that is gone goes", here({"ref": two}, id=1), "not_found")
-    v.ok("it shall not be there", here({"ref": two, "expect": ZEROS}), {"refs": [{"ref": two, "sha": None, "was": None}]})
+    v.ok(
+        "it shall not be there",
+        here({"ref": two, "expect": ZEROS}),
+        {"refs": [{"ref": two, "sha": None, "was": None}]},
+    )
     v.err("to nothing", here({"ref": one, "to": "none"}, id=1), "not_found")
-    v.err("a branch at a tree", here({"ref": one, "to": "main^{tree}"}, id=1), "bad_request", field="updates")
+    v.err(
+        "a branch at a tree",
+        here({"ref": one, "to": "main^{tree}"}, id=1),
+        "bad_request",
+        field="updates",
+    )
     v.err("twice", here({"ref": one}, {"ref": one}, id=1), "bad_request", field="updates")
     v.err("none", here(id=1), "bad_request", field="updates")
     for ref in ("", "main", "refs/heads/a..b", "refs/../config", "refs/heads/"):
-        v.err(f"the ref {shows(ref)}", here({"ref": ref, "to": main}, id=1), "bad_request", field="ref")
+        v.err(
+            f"the ref {shows(ref)}",
+            here({"ref": ref, "to": main}, id=1),
+            "bad_request",
+            field="ref",
+        )
     for odd in ("HEAD", "refs/replace/x", "refs/bisect/bad", b"refs/heads/caf\xe9"):
-        v.err(f"the ref {shows(odd)}", here({"ref": odd, "to": main}, id=1), "unsupported", has="feature")
+        v.err(
+            f"the ref {shows(odd)}",
+            here({"ref": odd, "to": main}, id=1),
+            "unsupported",
+            has="feature",
+        )
     v.err("a lock", here({"ref": "refs/gitvan/locks/x", "to": main}, id=1), "denied", has="rule")
-    v.err("below another one", here({"ref": f"{one}/x", "to": main}, id=1), "conflict", has="expected actual")
+    v.err(
+        "below another one",
+        here({"ref": f"{one}/x", "to": main}, id=1),
+        "conflict",
+        has="expected actual",
+    )
     no_repository(v, "ref.update", {"updates": [{"ref": one}]})
     good = {"path": f"{TOP}/update.git", "updates": [{"ref": one, "expect": side, "to": side}]}
-    wrong_types(v, "ref.update", good, {"updates": [1, one], "message": [1], "durability": ["fast"]})
+    wrong_types(
+        v, "ref.update", good, {"updates": [1, one], "message": [1], "durability": ["fast"]}
+    )
     missing(v, "ref.update", good, "path", "updates")
 
 
@@ -1253,28 +1709,54 @@ def merge(v: Topic) -> None:
     told = {"commit": main, "tree": tree, "merged": "up_to_date"}
     v.ok("what is there already", here(**{"from": "side"}), told)
     v.ok("into a branch that is ahead", here(into="main", **{"from": "v1"}), told)
-    v.err("a fast-forward that is none", here(id=1, into="side", strategy="ff_only", **{"from": "main~4^{}"}, expect=main), "conflict")
+    v.err(
+        "a fast-forward that is none",
+        here(id=1, into="side", strategy="ff_only", **{"from": "main~4^{}"}, expect=main),
+        "conflict",
+    )
     forward = {"commit": odd, "tree": id_of("odd^{tree}"), "merged": "fast_forward"}
     v.ok("a fast-forward", here(into="main", **{"from": "odd"}), forward)
     who = {"author": MAKER, "committer": MAKER}
     person = "Ada Lovelace <ada@example.org> 1700000000 +0100"
     side = id_of("side")
     parents = f"parent {side}\nparent {main}\n"
-    made = object_id("commit", f"tree {tree}\n{parents}author {person}\ncommitter {person}\n\nboth\n")
+    made = object_id(
+        "commit", f"tree {tree}\n{parents}author {person}\ncommitter {person}\n\nboth\n"
+    )
     both = here(into="side", strategy="no_ff", message="both\n", **who, **{"from": main})
     v.ok("a commit where none is needed", both, {"commit": made, "tree": tree, "merged": "merge"})
     conflict = partial(ask, "merge", path=f"{TOP}/conflict.git", **{"from": "theirs"})
     v.err("a conflict", conflict(id=1), "conflict", has="files count")
-    v.err("a fast-forward where both went on", conflict(id=1, strategy="ff_only"), "conflict", has="expected actual")
+    v.err(
+        "a fast-forward where both went on",
+        conflict(id=1, strategy="ff_only"),
+        "conflict",
+        has="expected actual",
+    )
     v.has("the other side wins", conflict(favor="theirs"), "commit tree merged")
-    v.ok("what came of it", ask("read", path=f"{TOP}/conflict.git", file="file.txt", encoding="utf8"), "theirs\n")
+    v.ok(
+        "what came of it",
+        ask("read", path=f"{TOP}/conflict.git", file="file.txt", encoding="utf8"),
+        "theirs\n",
+    )
     v.err("into nothing", here(id=1, into="none", **{"from": "side"}), "not_found")
     v.err("from nothing", here(id=1, **{"from": "none"}), "not_found")
     v.err("from a file", here(id=1, **{"from": "main:config.yaml"}), "bad_request", field="from")
     no_repository(v, "merge", {"from": "main"})
     good = {"path": f"{TOP}/merge.git", "from": "side"}
-    wrong: dict[str, list[Any]] = {"into": [1, "a..b"], "from": [1], "strategy": ["fast", 1], "favor": ["mine"]}
-    wrong |= {"message": [1], "author": ["Ada"], "expect": ["main"], "unrelated": [1], "encoding": ["latin1"]}
+    wrong: dict[str, list[Any]] = {
+        "into": [1, "a..b"],
+        "from": [1],
+        "strategy": ["fast", 1],
+        "favor": ["mine"],
+    }
+    wrong |= {
+        "message": [1],
+        "author": ["Ada"],
+        "expect": ["main"],
+        "unrelated": [1],
+        "encoding": ["latin1"],
+    }
     wrong_types(v, "merge", good, wrong)
     missing(v, "merge", good, "path", "from")
 
@@ -1284,8 +1766,18 @@ def hello(v: Topic) -> None:
     v.has("who is there", {"op": "hello"}, keys)
     v.has("the client says who it is", ask("hello", id=1, protocol=1, client="vectors"), keys)
     v.has("arguments that are nil are absent", ask("hello", protocol=None, client=None), keys)
-    v.err("a version that is not spoken", ask("hello", id=1, protocol=99), "unsupported", has="feature")
-    v.err("a version that is not spoken, without an id", ask("hello", protocol=2), "unsupported", has="feature")
+    v.err(
+        "a version that is not spoken",
+        ask("hello", id=1, protocol=99),
+        "unsupported",
+        has="feature",
+    )
+    v.err(
+        "a version that is not spoken, without an id",
+        ask("hello", protocol=2),
+        "unsupported",
+        has="feature",
+    )
     wrong_types(v, "hello", {}, {"protocol": ["1", -1, 1.5, True], "client": [1, ["vectors"]]})
 
 
@@ -1302,7 +1794,11 @@ def stats(v: Topic) -> None:
 
 def subscribe(v: Topic) -> None:
     v.ok("to progress", ask("subscribe", events=["progress"]), {"events": ["progress"]})
-    v.ok("to progress, with an id", ask("subscribe", id=1, events=["progress"]), {"events": ["progress"]})
+    v.ok(
+        "to progress, with an id",
+        ask("subscribe", id=1, events=["progress"]),
+        {"events": ["progress"]},
+    )
     v.err("to a kind there is not", ask("subscribe", id=1, events=["weather"]), "bad_request")
     wrong_types(v, "subscribe", {}, {"events": ["progress", 1, True]})
     missing(v, "subscribe", {"events": []}, "events")
@@ -1337,10 +1833,20 @@ def batch(v: Topic) -> None:
         [{"err": "", "code": "bad_request"}, {"ok": "pong"}],
     )
     v.ok("a thousand", ask("batch", requests=Repeat(PING, 1000)), Repeat({"ok": "pong"}, 1000))
-    v.err("a thousand and one", ask("batch", id=1, requests=Repeat(PING, 1001)), "bad_request", field="requests")
+    v.err(
+        "a thousand and one",
+        ask("batch", id=1, requests=Repeat(PING, 1001)),
+        "bad_request",
+        field="requests",
+    )
     v.err("none", ask("batch", id=1, requests=[]), "bad_request", field="requests")
     refused = {"err": "", "code": "bad_request"}
-    others = [ask("batch", requests=[PING]), ask("cancel", request=1), ask("subscribe", events=[]), ask("shutdown")]
+    others = [
+        ask("batch", requests=[PING]),
+        ask("cancel", request=1),
+        ask("subscribe", events=[]),
+        ask("shutdown"),
+    ]
     for other in others:
         inside = [PING, other, PING]
         v.ok(
@@ -1349,7 +1855,11 @@ def batch(v: Topic) -> None:
             [{"ok": "pong"}, refused, {"ok": "pong"}],
         )
     for key in ("id", "timeout_ms"):
-        v.ok(f"a request in it has no `{key}`", ask("batch", id=1, requests=[{"op": "ping", key: 1}]), [refused])
+        v.ok(
+            f"a request in it has no `{key}`",
+            ask("batch", id=1, requests=[{"op": "ping", key: 1}]),
+            [refused],
+        )
     v.ok("a request in it that is no map", ask("batch", id=1, requests=[1]), [refused])
     wrong_types(v, "batch", {}, {"requests": [1, "ping", PING]})
     wrong_types(v, "batch", {"requests": [PING]}, {"stop_on_error": [1, "yes"]})

@@ -19,7 +19,8 @@ pub struct Error {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum Detail {
-    Nothing(()),
+    /// Nil: that there is none is the fact.
+    Nothing,
     Number(u64),
     Text(String),
     Bytes(serde_bytes::ByteBuf),
@@ -168,7 +169,7 @@ impl From<u64> for Detail {
 
 impl From<Vec<String>> for Detail {
     fn from(list: Vec<String>) -> Detail {
-        Detail::List(list)
+        Detail::List(list.into_iter().map(Detail::Text).collect())
     }
 }
 

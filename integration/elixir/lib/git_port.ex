@@ -243,6 +243,66 @@ defmodule GitPort do
     operation(port, "workspace.export", arguments, options)
   end
 
+  @doc """
+  Makes a branch at `:from` (`HEAD` unless given), or moves it with `:force` or `:expect`.
+
+  `delete: true` removes it, `:rename` gives it another name. The value has `branch`, `commit` and
+  `was`.
+  """
+  @spec branch(t(), Path.t(), binary(), arguments()) :: result(map())
+  def branch(port, path, branch, options \\ []) do
+    operation(port, "branch", [path: path, branch: branch], options)
+  end
+
+  @doc "Branches by name: `branches` and `next`. `:pattern`, `:limit`, `:after`."
+  @spec branches(t(), Path.t(), arguments()) :: result(map())
+  def branches(port, path, options \\ []), do: operation(port, "branches", [path: path], options)
+
+  @doc """
+  Makes a tag of `:target` (`HEAD` unless given), with `:message` an annotated one.
+
+  Also `:tagger`, `:force`, `:expect`, and `delete: true`.
+  """
+  @spec tag(t(), Path.t(), binary(), arguments()) :: result(map())
+  def tag(port, path, tag, options \\ []) do
+    operation(port, "tag", [path: path, tag: tag], options)
+  end
+
+  @doc "Tags by name: `tags` and `next`. `:pattern`, `:limit`, `:after`."
+  @spec tags(t(), Path.t(), arguments()) :: result(map())
+  def tags(port, path, options \\ []), do: operation(port, "tags", [path: path], options)
+
+  @doc "All refs by name: `refs` and `next`. `:prefix`, `:limit`, `:after`."
+  @spec refs(t(), Path.t(), arguments()) :: result(map())
+  def refs(port, path, options \\ []), do: operation(port, "refs", [path: path], options)
+
+  @doc """
+  Moves many refs, all of them or none.
+
+  `updates` is a list of maps with `ref`, and `to` (without it the ref is removed) and `expect` if
+  wanted. The value is the list of what each is now and was. Where one is elsewhere than expected
+  the error has `refs`.
+  """
+  @spec ref_update(t(), Path.t(), [arguments()], arguments()) :: result([map()])
+  def ref_update(port, path, updates, options \\ []) do
+    arguments = [path: path, updates: Enum.map(updates, &named/1)]
+
+    with {:ok, %{"refs" => refs}} <- operation(port, "ref.update", arguments, options) do
+      {:ok, refs}
+    end
+  end
+
+  @doc """
+  Brings what `from` has into the branch `:into`, without a worktree.
+
+  The value has `commit`, `tree` and `merged`. A conflict has `files`, with their content as it is.
+  Also `:strategy`, `:message`, `:author`, `:committer`, `:expect`, `:favor`, `:unrelated`.
+  """
+  @spec merge(t(), Path.t(), binary(), arguments()) :: result(map())
+  def merge(port, path, from, options \\ []) do
+    operation(port, "merge", [path: path, from: from, encoding: "binary"], options)
+  end
+
   @doc "Who the daemon is: its version, operations and limits."
   @spec hello(t(), arguments()) :: result(map())
   def hello(port, options \\ []), do: operation(port, "hello", [], options)

@@ -61,6 +61,39 @@ defmodule GitPort.OperationsTest do
     assert name in names
   end
 
+  test "branches, tags and refs", %{port: port, remote: remote, commit: commit} do
+    first = git(remote, ["rev-parse", "HEAD~1"])
+    made = %{"branch" => "side", "commit" => first, "was" => nil}
+    assert GitPort.branch(port, remote, "side", from: "main~1") == {:ok, made}
+    assert {:ok, %{"branches" => branches}} = GitPort.branches(port, remote)
+    assert Enum.map(branches, & &1["name"]) == ["main", "side"]
+    assert {:ok, %{"target" => ^commit}} = GitPort.tag(port, remote, "v1", message: "one\n")
+    assert {:ok, %{"tags" => [%{"message" => "one\n"}]}} = GitPort.tags(port, remote)
+    assert {:ok, %{"refs" => refs}} = GitPort.refs(port, remote, prefix: "refs/heads/s")
+    assert refs == [%{"name" => "refs/heads/side", "sha" => first}]
+
+    moved = [%{"ref" => "refs/heads/side", "sha" => commit, "was" => first}]
+    updates = [[ref: "refs/heads/side", to: "main", expect: first]]
+    assert GitPort.ref_update(port, remote, updates) == {:ok, moved}
+    assert {:error, %Error{code: :conflict} = stale} = GitPort.ref_update(port, remote, updates)
+    assert [%{"expected" => ^first, "actual" => ^commit}] = stale.details["refs"]
+  end
+
+  test "merge, and the sides of a conflict", %{port: port, remote: remote, commit: commit} do
+    {:ok, _} = GitPort.branch(port, remote, "side", from: "main~1")
+    assert {:ok, merged} = GitPort.merge(port, remote, "main", into: "side")
+    assert %{"merged" => "fast_forward", "commit" => ^commit} = merged
+    git(remote, ["checkout", "-q", "-b", "other", "main~1"])
+    commit(remote, [{"app.yaml", "size: 3\n"}])
+
+    assert {:error, %Error{code: :conflict} = error} =
+             GitPort.merge(port, remote, "other", into: "side")
+
+    assert [%{"file" => "app.yaml", "kind" => "content"} = file] = error.details["files"]
+    sides = for side <- ["base", "ours", "theirs"], do: file[side]["content"]
+    assert sides == ["size: 1\n", "size: 2\n", "size: 3\n"]
+  end
+
   test "head and checkout", %{port: port, remote: remote, commit: commit} do
     assert {:ok, head} = GitPort.head(port, remote)
     assert %{"sha" => ^commit, "author" => "Ada Lovelace", "message" => "a commit\n"} = head

@@ -80,6 +80,41 @@ def test_history_and_changes(client: gitport.Client, repository: Path) -> None:
     assert client.status(path=repository)["branch"] is None
 
 
+def test_branches_tags_and_merges(client: gitport.Client, repository: Path) -> None:
+    main = git(repository, "rev-parse", "main").strip()
+    first = git(repository, "rev-parse", "main~1").strip()
+    made = client.branch(path=repository, branch="side", from_="main~1")
+    assert made == {"branch": "side", "commit": first, "was": None}
+    named = [it["name"] for it in client.branches(path=repository)["branches"]]
+    assert named == ["main", "side"]
+    assert client.tag(path=repository, tag="v1", message="one\n")["target"] == main
+    (tag,) = client.tags(path=repository)["tags"]
+    assert (tag["name"], tag["annotated"], tag["message"]) == ("v1", True, "one\n")
+    merged = client.merge(path=repository, into="side", from_="main")
+    assert (merged["merged"], merged["commit"]) == ("fast_forward", main)
+    moved = client.ref_update(path=repository, updates=[{"ref": "refs/heads/side", "to": first}])
+    assert moved == [{"ref": "refs/heads/side", "sha": first, "was": main}]
+    (ref,) = client.refs(path=repository, prefix="refs/heads/s")["refs"]
+    assert ref == {"name": "refs/heads/side", "sha": first}
+    update: gitport.types.RefUpdate = {"ref": "refs/heads/side", "expect": main}
+    with pytest.raises(gitport.Conflict) as stale:
+        client.ref_update(path=repository, updates=[update])
+    elsewhere = {"ref": "refs/heads/side", "expected": main, "actual": first}
+    assert stale.value.details["refs"] == [elsewhere]
+
+
+def test_a_conflict_has_the_content_of_each_side(client: gitport.Client, repository: Path) -> None:
+    git(repository, "checkout", "-q", "-b", "side", "main~1")
+    (repository / "config.yaml").write_text("size: 3\n")
+    git(repository, "commit", "-q", "-a", "-m", "another size")
+    with pytest.raises(gitport.Conflict) as conflict:
+        client.merge(path=repository, into="main", from_="side")
+    (file,) = conflict.value.details["files"]
+    assert (file["file"], file["kind"]) == ("config.yaml", "content")
+    sides = [file[side]["content"] for side in ("base", "ours", "theirs")]
+    assert sides == [b"size: 1\n", b"size: 2\n", b"size: 3\n"]
+
+
 def test_a_name_that_is_no_unicode(client: gitport.Client, tmp_path: Path) -> None:
     name = b"caf\xe9.yaml"
     (tmp_path / os.fsdecode(name)).write_bytes(b"latin")

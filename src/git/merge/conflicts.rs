@@ -119,7 +119,7 @@ impl Teller<'_> {
     }
 
     fn side(&mut self, entry: Option<&IndexEntry>, name: &[u8]) -> Result<Detail> {
-        let Some(entry) = entry else { return Ok(Detail::Nothing(())) };
+        let Some(entry) = entry else { return Ok(Detail::Nothing) };
         let mut side = vec![
             ("sha", entry.id.to_string().into()),
             ("mode", format!("{:06o}", entry.mode).into()),

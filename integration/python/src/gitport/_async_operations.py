@@ -13,22 +13,32 @@ from .types import (
     Auth,
     Created,
     Deleted,
+    Branches,
+    BranchMoved,
     Diff,
     Drained,
+    Durability,
     Entry,
     Exported,
     Head,
     Hello,
     Id,
     Log,
+    Merged,
     Path,
     Pushed,
     PushRef,
     Repository,
+    RefMoved,
+    Refs,
+    RefUpdate,
     Status,
+    TagMoved,
+    Tags,
     Text,
     WorkspaceInfo,
     Workspaces,
+    Who,
 )
 
 
@@ -445,6 +455,180 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(Exported, exported)
+    async def branch(
+        self,
+        *,
+        path: Path,
+        branch: Text,
+        from_: Text | None = None,
+        expect: str | None = None,
+        force: bool | None = None,
+        delete: bool | None = None,
+        rename: Text | None = None,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> BranchMoved:
+        """Makes `branch` at the commit of `from_`, moves it there, renames or removes it."""
+        named: dict[str, Any] = {"from": from_}
+        value = await self.call(
+            "branch",
+            path=path,
+            branch=branch,
+            expect=expect,
+            force=force,
+            delete=delete,
+            rename=rename,
+            durability=durability,
+            timeout=timeout,
+            **named,
+        )
+        return cast(BranchMoved, value)
+
+    async def branches(
+        self,
+        *,
+        path: Path,
+        pattern: Text | None = None,
+        limit: int | None = None,
+        after: Text | None = None,
+        timeout: float | None = None,
+    ) -> Branches:
+        """Branches by name; `next` is what `after` is for the following ones."""
+        value = await self.call(
+            "branches",
+            path=path,
+            pattern=pattern,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Branches, value)
+
+    async def tag(
+        self,
+        *,
+        path: Path,
+        tag: Text,
+        target: Text | None = None,
+        message: Text | None = None,
+        tagger: Who | None = None,
+        expect: str | None = None,
+        force: bool | None = None,
+        delete: bool | None = None,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> TagMoved:
+        """Makes `tag` name `target`, with a `message` or without, or removes it."""
+        value = await self.call(
+            "tag",
+            path=path,
+            tag=tag,
+            target=target,
+            message=message,
+            tagger=tagger,
+            expect=expect,
+            force=force,
+            delete=delete,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast(TagMoved, value)
+
+    async def tags(
+        self,
+        *,
+        path: Path,
+        pattern: Text | None = None,
+        limit: int | None = None,
+        after: Text | None = None,
+        timeout: float | None = None,
+    ) -> Tags:
+        """Tags by name; `next` is what `after` is for the following ones."""
+        value = await self.call(
+            "tags",
+            path=path,
+            pattern=pattern,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Tags, value)
+
+    async def refs(
+        self,
+        *,
+        path: Path,
+        prefix: Text | None = None,
+        limit: int | None = None,
+        after: Text | None = None,
+        timeout: float | None = None,
+    ) -> Refs:
+        """Refs by name; `next` is what `after` is for the following ones."""
+        value = await self.call(
+            "refs",
+            path=path,
+            prefix=prefix,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Refs, value)
+
+    async def ref_update(
+        self,
+        *,
+        path: Path,
+        updates: Sequence[RefUpdate],
+        message: Text | None = None,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> list[RefMoved]:
+        """Moves many refs, all of them or none; where each is now, and where it was."""
+        value = await self.call(
+            "ref.update",
+            path=path,
+            updates=updates,
+            message=message,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast("list[RefMoved]", value["refs"])
+
+    async def merge(
+        self,
+        *,
+        path: Path,
+        into: Text | None = None,
+        from_: Text,
+        message: Text | None = None,
+        strategy: Literal["auto", "ff_only", "no_ff", "squash"] | None = None,
+        author: Who | None = None,
+        committer: Who | None = None,
+        expect: str | None = None,
+        favor: Literal["ours", "theirs", "union"] | None = None,
+        unrelated: bool | None = None,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Merged:
+        """Brings what `from_` has into a branch. A `Conflict` has the `files`, content as bytes."""
+        named: dict[str, Any] = {"from": from_}
+        value = await self.call(
+            "merge",
+            path=path,
+            into=into,
+            message=message,
+            strategy=strategy,
+            author=author,
+            committer=committer,
+            expect=expect,
+            favor=favor,
+            unrelated=unrelated,
+            durability=durability,
+            encoding="binary",
+            timeout=timeout,
+            **named,
+        )
+        return cast(Merged, value)
 
     async def hello(
         self,

@@ -271,3 +271,97 @@ class Exported(_Exported, total=False):
     file: Text
     #: Where nothing was written to a file.
     content: bytearray
+Durability = Literal["durable", "relaxed"]
+
+
+class _Who(TypedDict):
+    name: Text
+    email: Text
+
+
+class Who(_Who, total=False):
+    """An author, committer or tagger; now unless `time` is given."""
+
+    time: int
+    offset: int
+
+
+class BranchMoved(TypedDict):
+    branch: str
+    commit: str | None
+    was: str | None
+
+
+class Branch(TypedDict):
+    name: Text
+    commit: str
+    head: bool
+    upstream: Text | None
+
+
+class Branches(TypedDict):
+    branches: list[Branch]
+    next: Text | None
+
+
+class _TagMoved(TypedDict):
+    tag: str
+    target: str | None
+    was: str | None
+
+
+class TagMoved(_TagMoved, total=False):
+    object: str
+
+
+class _Tag(TypedDict):
+    name: Text
+    target: str
+    annotated: bool
+
+
+class Tag(_Tag, total=False):
+    object: str
+    message: Text
+    tagger: Person
+
+
+class Tags(TypedDict):
+    tags: list[Tag]
+    next: Text | None
+
+
+class _Ref(TypedDict):
+    name: Text
+    sha: str
+
+
+class Ref(_Ref, total=False):
+    peeled: str
+    symbolic: Text
+
+
+class Refs(TypedDict):
+    refs: list[Ref]
+    next: Text | None
+
+
+class _RefUpdate(TypedDict):
+    ref: Text
+
+
+class RefUpdate(_RefUpdate, total=False):
+    to: Text
+    expect: str
+
+
+class RefMoved(TypedDict):
+    ref: str
+    sha: str | None
+    was: str | None
+
+
+class Merged(TypedDict):
+    commit: str
+    tree: str
+    merged: Literal["up_to_date", "fast_forward", "merge", "squash"]
