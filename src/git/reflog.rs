@@ -57,6 +57,10 @@ pub fn write(repository: &Repository, lines: &[Line]) {
         return;
     }
     let wanted = wanted(repository);
+    let folders = [repository.common_folder(), repository.git_folder()];
+    if wanted == Wanted::None && !folders.iter().any(|it| it.join(LOGS).is_dir()) {
+        return;
+    }
     let head = repository.head_target();
     for line in lines {
         let log = repository.common_folder().join(LOGS).join(&line.name);
