@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use super::{bare, fsck};
+use super::{ZEROS, bare, expect_sound};
 use crate::{daemon::Daemon, repository::Repository};
 
 const ADA: &str = "Ada Lovelace";
@@ -29,7 +29,7 @@ fn a_first_commit_is_made_onto_an_unborn_branch() {
     assert_eq!(repository.git(&["show", "main:a/b.txt"]), "text");
     let shown = repository.git(&["log", "-1", "--format=%an <%ae> %ad|%cn|%B", "--date=raw"]);
     assert_eq!(shown, format!("{ADA} <ada@example.org> 1700000000 +0200|{ADA}|a message"));
-    fsck(&repository);
+    expect_sound(&repository);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn files_are_edited_deleted_renamed_and_change_their_mode() {
     assert_eq!(listed, expected);
     assert_eq!(repository.git(&["show", "main:edited"]), "new");
     assert_eq!(repository.git(&["show", "main:folder/name"]), "renamed");
-    fsck(&repository);
+    expect_sound(&repository);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_file_may_become_a_folder_in_one_commit() {
         }));
         assert_eq!(repository.git(&["show", &format!("{branch}:a/b")]), "2");
     }
-    fsck(&repository);
+    expect_sound(&repository);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn changes_that_cannot_be_made_are_refused_and_change_nothing() {
         daemon.refused("denied", request);
     }
     assert_eq!(repository.git(&["rev-parse", "main"]), id);
-    fsck(&repository);
+    expect_sound(&repository);
 }
 
 #[test]
@@ -148,19 +148,18 @@ fn a_branch_that_is_elsewhere_than_expected_is_a_conflict() {
     let repository = bare();
     let mut daemon = Daemon::start();
     let first = commit(&mut daemon, repository.path(), json!([{"file": "a", "content": "1"}]));
-    let zeros = "0".repeat(40);
     let mut expecting = |expect: &str, branch: &str| {
         daemon.call(json!({
             "op": "commit", "path": repository.path(), "branch": branch, "expect": expect,
             "message": "m", "encoding": "utf8", "changes": [{"file": "a", "content": expect}],
         }))
     };
-    let refused = expecting(&zeros, "main");
-    assert_eq!([&refused["expected"], &refused["actual"]], [&json!(zeros), &json!(first)]);
+    let refused = expecting(ZEROS, "main");
+    assert_eq!([&refused["expected"], &refused["actual"]], [&json!(ZEROS), &json!(first)]);
     let second = expecting(&first, "main")["ok"]["commit"].clone();
     assert_eq!(expecting(&first, "main")["actual"], second);
-    assert_eq!(expecting(&first, "new")["actual"], zeros);
-    assert!(expecting(&zeros, "new")["ok"].is_object());
+    assert_eq!(expecting(&first, "new")["actual"], ZEROS);
+    assert!(expecting(ZEROS, "new")["ok"].is_object());
 }
 
 #[test]
@@ -178,12 +177,12 @@ fn many_commits_sent_at_once_are_all_made_in_their_order() {
     let messages = repository.git(&["log", "--reverse", "--format=%s", "main"]);
     let expected: Vec<String> = (0..300).map(|it| it.to_string()).collect();
     assert_eq!(messages.lines().collect::<Vec<_>>(), expected);
-    fsck(&repository);
+    expect_sound(&repository);
     assert!(daemon.end().status.success());
     let left: Vec<_> =
         std::fs::read_dir(repository.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert!(!left.iter().any(|it| it.to_str().unwrap().starts_with("gitport")), "{left:?}");
-    fsck(&repository);
+    expect_sound(&repository);
 }
 
 #[test]
@@ -254,7 +253,7 @@ fn all_takes_the_worktree_as_git_add_would() {
     repository.git(&["read-tree", "--empty"]);
     repository.git(&["add", "-A"]);
     assert_eq!(repository.git(&["write-tree"]), tree);
-    fsck(&repository);
+    expect_sound(&repository);
 }
 
 #[test]

@@ -1,21 +1,10 @@
-//! What changes a repository: it is on disk when it is answered, and stock git agrees with it.
-
-mod committing;
-
-use crate::repository::Repository;
-
-/// A bare repository without a commit.
-fn bare() -> Repository {
-    Repository::init(&["--bare"])
-}
-
-/// Stock git finds nothing wrong.
-fn fsck(repository: &Repository) {
-    repository.git(&["fsck", "--strict", "--full"]);
 //! What is written into a repository is what stock git reads out of it.
 
 mod branches;
+mod committing;
+mod locks;
 mod merging;
+mod notes;
 mod reflogs;
 mod refs;
 mod tags;
@@ -26,6 +15,11 @@ use serde_json::{Value, json};
 use crate::{daemon::Daemon, repository::Repository};
 
 const ZEROS: &str = "0000000000000000000000000000000000000000";
+
+/// A bare repository without a commit.
+fn bare() -> Repository {
+    Repository::init(&["--bare"])
+}
 
 /// A commit of one file, by the daemon.
 fn commit(daemon: &mut Daemon, path: &str, branch: &str, file: &str, content: &str) -> String {

@@ -46,20 +46,17 @@ mod worktree;
 use std::{env, path::PathBuf, process::Command, sync::Once};
 
 pub use self::{
-    commit::{Change, Committed, Draft, Expect, Files, Message, Mode, Person, What, now},
     branches::{BranchChange, BranchDraft, BranchMoved, BranchPage},
-    commit::{Change, Committed, Draft, Expect, Message, Mode, Person, What, now},
+    commit::{Change, Committed, Draft, Expect, Files, Message, Mode, Person, What, now},
     diff::{Changes, DiffQuery},
     export::{Export, Format, Output},
     folder::Folder,
     history::{LogPage, LogQuery},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
     name::{FileName, RawName, RepositoryPath, Text},
-    refs::Branch,
-    remote::{Access, Auth, Network, Pushed, Reason, Remote, Transport, Update},
     references::{Pattern, RefPage, RefQuery},
     refs::{Branch, RefName, Tag},
-    remote::{Access, Auth, Network, Remote, Transport},
+    remote::{Access, Auth, Network, Pushed, Reason, Remote, Transport},
     repository::Repository,
     root::Root,
     status::{Status, StatusQuery},
@@ -67,8 +64,8 @@ pub use self::{
     tags::{TagChange, TagDraft, TagMoved, TagPage},
     transaction::Transaction,
     tree::{Bytes, Entry, Listing, Range},
-    workspaces::{Deleted, WorkspaceId, Workspaces},
     updates::{Update, Updated},
+    workspaces::{Deleted, WorkspaceId, Workspaces},
 };
 
 /// The version of libgit2 that is linked.

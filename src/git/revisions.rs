@@ -19,8 +19,10 @@ impl Transaction<'_> {
             return Ok(id);
         }
         for name in meanings(rev) {
-            if let Some(Some(id)) = self.moved(&name) {
-                return Ok(id);
+            match self.moved(&name) {
+                Some(Some(id)) => return Ok(id),
+                None if self.repository().inner.find_reference(&name).is_ok() => break,
+                _ => (),
             }
         }
         Ok(self.repository().resolve(rev)?.id())

@@ -7,7 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Context, Lane, Operation, lsremote::access, plain::Plain, sync::network};
 use crate::{
     error::{Code, Error, Result},
-    git::{Auth, Pushed, Reason, Remote, Repository, RepositoryPath, Update, remote::Expect},
+    git::{
+        Auth, Pushed, Reason, Remote, Repository, RepositoryPath,
+        remote::{Expect, Update},
+    },
 };
 
 /// More would be a mirror's work.

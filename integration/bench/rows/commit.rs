@@ -21,8 +21,7 @@ use crate::{
     wire::Talk,
 };
 
-pub const NESTED: &str =
-    "durable commits, 1 of 10,000 nested files, 64 outstanding (peer: fast-import, checkpoint per 64)";
+pub const NESTED: &str = "durable commits, 1 of 10,000 nested files, 64 outstanding (peer: fast-import, checkpoint per 64)";
 pub const FLAT: &str =
     "durable commits, 1 of 100 files, 64 outstanding (peer: fast-import, checkpoint per 64)";
 pub const ONE: &str = "durable commits, one at a time (peer: git2 loose objects, fsync)";

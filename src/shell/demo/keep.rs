@@ -18,7 +18,8 @@ impl Player {
         )?;
         let made = self.ok(&json!({"op": "workspace.create", "workspace": WORKSPACE}))?;
 
-        self.screen.step("commit", "is answered when the commit is on disk; it needs no worktree")?;
+        self.screen
+            .step("commit", "is answered when the commit is on disk; it needs no worktree")?;
         let first = self.ok(&commit("main", "plan.md", "# Plan\n\n1. open\n"))?;
         self.ok(&json!({"op": "branch", "workspace": WORKSPACE, "branch": "idea"}))?;
 

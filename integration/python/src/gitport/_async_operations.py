@@ -11,10 +11,10 @@ from ._protocol import PROTOCOL
 from .errors import Error
 from .types import (
     Auth,
-    Created,
-    Deleted,
     Branches,
     BranchMoved,
+    Created,
+    Deleted,
     Diff,
     Drained,
     Durability,
@@ -28,17 +28,17 @@ from .types import (
     Path,
     Pushed,
     PushRef,
-    Repository,
     RefMoved,
     Refs,
     RefUpdate,
+    Repository,
     Status,
     TagMoved,
     Tags,
     Text,
+    Who,
     WorkspaceInfo,
     Workspaces,
-    Who,
 )
 
 
@@ -455,6 +455,7 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(Exported, exported)
+
     async def branch(
         self,
         *,

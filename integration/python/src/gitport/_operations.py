@@ -10,10 +10,10 @@ from ._protocol import PROTOCOL
 from .errors import Error, error_of
 from .types import (
     Auth,
-    Created,
-    Deleted,
     Branches,
     BranchMoved,
+    Created,
+    Deleted,
     Diff,
     Drained,
     Durability,
@@ -27,17 +27,17 @@ from .types import (
     Path,
     Pushed,
     PushRef,
-    Repository,
     RefMoved,
     Refs,
     RefUpdate,
+    Repository,
     Status,
     TagMoved,
     Tags,
     Text,
+    Who,
     WorkspaceInfo,
     Workspaces,
-    Who,
 )
 
 
@@ -452,6 +452,7 @@ class Operations(ABC):
             timeout=timeout,
         )
         return cast(Exported, exported)
+
     def branch(
         self,
         *,

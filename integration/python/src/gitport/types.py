@@ -271,6 +271,8 @@ class Exported(_Exported, total=False):
     file: Text
     #: Where nothing was written to a file.
     content: bytearray
+
+
 Durability = Literal["durable", "relaxed"]
 
 
