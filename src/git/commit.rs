@@ -62,7 +62,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    fn bits(self) -> u32 {
+    pub fn bits(self) -> u32 {
         match self {
             Mode::Plain => tree::PLAIN,
             Mode::Executable => tree::EXECUTABLE,
@@ -97,7 +97,7 @@ impl Expect {
         match Oid::from_str(id) {
             Ok(id) if id.is_zero() => Ok(Expect::Absent),
             Ok(found) if found.to_string().eq_ignore_ascii_case(id) => Ok(Expect::At(found)),
-            _ => Err(Error::bad_request("`expect` is a whole commit id, or 40 zeros for none")
+            _ => Err(Error::bad_request("`expect` is a whole id, or 40 zeros for none")
                 .with("field", "expect")),
         }
     }

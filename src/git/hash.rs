@@ -5,6 +5,13 @@ use sha1::{Digest, Sha1};
 
 use super::pack::Kind;
 
+/// What tells a text from every other one.
+pub fn digest(text: &[u8]) -> Oid {
+    let mut hasher = sha1_checked::Sha1::new();
+    sha1_checked::Digest::update(&mut hasher, text);
+    Oid::from_bytes(hasher.try_finalize().hash()).expect("a hash has this length")
+}
+
 /// The id of an object with this content.
 ///
 /// What clients write freely is hashed as Git does it, so that two contents made to have one id

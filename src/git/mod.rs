@@ -16,10 +16,12 @@ mod folder;
 mod follow;
 mod hash;
 mod history;
+mod keys;
 mod ledger;
 mod lock;
 mod merge;
 mod name;
+mod notes;
 mod objects;
 mod pack;
 mod references;
@@ -58,6 +60,12 @@ pub use self::{
     refs::{Branch, RefName, Tag},
     remote::{Access, Auth, Network, Pushed, Reason, Remote, Transport},
     repository::Repository,
+    keys::{Key, Meaning},
+    name::{FileName, RawName, RepositoryPath, Text},
+    notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},
+    refs::{Branch, Namespace},
+    remote::{Access, Auth, Network, Remote, Transport},
+    repository::{Repository, Sha},
     root::Root,
     status::{Status, StatusQuery},
     store::{Opened, Store},

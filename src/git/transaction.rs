@@ -209,7 +209,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Adds a tree that was made out of another one.
-    fn add_tree(&mut self, content: Vec<u8>, before: Option<(Oid, &[u8])>) -> Oid {
+    pub(super) fn add_tree(&mut self, content: Vec<u8>, before: Option<(Oid, &[u8])>) -> Oid {
         let id = object_id(Kind::Tree, &content);
         self.image.add_tree(id, &content, before);
         let content = Arc::new(content);
@@ -217,6 +217,11 @@ impl<'a> Transaction<'a> {
         let bytes = content.len();
         self.ledger.trees.insert(id, content, bytes);
         id
+    }
+
+    /// Whether an object is there, or will be.
+    pub fn has(&self, id: Oid) -> Result<bool> {
+        Ok(self.image.has(id) || self.repository().inner.odb()?.exists(id))
     }
 
     /// The content of an object of this kind.

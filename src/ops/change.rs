@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::plain::Plain;
 use crate::{
     error::{Error, Result},
-    git::{Branch, Message, Person, RawName, Transaction, now},
+    git::{Branch, Meaning, Message, Person, RawName, Transaction, now},
 };
 
 /// When a request is answered.
@@ -109,6 +109,15 @@ impl Who {
         let person = Person { name, email, time, offset: self.offset };
         person.check(field)?;
         Ok(person)
+    }
+
+    /// What is said of somebody, and not what is filled in.
+    pub fn mean(&self, field: &str, meaning: &mut Meaning) {
+        meaning.put(&format!("{field}.name"), &self.name.0);
+        meaning.put(&format!("{field}.email"), &self.email.0);
+        if let Some(time) = self.time {
+            meaning.put(&format!("{field}.time"), format!("{time} {}", self.offset));
+        }
     }
 
     /// Whoever the repository says it is where the request does not.

@@ -1,5 +1,9 @@
 //! `commit`: change files of a branch, without a worktree.
 
+mod meaning;
+
+use std::mem::take;
+
 use serde::Deserialize;
 
 use super::{
@@ -9,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    git::{Change, Committed, Draft, Expect, FileName, Files, Mode, RawName, RepositoryPath, What},
+    git::{Change, Committed, Draft, Expect, FileName, Files, Key, Mode, RawName, RepositoryPath, What},
 };
 
 #[derive(Deserialize)]
@@ -29,6 +33,7 @@ pub struct Commit {
     expect: Option<Plain>,
     #[serde(default)]
     empty: bool,
+    key: Option<Plain>,
     #[serde(default)]
     durability: Durability,
 }
@@ -53,9 +58,9 @@ impl Operation for Commit {
         Lane::Change(self.path.resolved())
     }
 
-    fn run(self, context: &Context) -> Result<Self::Reply> {
+    fn run(mut self, context: &Context) -> Result<Self::Reply> {
         let encoding = self.encoding;
-        let files = match (self.changes, self.all) {
+        let files = match (self.changes.take(), self.all) {
             (Some(changes), false) => {
                 let changes = changes.into_iter().map(|it| it.checked(encoding));
                 Files::Named(changes.collect::<Result<_>>()?)
@@ -63,7 +68,14 @@ impl Operation for Commit {
             (None, true) => Files::Worktree,
             _ => return Err(bad("either `changes` or `all` says what to commit")),
         };
+        let key = self.key.as_deref().map(|key| Key::new(key, &self.meaning(&files)));
+        let key = key.transpose()?;
         let mut transaction = context.transaction();
+        if let Some(key) = &key
+            && let Some(before) = transaction.answer_to(key)?
+        {
+            return Ok(self.durability.promise(&mut transaction, before));
+        }
         let committer = Who::or_default(self.committer, "committer", &transaction)?;
         let author = match self.author {
             Some(author) => author.checked("author")?,
@@ -79,6 +91,9 @@ impl Operation for Commit {
             may_be_empty: self.empty,
         };
         let committed = transaction.commit(&draft)?;
+        if let Some(key) = &key {
+            transaction.keep_answer(key, &committed)?;
+        }
         Ok(self.durability.promise(&mut transaction, committed))
     }
 }
