@@ -64,7 +64,7 @@ pub use self::{
     name::{FileName, RawName, RepositoryPath, Text},
     notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},
     refs::{Branch, Namespace},
-    remote::{Access, Auth, Network, Remote, Transport},
+    remote::{Access, Auth, Namespaces, Network, Remote, Transport},
     repository::{Repository, Sha},
     root::Root,
     status::{Status, StatusQuery},

@@ -135,6 +135,17 @@ impl Namespace {
         }
     }
 
+    /// The one with this ref.
+    pub fn of(reference: &str) -> Option<Namespace> {
+        let name = reference.strip_prefix(NOTES)?;
+        Namespace::new(&format!("{NOTES}{name}")).ok()
+    }
+
+    /// The one that this ref remembers.
+    pub fn tracked_by(reference: &str) -> Option<Namespace> {
+        Namespace::of(&format!("{NOTES}{}", reference.strip_prefix(NOTES_TRACKING)?))
+    }
+
     pub fn name(&self) -> &str {
         &self.0
     }

@@ -2,7 +2,6 @@
 
 mod meaning;
 
-use std::mem::take;
 
 use serde::Deserialize;
 

@@ -1,15 +1,17 @@
 //! `sync`: bring a path to the tip of a remote's branch.
 
+use std::time::Instant;
+
 use serde::Deserialize;
 
 use super::{
-    Context, Lane, Operation,
+    Context, Lane, Operation, about,
     lsremote::{access, ref_name},
     plain::Plain,
 };
 use crate::{
     error::Result,
-    git::{Auth, Network, RawName, Remote, RepositoryPath},
+    git::{Auth, Namespace, Namespaces, Network, RawName, Remote, RepositoryPath},
 };
 
 #[derive(Deserialize)]
@@ -22,11 +24,20 @@ pub struct Sync {
     depth: u32,
     #[serde(default)]
     submodules: bool,
+    notes: Option<Notes>,
     auth: Option<Auth>,
     known_hosts: Option<Plain>,
     ca: Option<Plain>,
     ca_file: Option<Plain>,
     proxy: Option<Plain>,
+}
+
+/// The notes that come too: all of them, or those of some namespaces.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Notes {
+    All(bool),
+    Some(Vec<Plain>),
 }
 
 fn one() -> u32 {
@@ -44,12 +55,34 @@ impl Operation for Sync {
 
     fn run(self, context: &Context) -> Result<String> {
         context.store.root().confine(&self.path)?;
-        let Sync { url, branch, path, depth, submodules, .. } = self;
+        let Sync { url, branch, path, depth, submodules, notes, .. } = self;
         let Sync { auth, known_hosts, ca, ca_file, proxy, .. } = self;
         let branch = ref_name(branch)?;
         let remote = Remote::new(&url, access(auth, known_hosts, ca, ca_file, proxy))?;
         context.store.root().confine_remote(&remote)?;
-        network(context).sync(remote, &branch, &path, depth, submodules)
+        let notes = namespaces(notes)?;
+        let network = network(context);
+        let commit = network.sync(remote, &branch, &path, depth, submodules, notes.clone())?;
+        if notes.is_any() {
+            let changed = context.store.change(&path, Instant::now(), context.watch, |it| {
+                it.borrow_mut().be_durable();
+                it.borrow_mut().merge_fetched(&notes)
+            });
+            let (merged, carried_out) = changed?;
+            merged.and(carried_out)?;
+        }
+        Ok(commit)
+    }
+}
+
+fn namespaces(notes: Option<Notes>) -> Result<Namespaces> {
+    match notes {
+        None | Some(Notes::All(false)) => Ok(Namespaces::Some(Vec::new())),
+        Some(Notes::All(true)) => Ok(Namespaces::All),
+        Some(Notes::Some(names)) => {
+            let names = names.iter().map(|it| Ok(Namespace::new(it)?.name().to_owned()));
+            names.collect::<Result<_>>().map(Namespaces::Some).map_err(about("notes"))
+        }
     }
 }
 

@@ -10,30 +10,45 @@ use git2::Oid;
 use super::fan::{Changes, Shelf};
 use crate::{
     error::Result,
-    git::{Message, Namespace, Person, Transaction, commit::Content, pack::Kind},
+    git::{
+        Message, Namespace, Namespaces, Person, Transaction, commit::Content, pack::Kind,
+        refs::NOTES_TRACKING,
+    },
 };
 
 /// The notes that differ between two trees: before and after, by what they are about.
 type Differences = BTreeMap<String, [Option<Oid>; 2]>;
 
 impl Transaction<'_> {
-    /// Brings in notes that were fetched. The answer is whether ours moved.
-    pub fn merge_notes(&mut self, namespace: &Namespace, theirs: Oid) -> Result<bool> {
+    /// Brings in notes where they were when they were last fetched.
+    pub fn merge_fetched(&mut self, wanted: &Namespaces) -> Result<()> {
+        let mut fetched = Vec::new();
+        for reference in self.repository().inner.references_glob(&format!("{NOTES_TRACKING}*"))? {
+            let reference = reference?;
+            let namespace = reference.name().ok().and_then(Namespace::tracked_by);
+            let wanted = namespace.filter(|it| wanted.has(it.name()));
+            fetched.extend(wanted.zip(reference.target()));
+        }
+        for (namespace, theirs) in fetched {
+            self.merge_notes(&namespace, theirs)?;
+        }
+        Ok(())
+    }
+
+    fn merge_notes(&mut self, namespace: &Namespace, theirs: Oid) -> Result<()> {
         let reference = namespace.reference();
         let Some(ours) = self.at(&reference)? else {
-            self.move_to(&reference, Some(theirs))?;
-            return Ok(true);
+            return self.move_to(&reference, Some(theirs));
         };
         let base = match ours == theirs {
             true => Some(theirs),
             false => self.repository().bases(ours, theirs)?.first().copied(),
         };
         if base == Some(theirs) {
-            return Ok(false);
+            return Ok(());
         }
         if base == Some(ours) {
-            self.move_to(&reference, Some(theirs))?;
-            return Ok(true);
+            return self.move_to(&reference, Some(theirs));
         }
         let base = base.map(|it| self.tree_of(it)).transpose()?;
         let (tree, their_tree) = (self.tree_of(ours)?, self.tree_of(theirs)?);
@@ -52,8 +67,7 @@ impl Transaction<'_> {
             committer: &owner,
             message: &message,
         });
-        self.move_to(&reference, Some(commit))?;
-        Ok(true)
+        self.move_to(&reference, Some(commit))
     }
 
     /// What becomes of our notes.
@@ -74,9 +88,7 @@ impl Transaction<'_> {
                 // A note that one side took away and the other wrote anew is wanted.
                 (Some([_, None]), their) => their,
                 (Some([_, Some(_)]), None) => continue,
-                (Some([_, Some(our)]), Some(their)) => {
-                    Some(self.union(namespace, *our, their)?)
-                }
+                (Some([_, Some(our)]), Some(their)) => Some(self.union(namespace, *our, their)?),
             };
             changes.insert(target, merged);
         }

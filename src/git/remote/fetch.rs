@@ -16,7 +16,7 @@ use super::{
     access::Refusal,
     ask::{connect, list_by_stock, name_of, trust_the_system},
     child::Parent,
-    leftovers, stock,
+    leftovers, notes, stock,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -139,6 +139,7 @@ fn clone(order: &Sync, branch: &Branch, parent: &Parent, watch: &Watch) -> Resul
     repository.inner.remote_with_fetch("origin", url, &branch.refspec())?;
     let depth = Some(order.depth()).filter(|it| 0 < *it);
     let tip = transfer(order, &repository, branch, watch, |_| Ok(Some(depth)))?;
+    notes::fetch(order, &repository, watch)?;
     stock_or_own_checkout(order, &repository, branch, tip, watch)?;
     repository.track(branch)?;
     if order.submodules {
@@ -212,6 +213,7 @@ fn update(
         Ok(missing_depth(order, repository, branch, tip))
     })?;
     writer.into_iter().for_each(Writer::finish);
+    notes::fetch(order, repository, watch)?;
     let settled = looking.ok().and_then(|it| it.join().ok()?.ok()?);
     if settled == Some(tip) && is_tracked && !order.submodules {
         return Ok(tip.to_string());
@@ -290,7 +292,9 @@ fn transfer(
         };
         let git = order.git.as_deref().unwrap_or_default();
         let is_for = stock::is_for(order, repository)?;
-        return match is_for && stock::fetch(git, order, repository, branch, depth, watch)? {
+        return match is_for
+            && stock::fetch(git, order, repository, &[branch.refspec()], depth, watch)?
+        {
             true => repository.tip(branch),
             false => Err(Error::unsupported("this repository's configuration needs libgit2")
                 .with("feature", "proxy for http")),
@@ -315,7 +319,7 @@ fn transfer(
     {
         // Some servers take one connection at a time.
         drop(connection);
-        if stock::fetch(git, order, repository, branch, depth, watch)? {
+        if stock::fetch(git, order, repository, &[branch.refspec()], depth, watch)? {
             return repository.tip(branch);
         }
         connection = connect(remote, Direction::Fetch, &mut once_more, &refusal)?;
@@ -333,7 +337,7 @@ fn transfer(
     repository.tip(branch)
 }
 
-fn fetch_options<'a>(
+pub(super) fn fetch_options<'a>(
     remote: &'a Remote,
     refusal: &'a Refusal,
     watch: &'a Watch,

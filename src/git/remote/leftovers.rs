@@ -10,7 +10,7 @@ use crate::{
         Repository,
         folder::files_below,
         lock::{CONFIG_LOCK, HEAD_LOCK, INDEX_LOCK, PACKED_LOCK, Writer},
-        refs::{Branch, TAGS, TRACKING},
+        refs::{Branch, NOTES_TRACKING, TAGS, TRACKING},
     },
     watch::Watch,
 };
@@ -31,6 +31,11 @@ pub(super) fn take_for_fetch(
 ) -> Result<Writer> {
     let tracking = format!("{}.lock", branch.tracking());
     take(repository, &[FETCH, more, &[&tracking]].concat(), watch)
+}
+
+/// The right to fetch notes, with nothing in the way.
+pub(super) fn take_for_notes(repository: &Repository, watch: &Watch) -> Result<Writer> {
+    take(repository, FETCH, watch)
 }
 
 /// The right to write what is shared, with none of these locks in the way.
@@ -81,7 +86,7 @@ fn clear(writer: &Writer, repository: &Repository, locks: &[&str], watch: &Watch
     writer.clear(repository.git_folder(), &["FETCH_HEAD.lock"], watch)?;
     // Which tags and branches come along is not known before.
     let mut files = Vec::new();
-    for folder in [TAGS, TRACKING] {
+    for folder in [TAGS, TRACKING, NOTES_TRACKING] {
         files.extend(files_below(&common.join(folder), &|name| name.ends_with(".lock")));
     }
     if writer.follows_unfinished() {

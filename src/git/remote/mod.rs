@@ -11,6 +11,7 @@ mod fault;
 mod fetch;
 mod hosts;
 mod leftovers;
+mod notes;
 mod parent;
 mod push;
 mod pushed;
@@ -81,6 +82,8 @@ pub(crate) struct Sync {
     /// How many commits; 0 is all.
     pub depth: u32,
     pub submodules: bool,
+    /// The namespaces of notes that come too.
+    pub notes: Namespaces,
     pub root: Root,
     pub transports: Vec<Transport>,
     /// The stock git program, unless it is not to be used.
@@ -99,6 +102,26 @@ pub(crate) struct Push {
     pub root: Root,
     /// The stock git program, unless it is not to be used.
     pub git: Option<String>,
+}
+
+/// Namespaces of notes, by their names.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Namespaces {
+    All,
+    Some(Vec<String>),
+}
+
+impl Namespaces {
+    pub fn is_any(&self) -> bool {
+        !matches!(self, Namespaces::Some(names) if names.is_empty())
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Namespaces::All => true,
+            Namespaces::Some(names) => names.iter().any(|it| it == name),
+        }
+    }
 }
 
 impl Sync {

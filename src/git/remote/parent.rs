@@ -13,7 +13,7 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    Expect, Message, Order, Outcome, Push, Pushed, Reason, Remote, Swap, Sync, Task, Transport,
+    Expect, Message, Namespaces, Order, Outcome, Push, Pushed, Reason, Remote, Swap, Sync, Task, Transport,
     Update, hosts, leftovers::clear_up, url::not_allowed,
 };
 use crate::{
@@ -46,6 +46,7 @@ impl Network<'_> {
         path: &RepositoryPath,
         depth: u32,
         submodules: bool,
+        notes: Namespaces,
     ) -> Result<String> {
         self.admit(&remote)?;
         let tracked = Branch::new(branch)?;
@@ -58,6 +59,7 @@ impl Network<'_> {
             staging: staging.0.clone(),
             depth,
             submodules,
+            notes,
             root: self.root.clone(),
             transports: self.transports.to_vec(),
             git,

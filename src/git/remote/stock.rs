@@ -36,12 +36,12 @@ pub(super) fn is_for(order: &Sync, repository: &Repository) -> Result<bool> {
     Ok(order.remote.url.transport != Transport::Ssh && is_plain(repository, &[])?)
 }
 
-/// Fetches the branch; false where git is not there, or cannot do it and libgit2 may.
+/// Fetches refs; false where git is not there, or cannot do it and libgit2 may.
 pub(super) fn fetch(
     git: &str,
     order: &Sync,
     repository: &Repository,
-    branch: &Branch,
+    refspecs: &[String],
     depth: Option<u32>,
     watch: &Watch,
 ) -> Result<bool> {
@@ -54,7 +54,7 @@ pub(super) fn fetch(
         Some(0) => drop(command.arg("--unshallow")),
         Some(depth) => drop(command.arg(format!("--depth={depth}"))),
     }
-    command.arg("--").arg(order.remote.url.as_str()).arg(branch.refspec());
+    command.arg("--").arg(order.remote.url.as_str()).args(refspecs);
     match run(command, watch) {
         // A redirect that it must not follow with credentials; libgit2 follows it on one host.
         Err(error) if error.message.contains("returned error: 30") => Ok(false),
