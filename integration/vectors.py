@@ -1759,6 +1759,74 @@ def merge(v: Topic) -> None:
     }
     wrong_types(v, "merge", good, wrong)
     missing(v, "merge", good, "path", "from")
+NOTED = f"{TOP}/noted.git"
+
+
+def blob(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def note(v: Topic) -> None:
+    here = partial(ask, "note", path=NOTED, target="main", content="c2FpZA==")
+    v.has("a note", here(), "commit notes")
+    one = partial(ask, "notes", path=NOTED, target="main", encoding="utf8")
+    place = {"target": id_of("main"), "note": blob(b"said")}
+    v.ok("which is there then", one(id=1), place | {"content": "said"})
+    v.has("bytes, after the ones before", here(content=b"\xff", append=True), "commit notes")
+    both = {"target": id_of("main"), "note": blob(b"said\n\n\xff"), "content": b"said\n\n\xff"}
+    v.ok("with a blank line between", one(encoding="binary"), both)
+    wrong = here(id=1, expect=40 * "0")
+    v.err("a note that is not as expected", wrong, "conflict", has="expected actual")
+    v.err("an object that is not there", here(id=1, target=40 * "1"), "not_found")
+    v.err("nothing to note", ask("note", id=1, path=NOTED), "bad_request", field="notes")
+    v.err("answers of keys are not for clients", here(namespace="gitvan/keys"), "denied", has="rule")
+    for namespace in ("../x", "a..b", "", "x.lock", "refs/heads/main"):
+        about = f"`{namespace}` is no namespace"
+        v.err(about, here(id=1, namespace=namespace), "bad_request", field="namespace")
+    rest = {"target": "main", "content": ""}
+    no_repository(v, "note", rest)
+    good = {"path": NOTED, **rest}
+    wrong_types(v, "note", good, {"target": [1], "append": [1], "namespace": [1]})
+    missing(v, "note", good, "path")
+
+
+def note_remove(v: Topic) -> None:
+    here = partial(ask, "note.remove", path=NOTED, target="main", namespace="removed")
+    v.has("a note", ask("note", path=NOTED, target="main", namespace="removed", content=b"x"), "commit")
+    v.err("one that is not as expected", here(expect=40 * "1"), "conflict", has="expected actual")
+    v.has("which is removed", here(id=1), "commit removed")
+    v.err("a second time", here(id=1), "not_found")
+    v.has("where that is fine", here(missing_ok=True), "commit removed")
+    none = {"commit": None, "removed": 0}
+    v.ok("a namespace that never was", here(namespace="never", missing_ok=True), none)
+    v.err("nothing to remove", ask("note.remove", path=NOTED), "bad_request", field="targets")
+    no_repository(v, "note.remove", {"target": "main"})
+    good = {"path": NOTED, "target": "main"}
+    wrong_types(v, "note.remove", good, {"targets": ["main"], "missing_ok": [1]})
+    missing(v, "note.remove", good, "path")
+
+
+def notes(v: Topic) -> None:
+    here = partial(ask, "notes", path=NOTED, namespace="listed")
+    v.ok("a namespace that is not there", here(), {"notes": [], "next": None})
+    targets = sorted([id_of("main"), id_of("side"), id_of("v1")])
+    several = [{"target": target, "content": target.encode()} for target in targets]
+    v.has("notes", ask("note", path=NOTED, namespace="listed", notes=several), "commit notes")
+    places = [{"target": target, "note": blob(target.encode())} for target in targets]
+    v.ok("in the order of their targets", here(id=1), {"notes": places, "next": None})
+    v.ok("the first two", here(limit=2), {"notes": places[:2], "next": targets[1]})
+    v.ok("the rest", here(limit=2, after=targets[1]), {"notes": places[2:], "next": None})
+    first = places[0] | {"content": targets[0]}
+    page = here(limit=1, contents=True, encoding="utf8")
+    v.ok("with their contents", page, {"notes": [first], "next": targets[0]})
+    v.ok("one, by a full name", here(target=targets[0], encoding="utf8", namespace="refs/notes/listed"), first)
+    v.err("a target without a note", here(id=1, target="main~1"), "not_found")
+    v.err("no whole id to go on after", here(id=1, after="main"), "bad_request", field="after")
+    for limit in (0, 10_001):
+        v.err(f"a page of {limit}", here(id=1, limit=limit), "bad_request", field="limit")
+    no_repository(v, "notes", {})
+    wrong_types(v, "notes", {"path": NOTED}, {"contents": [1], "namespace": [1, ".."]})
+    missing(v, "notes", {"path": NOTED}, "path")
 
 
 def hello(v: Topic) -> None:
@@ -1962,6 +2030,9 @@ for operation in (sync, files, read, head, checkout, lsremote, push, log, diff, 
 for operation in (branch, branches, tag, tags, refs, merge):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
 TOPICS["ref.update"] = ("The operation `ref.update`.", ref_update)
+for operation in (note, notes):
+    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
+TOPICS["note.remove"] = ("The operation `note.remove`.", note_remove)
 for operation in (hello, ping, stats, subscribe, cancel, batch, shutdown):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
 

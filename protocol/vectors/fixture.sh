@@ -101,6 +101,8 @@ for name in branch tag update merge; do
     clone --bare bare.git "$name.git"
     git -C "$name.git" remote remove origin
 done
+# What notes are written in.
+clone --bare bare.git noted.git
 
 # Everything `status` can tell but a conflict.
 cd dirty

@@ -303,6 +303,26 @@ defmodule GitPort do
     operation(port, "merge", [path: path, from: from, encoding: "binary"], options)
   end
 
+  @doc """
+  Writes a note on `target`. `:namespace`, `:append`, `:expect`, `:author`, `:committer`, `:message`, `:durability`.
+
+  Several in one commit are `call(port, "note", path: path, notes: [%{target: …, content: …}])`.
+  """
+  @spec note(t(), Path.t(), String.t(), binary(), arguments()) :: result(map())
+  def note(port, path, target, content, options \\ []) do
+    operation(port, "note", [path: path, target: target, content: {:bin, content}], options)
+  end
+
+  @doc "The notes of a `:namespace`, or of one `:target`. `:limit`, `:after`, `:contents`, `:encoding`."
+  @spec notes(t(), Path.t(), arguments()) :: result(map())
+  def notes(port, path, options \\ []) do
+    operation(port, "notes", [path: path], Keyword.put_new(options, :encoding, "binary"))
+  end
+
+  @doc "Removes the note of a `:target`, or of `:targets`. `:namespace`, `:missing_ok`, `:expect` and as `note/5`."
+  @spec note_remove(t(), Path.t(), arguments()) :: result(map())
+  def note_remove(port, path, options \\ []), do: operation(port, "note.remove", [path: path], options)
+
   @doc "Who the daemon is: its version, operations and limits."
   @spec hello(t(), arguments()) :: result(map())
   def hello(port, options \\ []), do: operation(port, "hello", [], options)

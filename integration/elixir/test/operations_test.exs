@@ -53,6 +53,16 @@ defmodule GitPort.OperationsTest do
     assert third == {"image.bin", {:ok, <<0, 255, 1, 254>>}}
   end
 
+  test "notes are those of git", %{port: port, remote: remote, commit: commit} do
+    assert {:ok, %{"notes" => [place]}} = GitPort.note(port, remote, "HEAD", "said\n")
+    assert git(remote, ["notes", "show"]) == "said"
+    assert GitPort.notes(port, remote) == {:ok, %{"notes" => [place], "next" => nil}}
+    assert {:ok, %{"content" => "said\n"}} = GitPort.notes(port, remote, target: commit)
+    assert {:ok, %{"removed" => 1}} = GitPort.note_remove(port, remote, target: "HEAD")
+
+    assert {:error, %Error{code: :not_found}} = GitPort.notes(port, remote, target: "HEAD")
+  end
+
   test "a name that is no UTF-8 is read and listed", %{port: port, remote: remote} do
     name = "caf\xE9.yaml"
     File.write!(Path.join(remote, name), "latin: 1\n")

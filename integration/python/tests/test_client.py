@@ -115,6 +115,19 @@ def test_a_conflict_has_the_content_of_each_side(client: gitport.Client, reposit
     assert sides == [b"size: 1\n", b"size: 2\n", b"size: 3\n"]
 
 
+def test_notes_are_those_of_git(client: gitport.Client, repository: Path) -> None:
+    noted = client.note(path=repository, target="HEAD", content="said\n", namespace="ci")
+    assert git(repository, "notes", "--ref=ci", "show", "HEAD") == "said\n"
+    place = noted["notes"][0]
+    assert client.notes(path=repository, namespace="ci") == {"notes": [place], "next": None}
+    told = client.notes(path=repository, namespace="ci", target="HEAD")
+    assert told == {**place, "content": b"said\n"}
+    removed = client.note_remove(path=repository, namespace="ci", target="HEAD")
+    assert removed["removed"] == 1
+    with pytest.raises(gitport.NotFound):
+        client.notes(path=repository, namespace="ci", target="HEAD")
+
+
 def test_a_name_that_is_no_unicode(client: gitport.Client, tmp_path: Path) -> None:
     name = b"caf\xe9.yaml"
     (tmp_path / os.fsdecode(name)).write_bytes(b"latin")

@@ -25,12 +25,14 @@ from .types import (
     Id,
     Log,
     Merged,
+    Noted,
     Path,
     Pushed,
     PushRef,
     RefMoved,
     Refs,
     RefUpdate,
+    Removed,
     Repository,
     Status,
     TagMoved,
@@ -69,6 +71,7 @@ class AsyncOperations(ABC):
         path: Path,
         depth: int | None = None,
         submodules: bool | None = None,
+        notes: bool | Sequence[Text] | None = None,
         auth: Auth | None = None,
         known_hosts: Text | None = None,
         ca: Text | None = None,
@@ -85,6 +88,7 @@ class AsyncOperations(ABC):
             path=path,
             depth=depth,
             submodules=submodules,
+            notes=notes,
             auth=auth,
             known_hosts=known_hosts,
             ca=ca,
@@ -630,6 +634,99 @@ class AsyncOperations(ABC):
             **named,
         )
         return cast(Merged, value)
+
+    async def note(
+        self,
+        *,
+        path: Path,
+        target: Text | None = None,
+        content: Text | None = None,
+        notes: Sequence[Mapping[str, Any]] | None = None,
+        namespace: Text | None = None,
+        append: bool | None = None,
+        encoding: Literal["base64", "utf8"] | None = "utf8",
+        expect: str | None = None,
+        author: Mapping[str, Any] | None = None,
+        committer: Mapping[str, Any] | None = None,
+        message: Text | None = None,
+        durability: Literal["durable", "relaxed"] | None = None,
+        timeout: float | None = None,
+    ) -> Noted:
+        """Writes a note, or several in one commit. Text is noted as UTF-8, bytes as they are."""
+        noted = await self.call(
+            "note",
+            path=path,
+            target=target,
+            content=content,
+            notes=notes,
+            namespace=namespace,
+            append=append,
+            encoding=encoding,
+            expect=expect,
+            author=author,
+            committer=committer,
+            message=message,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast(Noted, noted)
+
+    async def note_remove(
+        self,
+        *,
+        path: Path,
+        target: Text | None = None,
+        targets: Sequence[Text] | None = None,
+        namespace: Text | None = None,
+        missing_ok: bool | None = None,
+        expect: str | None = None,
+        author: Mapping[str, Any] | None = None,
+        committer: Mapping[str, Any] | None = None,
+        message: Text | None = None,
+        durability: Literal["durable", "relaxed"] | None = None,
+        timeout: float | None = None,
+    ) -> Removed:
+        """Removes the note of a target, or of several."""
+        removed = await self.call(
+            "note.remove",
+            path=path,
+            target=target,
+            targets=targets,
+            namespace=namespace,
+            missing_ok=missing_ok,
+            expect=expect,
+            author=author,
+            committer=committer,
+            message=message,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast(Removed, removed)
+
+    async def notes(
+        self,
+        *,
+        path: Path,
+        namespace: Text | None = None,
+        target: Text | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        contents: bool | None = None,
+        encoding: Literal["base64", "binary", "utf8"] | None = "binary",
+        timeout: float | None = None,
+    ) -> Any:
+        """The note of a target, or a page of all notes: `notes` and `next`."""
+        return await self.call(
+            "notes",
+            path=path,
+            namespace=namespace,
+            target=target,
+            limit=limit,
+            after=after,
+            contents=contents,
+            encoding=encoding,
+            timeout=timeout,
+        )
 
     async def hello(
         self,

@@ -167,6 +167,21 @@ class Diff(_Diff, total=False):
     patch: Text
 
 
+class NotePlace(TypedDict):
+    target: str
+    note: str
+
+
+class Noted(TypedDict):
+    commit: str | None
+    notes: list[NotePlace]
+
+
+class Removed(TypedDict):
+    commit: str | None
+    removed: int
+
+
 class Change(TypedDict):
     file: Text
     index: str | None
