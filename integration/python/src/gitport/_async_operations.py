@@ -644,7 +644,6 @@ class AsyncOperations(ABC):
         notes: Sequence[Mapping[str, Any]] | None = None,
         namespace: Text | None = None,
         append: bool | None = None,
-        encoding: Literal["base64", "utf8"] | None = "utf8",
         expect: str | None = None,
         author: Mapping[str, Any] | None = None,
         committer: Mapping[str, Any] | None = None,
@@ -661,7 +660,7 @@ class AsyncOperations(ABC):
             notes=notes,
             namespace=namespace,
             append=append,
-            encoding=encoding,
+            encoding="utf8",
             expect=expect,
             author=author,
             committer=committer,
@@ -712,7 +711,6 @@ class AsyncOperations(ABC):
         limit: int | None = None,
         after: str | None = None,
         contents: bool | None = None,
-        encoding: Literal["base64", "binary", "utf8"] | None = "binary",
         timeout: float | None = None,
     ) -> Any:
         """The note of a target, or a page of all notes: `notes` and `next`."""
@@ -724,7 +722,7 @@ class AsyncOperations(ABC):
             limit=limit,
             after=after,
             contents=contents,
-            encoding=encoding,
+            encoding="binary",
             timeout=timeout,
         )
 

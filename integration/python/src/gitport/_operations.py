@@ -641,7 +641,6 @@ class Operations(ABC):
         notes: Sequence[Mapping[str, Any]] | None = None,
         namespace: Text | None = None,
         append: bool | None = None,
-        encoding: Literal["base64", "utf8"] | None = "utf8",
         expect: str | None = None,
         author: Mapping[str, Any] | None = None,
         committer: Mapping[str, Any] | None = None,
@@ -658,7 +657,7 @@ class Operations(ABC):
             notes=notes,
             namespace=namespace,
             append=append,
-            encoding=encoding,
+            encoding="utf8",
             expect=expect,
             author=author,
             committer=committer,
@@ -709,7 +708,6 @@ class Operations(ABC):
         limit: int | None = None,
         after: str | None = None,
         contents: bool | None = None,
-        encoding: Literal["base64", "binary", "utf8"] | None = "binary",
         timeout: float | None = None,
     ) -> Any:
         """The note of a target, or a page of all notes: `notes` and `next`."""
@@ -721,7 +719,7 @@ class Operations(ABC):
             limit=limit,
             after=after,
             contents=contents,
-            encoding=encoding,
+            encoding="binary",
             timeout=timeout,
         )
 
