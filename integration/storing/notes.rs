@@ -434,6 +434,33 @@ fn key_id(key: &str) -> String {
 }
 
 #[test]
+fn notes_come_with_a_sync_that_asks_for_them_with_and_without_stock_git() {
+    let origin = Repository::of(&[("file", "content")]);
+    origin.git(&["notes", "--ref=ci/one", "add", "-m", "one"]);
+    origin.git(&["notes", "--ref=other", "add", "-m", "other"]);
+    for flags in [&[] as &[&str], &["--git", "none"]] {
+        let home = TempDir::new().unwrap();
+        let path = text(&home.path().join("clone")).to_owned();
+        let mut daemon = Daemon::start_with(flags);
+        let sync = |notes: Value| {
+            json!({"op": "sync", "url": origin.path(), "branch": "main", "path": path,
+                "notes": notes})
+        };
+        let one = json!({"op": "notes", "path": path, "namespace": "ci/one", "target": "HEAD",
+            "encoding": "utf8"});
+        daemon.ok(sync(Value::Null));
+        daemon.refused("not_found", one.clone());
+        daemon.ok(sync(json!(["refs/notes/ci/one", "nobody"])));
+        assert_eq!(daemon.ok(one)["content"], "one\n");
+        let other = json!({"op": "notes", "path": path, "namespace": "other"});
+        assert_eq!(daemon.ok(other.clone())["notes"], json!([]));
+        daemon.ok(sync(json!(true)));
+        assert_eq!(daemon.ok(other)["notes"].as_array().unwrap().len(), 1);
+        daemon.refused("bad_request", sync(json!(["a..b"])));
+    }
+}
+
+#[test]
 fn notes_of_clones_that_diverged_are_merged_both_ways() {
     let origin = Repository::of(&[("file", "content")]);
     let targets = targets(&origin, 6);
