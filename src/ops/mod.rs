@@ -94,16 +94,8 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<workspace::list::List>(),
     Entry::of::<workspace::restore::Restore>().on_a_workspace(),
     // Write one repository.
-    Entry::of::<read::Read>(),
-    Entry::of::<files::Files>(),
-    Entry::of::<head::Head>(),
-    Entry::of::<log::Log>(),
-    Entry::of::<diff::Diff>(),
-    Entry::of::<status::Status>(),
     Entry::of::<notes::Notes>(),
     // Write one repository.
-    Entry::of::<checkout::Checkout>(),
-    Entry::of::<commit::Commit>(),
     Entry::of::<note::Note>(),
     Entry::of::<note::remove::Remove>(),
     // Go over the network.

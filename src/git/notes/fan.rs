@@ -1,8 +1,8 @@
 //! Folders of notes, each named by the first digits of what they are about.
 //!
 //! Every shape that Git writes is read: notes lie as deep as somebody put them. What is written
-//! goes one folder deeper where it would make a folder large, so that a note costs the same
-//! however many there are.
+//! goes one folder deeper where it would make a folder large, so that what a note costs hardly
+//! depends on how many there are.
 
 use std::{collections::BTreeMap, sync::Arc};
 
