@@ -10,6 +10,7 @@ mod board;
 mod clock;
 mod drain;
 mod events;
+mod parked;
 mod pool;
 mod take;
 mod together;
@@ -30,6 +31,7 @@ use self::{
     clock::Alarm,
     drain::End,
     events::Events,
+    parked::Parked,
     pool::{Pool, Task},
 };
 use crate::{
@@ -62,6 +64,7 @@ pub struct Dispatch {
     writers: Pool,
     surveyors: Pool,
     network: Pool,
+    parked: Parked,
     ends: Sender<End>,
     /// Hears when nothing waits for a reply any more, after the board was closed.
     quiet: (Sender<()>, Receiver<()>),
@@ -121,6 +124,7 @@ impl Dispatch {
             surveyors: Pool::new("surveyor", settings.workers, 1000),
             writers: Pool::new("writer", settings.workers.max(WRITERS_MIN), 100),
             network: Pool::new("network", settings.network, 1000),
+            parked: Parked::default(),
             ends,
             quiet: bounded(1),
             settings,
@@ -250,6 +254,7 @@ impl Dispatch {
         // Answered first: the work that is stopped would answer with less to say.
         let is_answer = self.answer(ticket, Err(ticket.watch.in_doubt(error)), from);
         ticket.watch.stop();
+        self.parked.remove(ticket);
         is_answer
     }
 

@@ -11,13 +11,20 @@ use std::{
 use super::{Dispatch, From, Then, Ticket, guarded, pool::Task};
 use crate::{
     error::Result,
-    git::{RepositoryPath, Transaction},
-    ops::Work,
+    git::{RepositoryPath, Transaction, Wait},
+    ops::{Job, Work},
     watch::Watch,
 };
 
 /// How many requests one step carries out at most.
 const TOGETHER_MAX: usize = 256;
+
+/// What became of a request in its turn.
+enum Turn {
+    Done(Result<Vec<u8>>),
+    /// It gets another one.
+    Waits(Box<dyn Work>, Wait),
+}
 
 impl Dispatch {
     /// Carries out a task and all that wait behind it to change the same repository.
@@ -32,14 +39,19 @@ impl Dispatch {
             queue.waiting_bytes.fetch_sub(bytes, Relaxed);
             queue.running.fetch_add(1, Relaxed);
             works.push((ticket.clone(), job.work));
-            waiting.push((ticket, then));
+            waiting.push((ticket, then, job.lane, bytes));
         }
-        let results = self.change(&path, works);
+        let turns = self.change(&path, works);
         queue.running.fetch_sub(waiting.len() as u64, Relaxed);
-        for ((ticket, then), result) in waiting.into_iter().zip(results) {
-            match then {
-                Then::Answer => drop(self.answer(&ticket, result, From::Worker)),
-                Then::Continue(progressing) => {
+        for ((ticket, then, lane, bytes), turn) in waiting.into_iter().zip(turns) {
+            match (turn, then) {
+                (Turn::Waits(work, wait), then) => {
+                    self.park(Task { ticket, job: Job { lane, work }, then, bytes }, wait);
+                }
+                (Turn::Done(result), Then::Answer) => {
+                    self.answer(&ticket, result, From::Worker);
+                }
+                (Turn::Done(result), Then::Continue(progressing)) => {
                     self.proceed(ticket, progressing, result, From::Worker);
                 }
             }
@@ -56,11 +68,7 @@ impl Dispatch {
     }
 
     /// The result of each, none of them good before all of them are durable.
-    fn change(
-        &self,
-        path: &Path,
-        works: Vec<(Arc<Ticket>, Box<dyn Work>)>,
-    ) -> Vec<Result<Vec<u8>>> {
+    fn change(&self, path: &Path, works: Vec<(Arc<Ticket>, Box<dyn Work>)>) -> Vec<Turn> {
         let count = works.len();
         let asked = Instant::now();
         let path = RepositoryPath::resolved_to(path);
@@ -71,13 +79,17 @@ impl Dispatch {
                 works.map(|(ticket, work)| self.run_in(transaction, &ticket, work, asked)).collect()
             })
         };
+        let failed = |turn, error| match turn {
+            Turn::Done(Ok(_)) => Turn::Done(Err(error)),
+            turn => turn,
+        };
         match guarded(change).and_then(|it| it) {
-            Ok((results, Ok(()))) => results,
-            Ok((results, Err(error))) => {
-                let results: Vec<Result<Vec<u8>>> = results;
-                results.into_iter().map(|it| it.and(Err(error.clone()))).collect()
+            Ok((turns, Ok(()))) => turns,
+            Ok((turns, Err(error))) => {
+                let turns: Vec<Turn> = turns;
+                turns.into_iter().map(|it| failed(it, error.clone())).collect()
             }
-            Err(error) => vec![Err(error); count],
+            Err(error) => (0..count).map(|_| Turn::Done(Err(error.clone()))).collect(),
         }
     }
 
@@ -85,16 +97,22 @@ impl Dispatch {
         &self,
         transaction: &RefCell<Transaction>,
         ticket: &Ticket,
-        work: Box<dyn Work>,
+        mut work: Box<dyn Work>,
         asked: Instant,
-    ) -> Result<Vec<u8>> {
-        ticket.watch.check()?;
-        let savepoint = transaction.borrow().savepoint();
+    ) -> Turn {
         let context = self.context(&ticket.watch, asked, Some(transaction));
+        let wait = ticket.watch.check();
+        let wait = wait.and_then(|()| guarded(|| work.must_wait(&context)).and_then(|it| it));
+        match wait {
+            Ok(None) => (),
+            Ok(Some(wait)) => return Turn::Waits(work, wait),
+            Err(error) => return Turn::Done(Err(error)),
+        }
+        let savepoint = transaction.borrow().savepoint();
         let result = guarded(|| work.run(&context)).and_then(|it| it);
         if result.is_err() {
             transaction.borrow_mut().go_back(&savepoint);
         }
-        result
+        Turn::Done(result)
     }
 }

@@ -20,6 +20,7 @@ mod keys;
 mod ledger;
 mod lock;
 mod merge;
+mod locks;
 mod name;
 mod notes;
 mod objects;
@@ -55,6 +56,7 @@ pub use self::{
     folder::Folder,
     history::{LogPage, LogQuery},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
+    locks::{Lease, LockKey, LockName, LockPage, LockQuery, Place, Wait, Wish, boottime_ms},
     name::{FileName, RawName, RepositoryPath, Text},
     references::{Pattern, RefPage, RefQuery},
     refs::{Branch, Namespace, RefName, Tag},

@@ -17,6 +17,8 @@ pub const LOGS: &str = "logs";
 /// Where locks are kept.
 pub const LOCKS: &str = "refs/gitvan/locks/";
 pub const NOTES: &str = "refs/notes/";
+/// Below it every lock of clients has a ref.
+pub const LOCKS: &str = "refs/gitvan/locks/";
 /// The folder of all refs but `HEAD`.
 pub const REFS: &str = "refs/";
 pub const REMOTES: &str = "refs/remotes/";

@@ -20,6 +20,7 @@ use foldhash::fast::RandomState;
 use super::{
     Folder, Repository, RepositoryPath, Transaction,
     ledger::Ledger,
+    locks::Locks,
     objects::Objects,
     refs::REPLACEMENTS,
     root::{Root, outside},
@@ -39,6 +40,7 @@ pub struct Store {
     kept: Mutex<Kept>,
     /// By the folders that all worktrees share.
     ledgers: Mutex<HashMap<PathBuf, Arc<Mutex<Ledger>>>>,
+    locks: Arc<Locks>,
 }
 
 /// By their paths, which as text are hashed in one go.
@@ -76,7 +78,13 @@ impl Store {
     /// Without a data directory there are no workspaces.
     pub fn new(root: Root, data: Option<&Path>) -> Result<Store> {
         let workspaces = data.map(|data| Workspaces::new(data, &root)).transpose()?;
-        Ok(Store { root, workspaces, kept: Mutex::default(), ledgers: Mutex::default() })
+        let (kept, ledgers) = (Mutex::default(), Mutex::default());
+        Ok(Store { root, workspaces, kept, ledgers, locks: Locks::new() })
+    }
+
+    /// What is known of the locks of clients.
+    pub fn locks(&self) -> &Arc<Locks> {
+        &self.locks
     }
 
     pub fn root(&self) -> &Root {
@@ -112,7 +120,7 @@ impl Store {
         let ledger = self.ledger(repository.common_folder());
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
         let site = ledger.enter(&repository, watch)?;
-        let transaction = RefCell::new(Transaction::begin(&mut ledger, site));
+        let transaction = RefCell::new(Transaction::begin(&mut ledger, site, &self.locks));
         let value = work(&transaction);
         Ok((value, transaction.into_inner().carry_out()))
     }

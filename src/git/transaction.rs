@@ -16,6 +16,7 @@ use super::{
     follow::Follow,
     hash::object_id,
     ledger::{Held, Ledger, Move, Site, Step},
+    locks::Locks,
     pack::{Image, Kind, Mark},
     reflog::Line,
     refs::{self, Branch},
@@ -28,6 +29,7 @@ use crate::{
 pub struct Transaction<'a> {
     site: Site<'a>,
     ledger: &'a mut Ledger,
+    locks: &'a Arc<Locks>,
     image: Image,
     /// The objects in the image, for those that come after.
     fresh: HashMap<Oid, (Kind, Arc<Vec<u8>>), RandomState>,
@@ -54,10 +56,11 @@ pub struct Savepoint {
 }
 
 impl<'a> Transaction<'a> {
-    pub fn begin(ledger: &'a mut Ledger, site: Site<'a>) -> Transaction<'a> {
+    pub fn begin(ledger: &'a mut Ledger, site: Site<'a>, locks: &'a Arc<Locks>) -> Transaction<'a> {
         Transaction {
             site,
             ledger,
+            locks,
             image: Image::default(),
             fresh: HashMap::default(),
             held: BTreeMap::new(),
@@ -76,6 +79,11 @@ impl<'a> Transaction<'a> {
 
     pub fn watch(&self) -> &'a Watch {
         self.site.watch
+    }
+
+    /// What is known of the locks of clients beside their refs.
+    pub fn locks(&self) -> &'a Arc<Locks> {
+        self.locks
     }
 
     pub fn savepoint(&self) -> Savepoint {

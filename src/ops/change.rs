@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::plain::Plain;
 use crate::{
     error::{Error, Result},
-    git::{Branch, Meaning, Message, Person, RawName, Transaction, now},
+    git::{Branch, LockName, Meaning, Message, Person, RawName, Transaction, now},
 };
 
 /// When a request is answered.
@@ -39,6 +39,21 @@ impl Durability {
             }
             Durability::Relaxed => Reply { reply, durability: Some("relaxed") },
         }
+    }
+}
+
+/// A lock that must be held, by the one who has this token, for something to be done.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fence {
+    lock: LockName,
+    token: u64,
+}
+
+impl Fence {
+    /// Comes before anything else that a request does.
+    pub fn check(fence: Option<&Fence>, transaction: &mut Transaction) -> Result<()> {
+        fence.map_or(Ok(()), |it| transaction.expect_lock(&it.lock, it.token))
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Context, Lane, Operation,
-    change::{Content, Durability, Encoding, Who, branch, message},
+    change::{Content, Durability, Encoding, Fence, Who, branch, message},
     plain::Plain,
 };
 use crate::{
@@ -30,6 +30,7 @@ pub struct Commit {
     author: Option<Who>,
     committer: Option<Who>,
     expect: Option<Plain>,
+    fence: Option<Fence>,
     #[serde(default)]
     empty: bool,
     key: Option<Plain>,
@@ -75,6 +76,7 @@ impl Operation for Commit {
         {
             return Ok(self.durability.promise(&mut transaction, before));
         }
+        Fence::check(self.fence.as_ref(), &mut transaction)?;
         let committer = Who::or_default(self.committer, "committer", &transaction)?;
         let author = match self.author {
             Some(author) => author.checked("author")?,

@@ -18,6 +18,8 @@ mod fault;
 mod files;
 mod head;
 mod hello;
+mod lock;
+mod locks;
 mod log;
 mod lsremote;
 mod merge;
@@ -30,6 +32,7 @@ mod push;
 mod read;
 mod r#ref;
 mod refs;
+mod renew;
 mod shutdown;
 mod stats;
 mod status;
@@ -38,6 +41,7 @@ mod sync;
 mod workspace;
 mod tag;
 mod tags;
+mod unlock;
 
 use std::{
     cell::{RefCell, RefMut},
@@ -58,6 +62,7 @@ use crate::{
     config::Settings,
     error::{Code, Error, Result},
     git::{Opened, RepositoryPath, Store, Transaction, Workspaces},
+    git::{Opened, RepositoryPath, Store, Transaction, Wait},
     port::envelope::{Arguments, encoded, nearest},
     stats::Stats,
     watch::Watch,
@@ -98,6 +103,19 @@ pub const OPERATIONS: &[Entry] = &[
     // Write one repository.
     Entry::of::<note::Note>(),
     Entry::of::<note::remove::Remove>(),
+    Entry::of::<read::Read>(),
+    Entry::of::<files::Files>(),
+    Entry::of::<head::Head>(),
+    Entry::of::<log::Log>(),
+    Entry::of::<diff::Diff>(),
+    Entry::of::<status::Status>(),
+    Entry::of::<locks::Locks>(),
+    // Write one repository.
+    Entry::of::<checkout::Checkout>(),
+    Entry::of::<commit::Commit>(),
+    Entry::of::<lock::Lock>(),
+    Entry::of::<renew::Renew>(),
+    Entry::of::<unlock::Unlock>(),
     // Go over the network.
     Entry::of::<sync::Sync>(),
     Entry::of::<lsremote::Lsremote>(),
@@ -125,6 +143,12 @@ trait Operation: DeserializeOwned + Send + 'static {
     /// is then given where the request was read, like that of a quick one.
     fn at_hand(&self, _: &Context) -> Option<Result<Self::Reply>> {
         None
+    }
+
+    /// What must happen before this can be done in [`Lane::Change`]; it is asked in its turn, and
+    /// again when that may have happened. Nobody waits behind it meanwhile.
+    fn must_wait(&mut self, _: &Context) -> Result<Option<Wait>> {
+        Ok(None)
     }
 
     fn run(self, context: &Context) -> Result<Self::Reply>;
@@ -209,6 +233,9 @@ pub trait Work: Send {
     /// See [`Operation::at_hand`].
     fn at_hand(&self, context: &Context) -> Option<Result<Vec<u8>>>;
 
+    /// See [`Operation::must_wait`].
+    fn must_wait(&mut self, context: &Context) -> Result<Option<Wait>>;
+
     fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>>;
 }
 
@@ -216,6 +243,10 @@ impl<O: Operation> Work for O {
     fn at_hand(&self, context: &Context) -> Option<Result<Vec<u8>>> {
         let reply = Operation::at_hand(self, context)?;
         Some(reply.map(|reply| encoded(&reply)))
+    }
+
+    fn must_wait(&mut self, context: &Context) -> Result<Option<Wait>> {
+        Operation::must_wait(self, context)
     }
 
     fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>> {

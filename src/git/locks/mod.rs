@@ -1,0 +1,236 @@
+//! Locks that clients hold: each is kept in a ref, whose commit says who holds it.
+//!
+//! A lock's newest token stays in its ref when nobody holds it, so tokens only grow. When a lock
+//! expires is measured by a clock that nobody can set: by the holder's own where it is ours too
+//! (the time since this boot), and else from when this process first saw it held like this.
+
+mod memory;
+mod name;
+mod state;
+mod text;
+
+use git2::Oid;
+use serde::Serialize;
+
+pub use self::{
+    memory::{LockKey, Locks, Place, Wait, boottime_ms},
+    name::LockName,
+    state::Wish,
+};
+use self::{
+    state::{Decision, Now, Refusal, Request, State, barrier, decide, expect_token},
+    text::Written,
+};
+use super::{
+    Repository, Transaction,
+    commit::{Content, Message},
+    pack::Kind,
+    refs::LOCKS,
+};
+use crate::{error::Result, watch::Watch};
+
+/// A lock's history begins anew after so many commits: with every state as a parent of the next
+/// nothing of it could ever be cleared away, and there may be thousands in a second.
+const HISTORY_MAX: u64 = 100;
+
+/// Who holds a lock, as a reply has it.
+#[derive(Debug, Serialize)]
+pub struct Lease {
+    pub name: String,
+    pub token: u64,
+    pub owner: String,
+    pub shared: bool,
+    pub expires_in_ms: u64,
+}
+
+/// A lock that is held.
+#[derive(Serialize)]
+pub struct HeldLock {
+    name: String,
+    shared: bool,
+    holders: Vec<LockHolder>,
+    waiting: u64,
+}
+
+#[derive(Serialize)]
+pub struct LockHolder {
+    token: u64,
+    owner: String,
+    reason: Option<String>,
+    age_ms: u64,
+    ttl_ms: u64,
+    renewals: u64,
+    expires_in_ms: u64,
+}
+
+#[derive(Serialize)]
+pub struct LockPage {
+    locks: Vec<HeldLock>,
+    next: Option<String>,
+}
+
+pub struct LockQuery {
+    pub prefix: String,
+    pub limit: usize,
+    pub after: Option<String>,
+}
+
+/// A lock as a transaction finds it.
+struct Found {
+    key: LockKey,
+    at: Option<Oid>,
+    written: Written,
+    now: Now,
+}
+
+impl Transaction<'_> {
+    /// Takes a lock for whoever is first in its queue, or has no place in one that is empty.
+    pub fn take_lock(
+        &mut self,
+        name: &LockName,
+        wish: &Wish,
+        place: Option<&Place>,
+    ) -> Result<Lease> {
+        let found = self.find_lock(name)?;
+        if !self.locks().is_first(&found.key, place.map(Place::number)) {
+            // Also one that could share it would come between those who wait and the lock.
+            let barrier = barrier(&found.written.state, false, &found.now);
+            return Err(match barrier {
+                Some((holder, left_ms)) => Refusal::held(holder, left_ms).of(name.as_str()),
+                None => Refusal::behind(name.as_str(), self.locks().waiting(&found.key)),
+            });
+        }
+        self.decide_lock(name, found, &Request::Take(wish))
+    }
+
+    pub fn renew_lock(&mut self, name: &LockName, token: u64, ttl_ms: u64) -> Result<Lease> {
+        let found = self.find_lock(name)?;
+        self.decide_lock(name, found, &Request::Renew { token, ttl_ms })
+    }
+
+    pub fn release_lock(&mut self, name: &LockName, token: u64) -> Result<Lease> {
+        let found = self.find_lock(name)?;
+        self.decide_lock(name, found, &Request::Release { token })
+    }
+
+    /// Fails unless this token holds the lock; nobody can take it until the transaction is over.
+    pub fn expect_lock(&mut self, name: &LockName, token: u64) -> Result<()> {
+        let Found { written, now, .. } = self.find_lock(name)?;
+        let held = expect_token(&written.state, token, &now);
+        held.map(|_| ()).map_err(|it| it.of(name.as_str()))
+    }
+
+    /// What has to happen before a lock can be taken by somebody who has, or gets, this place in
+    /// its queue. Nothing where it can be taken now, or where the time to wait is over.
+    pub fn lock_waits(
+        &mut self,
+        name: &LockName,
+        wish: &Wish,
+        place: &mut Option<Place>,
+        gives_up_ms: u64,
+    ) -> Result<Option<Wait>> {
+        let Found { key, written, now, .. } = self.find_lock(name)?;
+        if gives_up_ms <= now.stamp.at_ms {
+            return Ok(None);
+        }
+        let was_first = self.locks().is_first(&key, place.as_ref().map(Place::number));
+        let barrier = barrier(&written.state, wish.is_shared, &now);
+        if was_first && barrier.is_none() {
+            return Ok(None);
+        }
+        let number = place.get_or_insert_with(|| self.locks().line_up(&key)).number();
+        let until_ms = barrier.map_or(gives_up_ms, |(_, left_ms)| now.stamp.at_ms + left_ms);
+        let (is_shared, seen) = (wish.is_shared, key.mark());
+        Ok(Some(Wait { key, number, is_shared, was_first, seen, until_ms, gives_up_ms }))
+    }
+
+    fn find_lock(&mut self, name: &LockName) -> Result<Found> {
+        let key = LockKey::new(self.repository(), name.reference());
+        let at = self.at(&key.reference)?;
+        let written = match at {
+            Some(at) => text::read(name, &self.content(at, Kind::Commit)?)?,
+            None => Written { state: State::default(), history: 0 },
+        };
+        let now = self.locks().now(&key, &written.state);
+        Ok(Found { key, at, written, now })
+    }
+
+    fn decide_lock(&mut self, name: &LockName, found: Found, request: &Request) -> Result<Lease> {
+        let Found { key, at, written, now } = found;
+        let decision = decide(&written.state, request, &now);
+        let decision = decision.map_err(|it| it.of(name.as_str()))?;
+        let goes_on = written.history < HISTORY_MAX;
+        let parents: Vec<Oid> = at.filter(|_| goes_on).into_iter().collect();
+        let history = if goes_on { written.history + 1 } else { 1 };
+        let (tree, author) = (self.empty_tree(), self.repository().owner());
+        let message = Message { text: text::message(name, &decision, history), encoding: None };
+        let committer = &author;
+        let content =
+            Content { tree, parents: &parents, author: &author, committer, message: &message };
+        let commit = self.add(Kind::Commit, content.bytes());
+        self.move_to(&key.reference, Some(commit))?;
+        self.locks().stir(&key);
+        let Decision { holder, .. } = decision;
+        Ok(Lease {
+            name: name.as_str().to_owned(),
+            token: holder.token,
+            shared: holder.is_shared,
+            expires_in_ms: now.left_ms(&holder),
+            owner: holder.owner,
+        })
+    }
+}
+
+impl LockKey {
+    fn new(repository: &Repository, reference: String) -> LockKey {
+        LockKey { common_folder: repository.common_folder().to_owned(), reference }
+    }
+}
+
+impl Repository {
+    /// The locks that are held, in the order of their names.
+    pub fn locks(&self, query: &LockQuery, locks: &Locks, watch: &Watch) -> Result<LockPage> {
+        let mut names = Vec::new();
+        for name in self.inner.references_glob(&format!("{LOCKS}*"))?.names() {
+            let Some(name) = LockName::of_reference(name?) else { continue };
+            let is_after = query.after.as_deref().is_none_or(|it| it < name.as_str());
+            if is_after && name.as_str().starts_with(&query.prefix) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        let mut page = LockPage { locks: Vec::new(), next: None };
+        for name in names {
+            watch.check()?;
+            let Some(held) = self.held_lock(&name, locks)? else { continue };
+            if page.locks.len() == query.limit {
+                page.next = page.locks.last().map(|it| it.name.clone());
+                break;
+            }
+            page.locks.push(held);
+        }
+        Ok(page)
+    }
+
+    fn held_lock(&self, name: &LockName, locks: &Locks) -> Result<Option<HeldLock>> {
+        let key = LockKey::new(self, name.reference());
+        let Ok(id) = self.inner.refname_to_id(&key.reference) else { return Ok(None) };
+        let state = text::read(name, &self.object(id)?.1)?.state;
+        let now = locks.now(&key, &state);
+        let age_ms = |taken: i64| now.wall.saturating_sub(taken).max(0).cast_unsigned() * 1000;
+        let shared = state.holders.iter().any(|it| it.is_shared);
+        let holders = state.holders.into_iter().map(|it| LockHolder {
+            expires_in_ms: now.left_ms(&it),
+            token: it.token,
+            reason: it.reason,
+            age_ms: age_ms(it.taken),
+            ttl_ms: it.ttl_ms,
+            renewals: it.renewals,
+            owner: it.owner,
+        });
+        let holders: Vec<LockHolder> = holders.filter(|it| 0 < it.expires_in_ms).collect();
+        let waiting = locks.waiting(&key) as u64;
+        let name = name.as_str().to_owned();
+        Ok((!holders.is_empty()).then_some(HeldLock { name, shared, holders, waiting }))
+    }
+}
