@@ -27,6 +27,7 @@ REPOSITORY = f"{TOP}/repository"
 BARE = f"{TOP}/bare.git"
 FOLDER = f"{TOP}/folder"
 EMPTY = f"{TOP}/empty"
+LOCKS = f"{TOP}/locks.git"
 REQUEST_BYTES = 16 << 20
 
 
@@ -1827,6 +1828,82 @@ def notes(v: Topic) -> None:
     no_repository(v, "notes", {})
     wrong_types(v, "notes", {"path": NOTED}, {"contents": [1], "namespace": [1, ".."]})
     missing(v, "notes", {"path": NOTED}, "path")
+DAY = 86_400_000
+
+
+def lock(v: Topic) -> None:
+    here = partial(ask, "lock", path=LOCKS)
+    lease = {"token": 1, "owner": "ada", "shared": False, "expires_in_ms": 30_000}
+    v.ok("a lock is taken", here(name="lock/1", owner="ada"), {"name": "lock/1", **lease})
+    held = "holder token expires_in_ms retry_after_ms"
+    v.err("one that is held", here(id=1, name="lock/1", owner="bob"), "locked", has=held)
+    v.err("also by whoever holds it", here(name="lock/1", owner="ada"), "locked", holder="ada", has=held)
+    v.err("after waiting for it", here(name="lock/1", owner="bob", wait_ms=10), "locked", holder="ada")
+    shared = {"name": "lock/2", "owner": "ada", "shared": True}
+    for token in (1, 2):
+        told = {**shared, "token": token, "expires_in_ms": DAY}
+        v.ok(f"the {token}. of those that share a lock", here(**shared, ttl_ms=DAY), told)
+    v.err("one that does not share it", here(name="lock/2", owner="bob"), "locked", holder="ada")
+    relaxed = here(name="lock/3", owner="ada", durability="relaxed", reason="a reason", wait_ms=DAY)
+    v.ok("a promise that is less", relaxed, {"name": "lock/3", **lease, "durability": "relaxed"})
+    for name in ("a.lock", "..", "größe ☃", "@{", 200 * "/"):
+        v.ok(f"a lock may be called {shows(name)}", here(name=name, owner="ada"), {"name": name, **lease})
+    no_repository(v, "lock", {"name": "a", "owner": "ada"})
+    good = {"path": LOCKS, "name": "lock/4", "owner": "ada"}
+    wrong: dict[str, list[Any]] = {"path": [1], "name": [1, "", 201 * "a", "a\0b"], "owner": [1, "", 201 * "a"]}
+    wrong |= {"shared": [1], "reason": [1, 1001 * "a"], "ttl_ms": [0, -1, DAY + 1, "1"], "wait_ms": [-1, DAY + 1]}
+    wrong |= {"durability": ["never"], "token": [1]}
+    wrong_types(v, "lock", good, wrong)
+    missing(v, "lock", good, "path", "name", "owner")
+
+
+def renew(v: Topic) -> None:
+    taken = ask("lock", path=LOCKS, name="renew", owner="ada")
+    lease = {"name": "renew", "token": 1, "owner": "ada", "shared": False, "expires_in_ms": 30_000}
+    v.ok("a lock is taken", taken, lease)
+    here = partial(ask, "renew", path=LOCKS, name="renew", ttl_ms=DAY)
+    v.ok("and held for longer", here(id=1, token=1), {**lease, "expires_in_ms": DAY})
+    v.err("another token", here(token=2), "conflict", has="expected actual")
+    v.err("a lock that nobody ever held", here(name="renew/none", token=1), "conflict", has="expected actual")
+    no_repository(v, "renew", {"name": "a", "token": 1, "ttl_ms": 1})
+    good = {"path": LOCKS, "name": "renew", "token": 1, "ttl_ms": DAY}
+    wrong: dict[str, list[Any]] = {"path": [1], "name": [1, ""], "token": ["1", -1, 1.5], "ttl_ms": [0, DAY + 1]}
+    wrong_types(v, "renew", good, wrong | {"durability": ["never"], "owner": ["ada"]})
+    missing(v, "renew", good, "path", "name", "token", "ttl_ms")
+
+
+def unlock(v: Topic) -> None:
+    lease = {"name": "unlock", "token": 1, "owner": "ada", "shared": False, "expires_in_ms": 30_000}
+    taken = ask("lock", path=LOCKS, name="unlock", owner="ada")
+    here = partial(ask, "unlock", path=LOCKS, name="unlock")
+    v.err("a lock that nobody ever held", here(token=1), "conflict", has="expected actual")
+    v.ok("a lock is taken", taken, lease)
+    v.err("another token", here(token=2), "conflict", has="expected actual")
+    v.ok("and let go", here(id=1, token=1), {"name": "unlock", "token": 1, "owner": "ada"})
+    v.err("once", here(token=1), "conflict", has="expected actual")
+    v.ok("the next token is another one", taken, {**lease, "token": 2})
+    v.err("the old one is good for nothing", here(token=1), "conflict", has="expected actual")
+    no_repository(v, "unlock", {"name": "a", "token": 1})
+    good = {"path": LOCKS, "name": "unlock", "token": 1}
+    wrong: dict[str, list[Any]] = {"path": [1], "name": [1, ""], "token": ["1", -1, 1.5], "durability": ["never"]}
+    wrong_types(v, "unlock", good, wrong)
+    missing(v, "unlock", good, "path", "name", "token")
+
+
+def locks(v: Topic) -> None:
+    none = {"locks": [], "next": None}
+    v.ok("none is held", ask("locks", path=EMPTY), none)
+    v.ok("none begins like this", ask("locks", path=LOCKS, prefix="none/"), none)
+    for name in ("locks/1", "locks/2"):
+        lease = {"name": name, "token": 1, "owner": "ada", "shared": False, "expires_in_ms": DAY}
+        v.ok(f"{name} is taken", ask("lock", path=LOCKS, name=name, owner="ada", ttl_ms=DAY), lease)
+    here = partial(ask, "locks", path=LOCKS, prefix="locks/")
+    v.has("those that are held", here(id=1), "locks next")
+    v.ok("after the last one", here(after="locks/2"), none)
+    no_repository(v, "locks", {})
+    wrong: dict[str, list[Any]] = {"path": [1], "prefix": [1], "limit": [0, 10_001, "1"], "after": [1]}
+    wrong_types(v, "locks", {"path": LOCKS}, wrong)
+    missing(v, "locks", {"path": LOCKS}, "path")
 
 
 def hello(v: Topic) -> None:
@@ -2033,6 +2110,8 @@ TOPICS["ref.update"] = ("The operation `ref.update`.", ref_update)
 for operation in (note, notes):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
 TOPICS["note.remove"] = ("The operation `note.remove`.", note_remove)
+for operation in (lock, renew, unlock, locks):
+    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
 for operation in (hello, ping, stats, subscribe, cancel, batch, shutdown):
     TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
 

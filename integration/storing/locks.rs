@@ -68,7 +68,7 @@ fn ask(repository: &Repository, op: &str, arguments: Value) -> Value {
 fn commit(repository: &Repository, file: &str, fence: Value) -> Value {
     json!({
         "op": "commit", "path": repository.path(), "branch": "main", "message": "m\n",
-        "changes": [{"file": file, "content": "x", "encoding": null}],
+        "changes": [{"file": file, "content": "x"}],
         "encoding": "utf8", "fence": fence,
     })
 }
@@ -76,6 +76,12 @@ fn commit(repository: &Repository, file: &str, fence: Value) -> Value {
 /// The frames that come, by the ids of the requests they answer, in their order.
 fn ids(frames: &[Value]) -> Vec<String> {
     frames.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn is_stopped(process: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+    let mut states = threads.map(|it| fs::read_to_string(it.path().join("stat")).unwrap());
+    states.all(|it| it.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
 }
 
 #[test]
@@ -373,6 +379,7 @@ fn a_holder_that_stalls_past_its_time_is_fenced_off() {
     let lock = scene.ask("lock", json!({"owner": "stalled", "ttl_ms": 300}));
     let token = stalled.ok(lock)["token"].as_u64().unwrap();
     stalled.signal(Signal::STOP);
+    until("all of it stands still", PATIENCE, || is_stopped(stalled.id()));
     // It was asked in time, and comes to it too late.
     stalled.send(commit(&scene.repository, "late", json!({"lock": "a", "token": token})));
     let wait = scene.ask("lock", json!({"owner": "ada", "wait_ms": LONG_MS, "ttl_ms": LONG_MS}));

@@ -137,6 +137,7 @@ clone --bare merging conflict.git
 
 # A remote with a branch whose name is no UTF-8.
 git init -q --template= --bare -b main latin.git
+git init -q --template= --bare -b main locks.git
 git -C latin.git fetch -q ../bare.git refs/tags/light:refs/heads/main
 printf '%s refs/heads/caf\351\n' "$(git -C latin.git rev-parse main)" > latin.git/packed-refs
 

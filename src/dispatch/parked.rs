@@ -8,13 +8,13 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{Dispatch, From, Then, Ticket, pool::Task};
 use crate::{
     error::Error,
-    git::{LockKey, Wait, boottime_ms},
+    git::{LockKey, Opened, RepositoryPath, Wait, boottime_ms},
 };
 
 /// How many requests may wait for locks before others are `busy`.
@@ -117,17 +117,30 @@ impl Dispatch {
             let due = self.due(&mut state, &keys, now);
             let next = state.queues.values().filter_map(next_turn).min();
             drop(state);
-            for (task, wait) in due {
-                if let Some((task, _)) = self.submit(task) {
-                    // There is no room for it now.
-                    self.keep(task, Wait { was_first: false, ..wait });
-                }
-            }
+            let kept = due.into_iter().filter_map(|(task, wait)| self.give_turn(task, wait));
+            let next = kept.map(|it| it.until_ms.min(it.gives_up_ms)).chain(next).min();
             pause = next.map(|at| Duration::from_millis(at.min(look_at).max(now + 1) - now));
         }
     }
 
-    /// Those that get another turn; `keys` are the locks to look at.
+    /// Gives a request a turn, or keeps it where that would be in vain.
+    fn give_turn(self: &Arc<Self>, task: Task, mut wait: Wait) -> Option<Wait> {
+        let path = task.job.lane.path().expect("it changes a repository");
+        let path = RepositoryPath::resolved_to(path);
+        let is_late = wait.gives_up_ms <= boottime_ms();
+        let look = |repository: Opened| repository.look_again(&mut wait, self.store.locks());
+        let is_over = is_late || {
+            let looked = self.store.open(&path, Instant::now()).and_then(look);
+            // What is wrong is found, and told, when it has its turn.
+            looked.unwrap_or(true)
+        };
+        // It comes back where there is no room for it now.
+        let task = if is_over { self.submit(task)?.0 } else { task };
+        self.keep(task, wait.clone());
+        Some(wait)
+    }
+
+    /// Those that may get another turn; `keys` are the locks to look at.
     fn due(&self, state: &mut State, keys: &BTreeSet<LockKey>, now: u64) -> Vec<(Task, Wait)> {
         let mut due = Vec::new();
         for (key, queue) in &state.queues {

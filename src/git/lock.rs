@@ -39,8 +39,10 @@ const WAIT: Duration = Duration::from_secs(10);
 /// How long stock git's locks are waited for; git itself waits one second for most of them.
 const WAIT_FOR_GIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
-/// The same for a right that is given back after each step.
-const TURN: Duration = Duration::from_millis(1);
+/// The first pause while another writer is waited for; most take a millisecond for their turn.
+const FIRST_PAUSE: Duration = Duration::from_micros(250);
+/// The longest one for a right that is given back after each step.
+const TURN: Duration = Duration::from_millis(2);
 /// A lock file this old that no process has to do with is a dead process's.
 const STALE: Duration = Duration::from_secs(600);
 const RETRY_AFTER_MS: u64 = 1000;
@@ -98,12 +100,13 @@ impl Writer {
         path: &Path,
         why: &str,
         wait: Duration,
-        pause: Duration,
+        pause_max: Duration,
         watch: &Watch,
     ) -> Result<Writer> {
         let failed = |error: std::io::Error| Error::from_io(path.display(), &error);
         let mut file = open(path)?;
         let deadline = Instant::now() + wait;
+        let mut pause = FIRST_PAUSE;
         loop {
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 if is_at(&file, path) {
@@ -118,6 +121,7 @@ impl Writer {
                 return Err(locked(path, why));
             }
             watch.pause(pause);
+            pause = pause_max.min(pause * 3 / 2);
         }
         let before = file.metadata().map_err(failed)?;
         let interrupted = match before.len() {

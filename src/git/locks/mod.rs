@@ -188,6 +188,24 @@ impl LockKey {
 }
 
 impl Repository {
+    /// Looks at a lock again that somebody waits for: whether it is worth while to try to take it,
+    /// or else what is waited for now.
+    pub fn look_again(&self, wait: &mut Wait, locks: &Locks) -> Result<bool> {
+        let Some(name) = LockName::of_reference(&wait.key.reference) else { return Ok(true) };
+        let seen = wait.key.mark();
+        let Some(state) = self.lock_state(&name, &wait.key)? else { return Ok(true) };
+        let now = locks.now(&wait.key, &state);
+        let Some((_, left_ms)) = barrier(&state, wait.is_shared, &now) else { return Ok(true) };
+        wait.was_first = locks.is_first(&wait.key, Some(wait.number));
+        (wait.seen, wait.until_ms) = (seen, now.stamp.at_ms + left_ms);
+        Ok(false)
+    }
+
+    fn lock_state(&self, name: &LockName, key: &LockKey) -> Result<Option<State>> {
+        let Ok(id) = self.inner.refname_to_id(&key.reference) else { return Ok(None) };
+        Ok(Some(text::read(name, &self.object(id)?.1)?.state))
+    }
+
     /// The locks that are held, in the order of their names.
     pub fn locks(&self, query: &LockQuery, locks: &Locks, watch: &Watch) -> Result<LockPage> {
         let mut names = Vec::new();
@@ -214,8 +232,7 @@ impl Repository {
 
     fn held_lock(&self, name: &LockName, locks: &Locks) -> Result<Option<HeldLock>> {
         let key = LockKey::new(self, name.reference());
-        let Ok(id) = self.inner.refname_to_id(&key.reference) else { return Ok(None) };
-        let state = text::read(name, &self.object(id)?.1)?.state;
+        let Some(state) = self.lock_state(name, &key)? else { return Ok(None) };
         let now = locks.now(&key, &state);
         let age_ms = |taken: i64| now.wall.saturating_sub(taken).max(0).cast_unsigned() * 1000;
         let shared = state.holders.iter().any(|it| it.is_shared);
