@@ -323,6 +323,60 @@ defmodule GitPort do
   @spec note_remove(t(), Path.t(), arguments()) :: result(map())
   def note_remove(port, path, options \\ []), do: operation(port, "note.remove", [path: path], options)
 
+  @doc """
+  Holds the lock `name` for `owner`; gives its `token`, `expires_in_ms` and more.
+
+  `:ttl_ms` is 30,000 unless given. Also `:shared`, `:reason`, `:wait_ms`, `:durability`. Where it
+  is to wait for long, `:timeout` has to be longer. `with_lock/6` lets go of it by itself.
+  """
+  @spec lock(t(), Path.t(), String.t(), String.t(), arguments()) :: result(map())
+  def lock(port, path, name, owner, options \\ []) do
+    operation(port, "lock", [path: path, name: name, owner: owner], options)
+  end
+
+  @doc "Holds a lock for `ttl_ms` from now."
+  @spec renew(t(), Path.t(), String.t(), pos_integer(), pos_integer(), arguments()) ::
+          result(map())
+  def renew(port, path, name, token, ttl_ms, options \\ []) do
+    operation(port, "renew", [path: path, name: name, token: token, ttl_ms: ttl_ms], options)
+  end
+
+  @doc "Lets go of a lock; `:conflict` if it is not held by this token any more."
+  @spec unlock(t(), Path.t(), String.t(), pos_integer(), arguments()) :: result(map())
+  def unlock(port, path, name, token, options \\ []) do
+    operation(port, "unlock", [path: path, name: name, token: token], options)
+  end
+
+  @doc "The locks that are held: `locks` and `next`. `:prefix`, `:limit`, `:after`."
+  @spec locks(t(), Path.t(), arguments()) :: result(map())
+  def locks(port, path, options \\ []), do: operation(port, "locks", [path: path], options)
+
+  @doc """
+  Calls a function while it holds a lock; its value is the function's, as `{:ok, value}`.
+
+  The function gets what `lock/5` gives. Its `token` is for the `fence` of what changes something,
+  as `%{lock: name, token: token}`. The lock is not renewed: a function that takes longer
+  than it is held has the result `:conflict`, as somebody else may have had the lock meanwhile. The
+  lock is let go also when the function raises; when the caller is killed, it expires.
+  """
+  @spec with_lock(t(), Path.t(), String.t(), String.t(), arguments(), (map() -> value)) ::
+          result(value)
+        when value: term()
+  def with_lock(port, path, name, owner, options \\ [], function) do
+    with {:ok, %{"token" => token} = lease} <- lock(port, path, name, owner, options) do
+      value =
+        try do
+          function.(lease)
+        catch
+          kind, reason ->
+            unlock(port, path, name, token)
+            :erlang.raise(kind, reason, __STACKTRACE__)
+        end
+
+      with {:ok, _released} <- unlock(port, path, name, token), do: {:ok, value}
+    end
+  end
+
   @doc "Who the daemon is: its version, operations and limits."
   @spec hello(t(), arguments()) :: result(map())
   def hello(port, options \\ []), do: operation(port, "hello", [], options)

@@ -147,6 +147,38 @@ defmodule GitPort.OperationsTest do
     assert {:ok, %{"refs/heads/main" => ^commit}} = GitPort.lsremote(port, remote)
   end
 
+  test "a lock is held while a function runs", %{port: port, remote: remote} do
+    assert {:ok, :done} =
+             GitPort.with_lock(port, remote, "release", "ada", [reason: "why"], fn lease ->
+               assert %{"token" => 1, "owner" => "ada"} = lease
+
+               assert {:error, %Error{code: :locked}} =
+                        GitPort.lock(port, remote, "release", "bob", wait_ms: 10)
+
+               assert {:ok, %{"expires_in_ms" => 60_000}} =
+                        GitPort.renew(port, remote, "release", 1, 60_000)
+
+               assert {:ok, %{"locks" => [%{"name" => "release"}]}} = GitPort.locks(port, remote)
+               :done
+             end)
+
+    assert {:ok, %{"locks" => []}} = GitPort.locks(port, remote)
+  end
+
+  test "a lock is let go by a function that raises, and missed by one that lost it",
+       %{port: port, remote: remote} do
+    assert_raise RuntimeError, fn ->
+      GitPort.with_lock(port, remote, "a", "ada", fn _lease -> raise "no" end)
+    end
+
+    assert {:ok, %{"locks" => []}} = GitPort.locks(port, remote)
+
+    assert {:error, %Error{code: :conflict}} =
+             GitPort.with_lock(port, remote, "a", "ada", fn %{"token" => token} ->
+               GitPort.unlock(port, remote, "a", token)
+             end)
+  end
+
   test "log, diff and status", %{port: port, remote: remote, commit: commit} do
     assert {:ok, %{"commits" => [newest], "next" => next}} = GitPort.log(port, remote, limit: 1)
     assert %{"sha" => ^commit} = newest

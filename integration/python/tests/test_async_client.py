@@ -130,3 +130,20 @@ def test_a_closed_client_says_so(program: str) -> None:
         await client.close()
 
     asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_a_lock_is_held_in_a_block(program: str, repository: Path) -> None:
+    async def story(client: gitport.AsyncClient) -> None:
+        async with client.holding(path=repository, name="release", owner="ada") as lease:
+            renewal = client.renew(
+                path=repository, name="release", token=lease["token"], ttl_ms=60_000
+            )
+            assert (await renewal)["expires_in_ms"] == 60_000
+            with pytest.raises(gitport.Locked):
+                await client.lock(path=repository, name="release", owner="bob", wait_ms=10)
+        assert (await client.locks(path=repository))["locks"] == []
+        with pytest.raises(gitport.Conflict):
+            async with client.holding(path=repository, name="release", owner="ada") as lease:
+                await client.unlock(path=repository, name="release", token=lease["token"])
+
+    play(program, story)

@@ -283,3 +283,30 @@ def test_a_large_file_comes_whole(client: gitport.Client, repository: Path) -> N
     large = bytes(range(256)) * 40_000
     assert client.read(path=repository, file="large.bin") == large
     assert client.read(path=repository, file="large.bin", rev="HEAD") == large
+
+
+def test_a_lock_is_held_in_a_block(client: gitport.Client, repository: Path) -> None:
+    with client.holding(path=repository, name="release", owner="ada", reason="why") as lease:
+        assert lease["token"] == 1
+        held = client.locks(path=repository)["locks"]
+        assert [(one["name"], one["holders"][0]["owner"]) for one in held] == [("release", "ada")]
+        with pytest.raises(gitport.Locked) as refused:
+            client.lock(path=repository, name="release", owner="bob")
+        assert refused.value.details["holder"] == "ada"
+        renewed = client.renew(path=repository, name="release", token=1, ttl_ms=60_000)
+        assert renewed["expires_in_ms"] == 60_000
+    assert client.locks(path=repository)["locks"] == []
+
+
+def test_a_block_that_fails_lets_go_of_its_lock(client: gitport.Client, repository: Path) -> None:
+    with pytest.raises(ZeroDivisionError), client.holding(path=repository, name="a", owner="ada"):
+        raise ZeroDivisionError
+    assert client.locks(path=repository)["locks"] == []
+
+
+def test_a_block_that_lost_its_lock_hears_of_it(client: gitport.Client, repository: Path) -> None:
+    with (
+        pytest.raises(gitport.Conflict),
+        client.holding(path=repository, name="a", owner="ada") as lease,
+    ):
+        client.unlock(path=repository, name="a", token=lease["token"])

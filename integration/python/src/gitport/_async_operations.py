@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast, overload
 
 from ._operations import contents, outcomes
@@ -23,6 +24,8 @@ from .types import (
     Head,
     Hello,
     Id,
+    Lease,
+    Locks,
     Log,
     Merged,
     Noted,
@@ -34,6 +37,7 @@ from .types import (
     RefUpdate,
     Removed,
     Repository,
+    Released,
     Status,
     TagMoved,
     Tags,
@@ -560,6 +564,114 @@ class AsyncOperations(ABC):
         return cast(Tags, value)
 
     async def refs(
+    async def lock(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        owner: Text,
+        shared: bool | None = None,
+        reason: Text | None = None,
+        ttl_ms: int | None = None,
+        wait_ms: int | None = None,
+        durability: Durability | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> Lease:
+        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself."""
+        lease = await self.call(
+            "lock",
+            path=path,
+            name=name,
+            owner=owner,
+            shared=shared,
+            reason=reason,
+            ttl_ms=ttl_ms,
+            wait_ms=wait_ms,
+            durability=durability,
+            id=id,
+            timeout=timeout,
+        )
+        return cast(Lease, lease)
+
+    @contextlib.asynccontextmanager
+    async def holding(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        owner: Text,
+        shared: bool | None = None,
+        reason: Text | None = None,
+        ttl_ms: int | None = None,
+        wait_ms: int | None = None,
+        durability: Durability | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Lease]:
+        """Holds a lock in a `with` block. It is not renewed: a block that takes longer than the
+        lock is held ends with `Conflict`, and changes with its `fence` are refused from then on.
+        """
+        lease = await self.lock(
+            path=path,
+            name=name,
+            owner=owner,
+            shared=shared,
+            reason=reason,
+            ttl_ms=ttl_ms,
+            wait_ms=wait_ms,
+            durability=durability,
+            id=id,
+            timeout=timeout,
+        )
+        token = lease["token"]
+        try:
+            yield lease
+        except BaseException:
+            # What went wrong in the block is what the caller has to hear of.
+            with contextlib.suppress(Error):
+                await self.unlock(path=path, name=name, token=token, durability=durability)
+            raise
+        await self.unlock(path=path, name=name, token=token, durability=durability)
+
+    async def renew(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        token: int,
+        ttl_ms: int,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Lease:
+        """Holds a lock for `ttl_ms` from now."""
+        lease = await self.call(
+            "renew",
+            path=path,
+            name=name,
+            token=token,
+            ttl_ms=ttl_ms,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast(Lease, lease)
+
+    async def unlock(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        token: int,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Released:
+        """Lets go of a lock."""
+        released = await self.call(
+            "unlock", path=path, name=name, token=token, durability=durability, timeout=timeout
+        )
+        return cast(Released, released)
+
+    async def locks(
         self,
         *,
         path: Path,
@@ -725,6 +837,12 @@ class AsyncOperations(ABC):
             encoding="binary",
             timeout=timeout,
         )
+    ) -> Locks:
+        """The locks that are held, and who holds them."""
+        page = await self.call(
+            "locks", path=path, prefix=prefix, limit=limit, after=after, timeout=timeout
+        )
+        return cast(Locks, page)
 
     async def hello(
         self,

@@ -195,6 +195,48 @@ class Status(TypedDict):
     next: Text | None
 
 
+#: When a change is answered: when it is on disk, or when everybody sees it.
+Durability = Literal["durable", "relaxed"]
+
+
+class Lease(TypedDict):
+    """A lock that is held; its time counts from before it was asked for."""
+
+    name: str
+    token: int
+    owner: str
+    shared: bool
+    expires_in_ms: int
+
+
+class Released(TypedDict):
+    name: str
+    token: int
+    owner: str
+
+
+class Holder(TypedDict):
+    token: int
+    owner: str
+    reason: str | None
+    age_ms: int
+    ttl_ms: int
+    renewals: int
+    expires_in_ms: int
+
+
+class Lock(TypedDict):
+    name: str
+    shared: bool
+    holders: list[Holder]
+    waiting: int
+
+
+class Locks(TypedDict):
+    locks: list[Lock]
+    next: str | None
+
+
 class Limits(TypedDict):
     request_bytes: int
     reply_bytes: int
