@@ -10,10 +10,14 @@ use std::{
     time::Duration,
 };
 
+use git2::Oid;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::state::{Now, Sighting, Stamp, State};
-use crate::git::{now, refs::PACKED};
+use super::{
+    state::{Now, Sighting, Stamp, State},
+    text::Written,
+};
+use crate::git::{cache::Cache, now, refs::PACKED};
 
 /// A lock of a repository, by the folder that has its refs, and its ref.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,11 +26,16 @@ pub struct LockKey {
     pub reference: String,
 }
 
+/// Of how many commits it is remembered what they say.
+const WRITTEN_MAX: usize = 1024;
+
 /// One for the whole process.
 pub struct Locks {
     /// Names the clock that this process measures time by.
     clock: String,
     known: Mutex<Known>,
+    /// What commits say of locks: the newest would be the most expensive objects to find.
+    written: Mutex<Cache<Oid, Written>>,
     stirred: Condvar,
 }
 
@@ -90,7 +99,18 @@ fn this_clock() -> String {
 impl Locks {
     pub fn new() -> Arc<Locks> {
         let (known, stirred) = (Mutex::default(), Condvar::new());
-        Arc::new(Locks { clock: this_clock(), known, stirred })
+        let written = Mutex::new(Cache::new(WRITTEN_MAX));
+        Arc::new(Locks { clock: this_clock(), known, written, stirred })
+    }
+
+    /// What a commit says, if it was read or written here lately.
+    pub fn written(&self, commit: Oid) -> Option<Written> {
+        self.written.lock().expect("nobody panics with the lock").get(&commit)
+    }
+
+    pub fn remember(&self, commit: Oid, written: &Written) {
+        let mut cache = self.written.lock().expect("nobody panics with the lock");
+        cache.insert(commit, written.clone(), 1);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -147,9 +147,11 @@ impl Transaction<'_> {
     fn find_lock(&mut self, name: &LockName) -> Result<Found> {
         let key = LockKey::new(self.repository(), name.reference());
         let at = self.at(&key.reference)?;
-        let written = match at {
-            Some(at) => text::read(name, &self.content(at, Kind::Commit)?)?,
-            None => Written { state: State::default(), history: 0 },
+        let known = at.and_then(|it| self.locks().written(it));
+        let written = match (at, known) {
+            (_, Some(known)) => known,
+            (Some(at), None) => text::read(name, &self.content(at, Kind::Commit)?)?,
+            (None, None) => Written { state: State::default(), history: 0 },
         };
         let now = self.locks().now(&key, &written.state);
         Ok(Found { key, at, written, now })
@@ -170,7 +172,8 @@ impl Transaction<'_> {
         let commit = self.add(Kind::Commit, content.bytes());
         self.move_to(&key.reference, Some(commit))?;
         self.locks().stir(&key);
-        let Decision { holder, .. } = decision;
+        let Decision { state, holder, .. } = decision;
+        self.locks().remember(commit, &Written { state, history });
         Ok(Lease {
             name: name.as_str().to_owned(),
             token: holder.token,
@@ -193,7 +196,7 @@ impl Repository {
     pub fn look_again(&self, wait: &mut Wait, locks: &Locks) -> Result<bool> {
         let Some(name) = LockName::of_reference(&wait.key.reference) else { return Ok(true) };
         let seen = wait.key.mark();
-        let Some(state) = self.lock_state(&name, &wait.key)? else { return Ok(true) };
+        let Some(state) = self.lock_state(&name, &wait.key, locks)? else { return Ok(true) };
         let now = locks.now(&wait.key, &state);
         let Some((_, left_ms)) = barrier(&state, wait.is_shared, &now) else { return Ok(true) };
         wait.was_first = locks.is_first(&wait.key, Some(wait.number));
@@ -201,9 +204,14 @@ impl Repository {
         Ok(false)
     }
 
-    fn lock_state(&self, name: &LockName, key: &LockKey) -> Result<Option<State>> {
+    fn lock_state(&self, name: &LockName, key: &LockKey, locks: &Locks) -> Result<Option<State>> {
         let Ok(id) = self.inner.refname_to_id(&key.reference) else { return Ok(None) };
-        Ok(Some(text::read(name, &self.object(id)?.1)?.state))
+        if let Some(written) = locks.written(id) {
+            return Ok(Some(written.state));
+        }
+        let written = text::read(name, &self.object(id)?.1)?;
+        locks.remember(id, &written);
+        Ok(Some(written.state))
     }
 
     /// The locks that are held, in the order of their names.
@@ -232,7 +240,7 @@ impl Repository {
 
     fn held_lock(&self, name: &LockName, locks: &Locks) -> Result<Option<HeldLock>> {
         let key = LockKey::new(self, name.reference());
-        let Some(state) = self.lock_state(name, &key)? else { return Ok(None) };
+        let Some(state) = self.lock_state(name, &key, locks)? else { return Ok(None) };
         let now = locks.now(&key, &state);
         let age_ms = |taken: i64| now.wall.saturating_sub(taken).max(0).cast_unsigned() * 1000;
         let shared = state.holders.iter().any(|it| it.is_shared);

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 const FORMAT: &str = "1";
 
 /// What a commit of a lock says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     pub state: State,
     /// How many commits its history has, itself included.
