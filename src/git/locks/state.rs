@@ -105,7 +105,7 @@ pub struct Decision {
 #[derive(Debug)]
 pub enum Refusal {
     /// Somebody else holds it, and for so long unless something happens before.
-    Held { holder: Holder, left_ms: u64 },
+    Held { holder: Box<Holder>, left_ms: u64 },
     /// The token is not good any more, or never was.
     Lost { token: u64, actual: String },
 }
@@ -169,7 +169,7 @@ pub fn expect_token<'a>(state: &'a State, token: u64, now: &Now) -> Result<&'a H
     let actual = match state.holders.iter().find(|it| it.token == token) {
         Some(holder) if 0 < now.left_ms(holder) => return Ok(holder),
         Some(_) => format!("token {token}, which expired"),
-        None => match state.holders.iter().filter(|it| 0 < now.left_ms(it)).last() {
+        None => match state.holders.iter().rfind(|it| 0 < now.left_ms(it)) {
             Some(holder) => format!("token {} of {}", holder.token, holder.owner),
             None => format!("nobody, and the last token was {}", state.last_token),
         },
@@ -179,7 +179,7 @@ pub fn expect_token<'a>(state: &'a State, token: u64, now: &Now) -> Result<&'a H
 
 impl Refusal {
     pub fn held(holder: &Holder, left_ms: u64) -> Refusal {
-        Refusal::Held { holder: holder.clone(), left_ms }
+        Refusal::Held { holder: Box::new(holder.clone()), left_ms }
     }
 
     pub fn of(self, lock: &str) -> Error {

@@ -35,9 +35,9 @@ from .types import (
     RefMoved,
     Refs,
     RefUpdate,
+    Released,
     Removed,
     Repository,
-    Released,
     Status,
     TagMoved,
     Tags,
@@ -564,114 +564,6 @@ class AsyncOperations(ABC):
         return cast(Tags, value)
 
     async def refs(
-    async def lock(
-        self,
-        *,
-        path: Path,
-        name: Text,
-        owner: Text,
-        shared: bool | None = None,
-        reason: Text | None = None,
-        ttl_ms: int | None = None,
-        wait_ms: int | None = None,
-        durability: Durability | None = None,
-        id: str | None = None,
-        timeout: float | None = None,
-    ) -> Lease:
-        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself."""
-        lease = await self.call(
-            "lock",
-            path=path,
-            name=name,
-            owner=owner,
-            shared=shared,
-            reason=reason,
-            ttl_ms=ttl_ms,
-            wait_ms=wait_ms,
-            durability=durability,
-            id=id,
-            timeout=timeout,
-        )
-        return cast(Lease, lease)
-
-    @contextlib.asynccontextmanager
-    async def holding(
-        self,
-        *,
-        path: Path,
-        name: Text,
-        owner: Text,
-        shared: bool | None = None,
-        reason: Text | None = None,
-        ttl_ms: int | None = None,
-        wait_ms: int | None = None,
-        durability: Durability | None = None,
-        id: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncIterator[Lease]:
-        """Holds a lock in a `with` block. It is not renewed: a block that takes longer than the
-        lock is held ends with `Conflict`, and changes with its `fence` are refused from then on.
-        """
-        lease = await self.lock(
-            path=path,
-            name=name,
-            owner=owner,
-            shared=shared,
-            reason=reason,
-            ttl_ms=ttl_ms,
-            wait_ms=wait_ms,
-            durability=durability,
-            id=id,
-            timeout=timeout,
-        )
-        token = lease["token"]
-        try:
-            yield lease
-        except BaseException:
-            # What went wrong in the block is what the caller has to hear of.
-            with contextlib.suppress(Error):
-                await self.unlock(path=path, name=name, token=token, durability=durability)
-            raise
-        await self.unlock(path=path, name=name, token=token, durability=durability)
-
-    async def renew(
-        self,
-        *,
-        path: Path,
-        name: Text,
-        token: int,
-        ttl_ms: int,
-        durability: Durability | None = None,
-        timeout: float | None = None,
-    ) -> Lease:
-        """Holds a lock for `ttl_ms` from now."""
-        lease = await self.call(
-            "renew",
-            path=path,
-            name=name,
-            token=token,
-            ttl_ms=ttl_ms,
-            durability=durability,
-            timeout=timeout,
-        )
-        return cast(Lease, lease)
-
-    async def unlock(
-        self,
-        *,
-        path: Path,
-        name: Text,
-        token: int,
-        durability: Durability | None = None,
-        timeout: float | None = None,
-    ) -> Released:
-        """Lets go of a lock."""
-        released = await self.call(
-            "unlock", path=path, name=name, token=token, durability=durability, timeout=timeout
-        )
-        return cast(Released, released)
-
-    async def locks(
         self,
         *,
         path: Path,
@@ -837,6 +729,122 @@ class AsyncOperations(ABC):
             encoding="binary",
             timeout=timeout,
         )
+
+    async def lock(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        owner: Text,
+        shared: bool | None = None,
+        reason: Text | None = None,
+        ttl_ms: int | None = None,
+        wait_ms: int | None = None,
+        durability: Durability | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> Lease:
+        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself."""
+        lease = await self.call(
+            "lock",
+            path=path,
+            name=name,
+            owner=owner,
+            shared=shared,
+            reason=reason,
+            ttl_ms=ttl_ms,
+            wait_ms=wait_ms,
+            durability=durability,
+            id=id,
+            timeout=timeout,
+        )
+        return cast(Lease, lease)
+
+    @contextlib.asynccontextmanager
+    async def holding(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        owner: Text,
+        shared: bool | None = None,
+        reason: Text | None = None,
+        ttl_ms: int | None = None,
+        wait_ms: int | None = None,
+        durability: Durability | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Lease]:
+        """Holds a lock in a `with` block. It is not renewed: a block that takes longer than the
+        lock is held ends with `Conflict`, and changes with its `fence` are refused from then on.
+        """
+        lease = await self.lock(
+            path=path,
+            name=name,
+            owner=owner,
+            shared=shared,
+            reason=reason,
+            ttl_ms=ttl_ms,
+            wait_ms=wait_ms,
+            durability=durability,
+            id=id,
+            timeout=timeout,
+        )
+        token = lease["token"]
+        try:
+            yield lease
+        except BaseException:
+            # What went wrong in the block is what the caller has to hear of.
+            with contextlib.suppress(Error):
+                await self.unlock(path=path, name=name, token=token, durability=durability)
+            raise
+        await self.unlock(path=path, name=name, token=token, durability=durability)
+
+    async def renew(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        token: int,
+        ttl_ms: int,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Lease:
+        """Holds a lock for `ttl_ms` from now."""
+        lease = await self.call(
+            "renew",
+            path=path,
+            name=name,
+            token=token,
+            ttl_ms=ttl_ms,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast(Lease, lease)
+
+    async def unlock(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        token: int,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Released:
+        """Lets go of a lock."""
+        released = await self.call(
+            "unlock", path=path, name=name, token=token, durability=durability, timeout=timeout
+        )
+        return cast(Released, released)
+
+    async def locks(
+        self,
+        *,
+        path: Path,
+        prefix: Text | None = None,
+        limit: int | None = None,
+        after: Text | None = None,
+        timeout: float | None = None,
     ) -> Locks:
         """The locks that are held, and who holds them."""
         page = await self.call(

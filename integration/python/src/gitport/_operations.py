@@ -34,9 +34,9 @@ from .types import (
     RefMoved,
     Refs,
     RefUpdate,
+    Released,
     Removed,
     Repository,
-    Released,
     Status,
     TagMoved,
     Tags,
@@ -561,114 +561,6 @@ class Operations(ABC):
         return cast(Tags, value)
 
     def refs(
-    def lock(
-        self,
-        *,
-        path: Path,
-        name: Text,
-        owner: Text,
-        shared: bool | None = None,
-        reason: Text | None = None,
-        ttl_ms: int | None = None,
-        wait_ms: int | None = None,
-        durability: Durability | None = None,
-        id: str | None = None,
-        timeout: float | None = None,
-    ) -> Lease:
-        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself."""
-        lease = self.call(
-            "lock",
-            path=path,
-            name=name,
-            owner=owner,
-            shared=shared,
-            reason=reason,
-            ttl_ms=ttl_ms,
-            wait_ms=wait_ms,
-            durability=durability,
-            id=id,
-            timeout=timeout,
-        )
-        return cast(Lease, lease)
-
-    @contextlib.contextmanager
-    def holding(
-        self,
-        *,
-        path: Path,
-        name: Text,
-        owner: Text,
-        shared: bool | None = None,
-        reason: Text | None = None,
-        ttl_ms: int | None = None,
-        wait_ms: int | None = None,
-        durability: Durability | None = None,
-        id: str | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[Lease]:
-        """Holds a lock in a `with` block. It is not renewed: a block that takes longer than the
-        lock is held ends with `Conflict`, and changes with its `fence` are refused from then on.
-        """
-        lease = self.lock(
-            path=path,
-            name=name,
-            owner=owner,
-            shared=shared,
-            reason=reason,
-            ttl_ms=ttl_ms,
-            wait_ms=wait_ms,
-            durability=durability,
-            id=id,
-            timeout=timeout,
-        )
-        token = lease["token"]
-        try:
-            yield lease
-        except BaseException:
-            # What went wrong in the block is what the caller has to hear of.
-            with contextlib.suppress(Error):
-                self.unlock(path=path, name=name, token=token, durability=durability)
-            raise
-        self.unlock(path=path, name=name, token=token, durability=durability)
-
-    def renew(
-        self,
-        *,
-        path: Path,
-        name: Text,
-        token: int,
-        ttl_ms: int,
-        durability: Durability | None = None,
-        timeout: float | None = None,
-    ) -> Lease:
-        """Holds a lock for `ttl_ms` from now."""
-        lease = self.call(
-            "renew",
-            path=path,
-            name=name,
-            token=token,
-            ttl_ms=ttl_ms,
-            durability=durability,
-            timeout=timeout,
-        )
-        return cast(Lease, lease)
-
-    def unlock(
-        self,
-        *,
-        path: Path,
-        name: Text,
-        token: int,
-        durability: Durability | None = None,
-        timeout: float | None = None,
-    ) -> Released:
-        """Lets go of a lock."""
-        released = self.call(
-            "unlock", path=path, name=name, token=token, durability=durability, timeout=timeout
-        )
-        return cast(Released, released)
-
-    def locks(
         self,
         *,
         path: Path,
@@ -834,6 +726,122 @@ class Operations(ABC):
             encoding="binary",
             timeout=timeout,
         )
+
+    def lock(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        owner: Text,
+        shared: bool | None = None,
+        reason: Text | None = None,
+        ttl_ms: int | None = None,
+        wait_ms: int | None = None,
+        durability: Durability | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> Lease:
+        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself."""
+        lease = self.call(
+            "lock",
+            path=path,
+            name=name,
+            owner=owner,
+            shared=shared,
+            reason=reason,
+            ttl_ms=ttl_ms,
+            wait_ms=wait_ms,
+            durability=durability,
+            id=id,
+            timeout=timeout,
+        )
+        return cast(Lease, lease)
+
+    @contextlib.contextmanager
+    def holding(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        owner: Text,
+        shared: bool | None = None,
+        reason: Text | None = None,
+        ttl_ms: int | None = None,
+        wait_ms: int | None = None,
+        durability: Durability | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Lease]:
+        """Holds a lock in a `with` block. It is not renewed: a block that takes longer than the
+        lock is held ends with `Conflict`, and changes with its `fence` are refused from then on.
+        """
+        lease = self.lock(
+            path=path,
+            name=name,
+            owner=owner,
+            shared=shared,
+            reason=reason,
+            ttl_ms=ttl_ms,
+            wait_ms=wait_ms,
+            durability=durability,
+            id=id,
+            timeout=timeout,
+        )
+        token = lease["token"]
+        try:
+            yield lease
+        except BaseException:
+            # What went wrong in the block is what the caller has to hear of.
+            with contextlib.suppress(Error):
+                self.unlock(path=path, name=name, token=token, durability=durability)
+            raise
+        self.unlock(path=path, name=name, token=token, durability=durability)
+
+    def renew(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        token: int,
+        ttl_ms: int,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Lease:
+        """Holds a lock for `ttl_ms` from now."""
+        lease = self.call(
+            "renew",
+            path=path,
+            name=name,
+            token=token,
+            ttl_ms=ttl_ms,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast(Lease, lease)
+
+    def unlock(
+        self,
+        *,
+        path: Path,
+        name: Text,
+        token: int,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Released:
+        """Lets go of a lock."""
+        released = self.call(
+            "unlock", path=path, name=name, token=token, durability=durability, timeout=timeout
+        )
+        return cast(Released, released)
+
+    def locks(
+        self,
+        *,
+        path: Path,
+        prefix: Text | None = None,
+        limit: int | None = None,
+        after: Text | None = None,
+        timeout: float | None = None,
     ) -> Locks:
         """The locks that are held, and who holds them."""
         page = self.call(

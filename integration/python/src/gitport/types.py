@@ -330,9 +330,6 @@ class Exported(_Exported, total=False):
     content: bytearray
 
 
-Durability = Literal["durable", "relaxed"]
-
-
 class _Who(TypedDict):
     name: Text
     email: Text
