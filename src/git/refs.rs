@@ -3,10 +3,6 @@
 use crate::error::{Error, Result};
 
 pub const BRANCHES: &str = "refs/heads/";
-pub const NOTES: &str = "refs/notes/";
-/// Where the remote had its notes when they were fetched: no folder that `git notes` or
-/// `git branch` look into.
-pub const NOTES_TRACKING: &str = "refs/remote-notes/origin/";
 /// The file with the refs that have none of their own.
 pub const PACKED: &str = "packed-refs";
 /// What is read and written in a Git folder besides objects.
@@ -17,8 +13,9 @@ pub const LOGS: &str = "logs";
 /// Where locks are kept.
 pub const LOCKS: &str = "refs/gitvan/locks/";
 pub const NOTES: &str = "refs/notes/";
-/// Below it every lock of clients has a ref.
-pub const LOCKS: &str = "refs/gitvan/locks/";
+/// Where the remote had its notes when they were fetched: no folder that `git notes` or
+/// `git branch` look into.
+pub const NOTES_TRACKING: &str = "refs/remote-notes/origin/";
 /// The folder of all refs but `HEAD`.
 pub const REFS: &str = "refs/";
 pub const REMOTES: &str = "refs/remotes/";
@@ -106,46 +103,6 @@ impl Tag {
         let tag = Tag(name.to_owned());
         expect_short_parts(&tag.reference()).map_err(|error| error.with("field", "tag"))?;
         Ok(tag)
-/// A namespace of notes, by the name people use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Namespace(String);
-
-impl Namespace {
-    /// As `git notes --ref` takes it.
-    pub fn new(name: &str) -> Result<Namespace> {
-        let short = name.strip_prefix(NOTES).or_else(|| name.strip_prefix("notes/"));
-        let short = short.unwrap_or(name);
-        let is_valid = git2::Reference::is_valid_name(&format!("{NOTES}{short}"));
-        if !is_valid || short.starts_with(REFS) || short.starts_with('-') {
-            let message = format!("`{name}` cannot be a namespace of notes");
-            return Err(Error::bad_request(message).with("field", "namespace"));
-        }
-        Ok(Namespace(short.to_owned()))
-    }
-
-    /// The answers that requests with a key got.
-    pub fn keys() -> Namespace {
-        Namespace("gitvan/keys".to_owned())
-    }
-
-    /// Fails where only the program itself writes.
-    pub fn expect_free(&self) -> Result<()> {
-        match *self == Namespace::keys() {
-            false => Ok(()),
-            true => Err(Error::denied("these notes are answers to requests that had a key")
-                .with("rule", "keys")),
-        }
-    }
-
-    /// The one with this ref.
-    pub fn of(reference: &str) -> Option<Namespace> {
-        let name = reference.strip_prefix(NOTES)?;
-        Namespace::new(&format!("{NOTES}{name}")).ok()
-    }
-
-    /// The one that this ref remembers.
-    pub fn tracked_by(reference: &str) -> Option<Namespace> {
-        Namespace::of(&format!("{NOTES}{}", reference.strip_prefix(NOTES_TRACKING)?))
     }
 
     pub fn name(&self) -> &str {
@@ -220,6 +177,52 @@ pub fn meanings(word: &str) -> [String; 4] {
     let below = |folder: &str| format!("{folder}{word}");
     [word.to_owned(), below(TAGS), below(BRANCHES), below(REMOTES)]
 }
+
+/// A namespace of notes, by the name people use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// As `git notes --ref` takes it.
+    pub fn new(name: &str) -> Result<Namespace> {
+        let short = name.strip_prefix(NOTES).or_else(|| name.strip_prefix("notes/"));
+        let short = short.unwrap_or(name);
+        let is_valid = git2::Reference::is_valid_name(&format!("{NOTES}{short}"));
+        if !is_valid || short.starts_with(REFS) || short.starts_with('-') {
+            let message = format!("`{name}` cannot be a namespace of notes");
+            return Err(Error::bad_request(message).with("field", "namespace"));
+        }
+        Ok(Namespace(short.to_owned()))
+    }
+
+    /// The answers that requests with a key got.
+    pub fn keys() -> Namespace {
+        Namespace("gitvan/keys".to_owned())
+    }
+
+    /// Fails where only the program itself writes.
+    pub fn expect_free(&self) -> Result<()> {
+        match *self == Namespace::keys() {
+            false => Ok(()),
+            true => Err(Error::denied("these notes are answers to requests that had a key")
+                .with("rule", "keys")),
+        }
+    }
+
+    /// The one with this ref.
+    pub fn of(reference: &str) -> Option<Namespace> {
+        let name = reference.strip_prefix(NOTES)?;
+        Namespace::new(&format!("{NOTES}{name}")).ok()
+    }
+
+    /// The one that this ref remembers.
+    pub fn tracked_by(reference: &str) -> Option<Namespace> {
+        Namespace::of(&format!("{NOTES}{}", reference.strip_prefix(NOTES_TRACKING)?))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
+    }
 
     /// Whether its notes are lines that the program wrote.
     pub fn has_records(&self) -> bool {

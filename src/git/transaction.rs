@@ -26,6 +26,9 @@ use crate::{
     watch::Watch,
 };
 
+/// So many refs have locks that are files of their own; what is more shares one.
+const OWN_LOCKS_MAX: usize = 16;
+
 pub struct Transaction<'a> {
     site: Site<'a>,
     ledger: &'a mut Ledger,
@@ -35,6 +38,8 @@ pub struct Transaction<'a> {
     fresh: HashMap<Oid, (Kind, Arc<Vec<u8>>), RandomState>,
     /// Refs that were looked at: nobody else can move them until this is over.
     held: BTreeMap<String, Held>,
+    /// The last of them whose lock is a file of its own.
+    sharable: Option<String>,
     moves: Vec<Move>,
     /// What the reflogs say of these moves.
     lines: Vec<Line>,
@@ -64,6 +69,7 @@ impl<'a> Transaction<'a> {
             image: Image::default(),
             fresh: HashMap::default(),
             held: BTreeMap::new(),
+            sharable: None,
             moves: Vec::new(),
             lines: Vec::new(),
             moved: BTreeMap::new(),
@@ -124,7 +130,12 @@ impl<'a> Transaction<'a> {
             return Ok(*to);
         }
         if !self.held.contains_key(name) {
-            let held = self.ledger.hold(name, &self.site)?;
+            let other = self.sharable.as_ref().and_then(|it| self.held.get(it));
+            let other = other.filter(|_| OWN_LOCKS_MAX <= self.held.len());
+            let held = self.ledger.hold(name, other, &self.site)?;
+            if held.is_sharable() {
+                self.sharable = Some(name.to_owned());
+            }
             self.held.insert(name.to_owned(), held);
         }
         Ok(self.held[name].before)

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{Call, Context, Job, Work};
 use crate::{
     error::{Code, Error, Result},
-    git::{Text, WorkspaceId, Workspaces},
+    git::{Text, Wait, WorkspaceId, Workspaces},
     port::envelope::Arguments,
 };
 
@@ -80,6 +80,10 @@ pub fn expected(workspaces: Option<&Workspaces>) -> Result<&Workspaces> {
 impl Work for InWorkspace {
     fn at_hand(&self, context: &Context) -> Option<Result<Vec<u8>>> {
         Some(self.work.at_hand(context)?.map_err(|error| self.named.translate(error)))
+    }
+
+    fn must_wait(&mut self, context: &Context) -> Result<Option<Wait>> {
+        self.work.must_wait(context).map_err(|error| self.named.translate(error))
     }
 
     fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>> {

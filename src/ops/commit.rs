@@ -2,7 +2,6 @@
 
 mod meaning;
 
-
 use serde::Deserialize;
 
 use super::{
@@ -12,7 +11,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    git::{Change, Committed, Draft, Expect, FileName, Files, Key, Mode, RawName, RepositoryPath, What},
+    git::{
+        Change, Committed, Draft, Expect, FileName, Files, Key, Mode, RawName, RepositoryPath, What,
+    },
 };
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    git::{Lease, LockName, Place, RepositoryPath, Wait, Wish, boottime_ms},
+    git::{Lease, LockName, Queued, RepositoryPath, Wait, Wish, boottime_ms},
 };
 
 const OWNER_BYTES_MAX: usize = 200;
@@ -36,7 +36,7 @@ pub struct Lock {
     #[serde(skip)]
     gives_up_ms: Option<u64>,
     #[serde(skip)]
-    place: Option<Place>,
+    place: Option<Queued>,
 }
 
 fn ttl_ms_default() -> u64 {

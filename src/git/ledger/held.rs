@@ -23,6 +23,8 @@ pub struct Held {
     /// Whether it has a file of its own.
     pub is_loose: bool,
     is_locked: bool,
+    /// Whether its lock is another name of the file of another lock.
+    is_linked: bool,
 }
 
 /// What the file of a ref says.
@@ -36,17 +38,20 @@ pub enum Loose {
 }
 
 impl Held {
+    /// With the lock of another ref this one becomes a second name of it: some file systems take
+    /// long to make a file where many were removed a moment ago, and no time for a name.
     pub fn take(
         common_folder: &Path,
         name: &str,
         packed: &mut Packed,
+        other: Option<&Held>,
         site: &Site,
     ) -> Result<Held> {
         let file = common_folder.join(name);
         let lock = common_folder.join(format!("{name}.lock"));
-        loop {
-            match OpenOptions::new().write(true).create_new(true).open(&lock) {
-                Ok(_) => break,
+        let is_linked = loop {
+            match make(&lock, other) {
+                Ok(is_linked) => break is_linked,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     // Waits for those who live, but not for ever.
                     site.right.clear(common_folder, &[&format!("{name}.lock")], site.watch)?;
@@ -57,8 +62,9 @@ impl Held {
                 }
                 Err(error) => return Err(in_the_way(name, &error)),
             }
-        }
-        let mut held = Held { file, lock, before: None, is_loose: false, is_locked: true };
+        };
+        let mut held =
+            Held { file, lock, before: None, is_loose: false, is_locked: true, is_linked };
         held.before = match read(&held.file)? {
             Loose::At(id) => {
                 held.is_loose = true;
@@ -80,8 +86,22 @@ impl Held {
 
     /// Writes what the ref shall be into its lock, where it is not read yet.
     pub fn write(&self, id: Oid) -> Result<()> {
-        let written = File::create(&self.lock).and_then(|mut it| writeln!(it, "{id}"));
+        let written = match self.is_linked {
+            false => File::create(&self.lock).and_then(|mut it| writeln!(it, "{id}")),
+            // What is written into a shared file would be in all of them.
+            true => {
+                let mut own = self.lock.clone().into_os_string();
+                own.push(".lock");
+                let written = File::create(&own).and_then(|mut it| writeln!(it, "{id}"));
+                written.and_then(|()| fs::rename(&own, &self.lock))
+            }
+        };
         written.map_err(|error| Error::from_io(self.lock.display(), &error))
+    }
+
+    /// Whether others may share the file of its lock.
+    pub fn is_sharable(&self) -> bool {
+        !self.is_linked
     }
 
     /// Makes the lock with what was written into it the ref.
@@ -116,6 +136,19 @@ impl Drop for Held {
             let _ = fs::remove_file(&self.lock);
         }
     }
+}
+
+/// Makes a lock that is not there; true if it is a second name of another one.
+fn make(lock: &Path, other: Option<&Held>) -> io::Result<bool> {
+    if let Some(other) = other {
+        match fs::hard_link(&other.lock, lock) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            // No folder, too many names, or a file system that knows but one.
+            Err(_) => (),
+        }
+    }
+    OpenOptions::new().write(true).create_new(true).open(lock).map(|_| false)
 }
 
 pub fn read(file: &Path) -> Result<Loose> {

@@ -96,9 +96,9 @@ impl Ledger {
         Ok(site)
     }
 
-    /// Holds a ref until the step is over.
-    pub fn hold(&mut self, name: &str, site: &Site) -> Result<Held> {
-        Held::take(&self.common_folder, name, &mut self.packed, site)
+    /// Holds a ref until the step is over, maybe with the file of another one's lock.
+    pub fn hold(&mut self, name: &str, other: Option<&Held>, site: &Site) -> Result<Held> {
+        Held::take(&self.common_folder, name, &mut self.packed, other, site)
     }
 
     pub fn has_ref(&self, name: &str) -> bool {

@@ -103,7 +103,7 @@ impl Ledger {
             if !is_due(now) {
                 continue;
             }
-            let ours = self.hold(&name, site)?;
+            let ours = self.hold(&name, None, site)?;
             if is_due(ours.before) {
                 held.insert(name.clone(), ours);
                 due.insert(name, it);

@@ -50,7 +50,7 @@ struct Known {
 }
 
 /// A place in the queue for a lock. Whoever drops it has left the queue.
-pub struct Place {
+pub struct Queued {
     locks: Arc<Locks>,
     key: LockKey,
     number: u64,
@@ -133,12 +133,12 @@ impl Locks {
     }
 
     /// A place behind all that wait for the lock.
-    pub fn line_up(self: &Arc<Self>, key: &LockKey) -> Place {
+    pub fn line_up(self: &Arc<Self>, key: &LockKey) -> Queued {
         let mut known = self.known();
         known.last_number += 1;
         let number = known.last_number;
         known.queues.entry(key.clone()).or_default().insert(number);
-        Place { locks: self.clone(), key: key.clone(), number }
+        Queued { locks: self.clone(), key: key.clone(), number }
     }
 
     pub fn waiting(&self, key: &LockKey) -> usize {
@@ -176,13 +176,13 @@ impl Locks {
     }
 }
 
-impl Place {
+impl Queued {
     pub fn number(&self) -> u64 {
         self.number
     }
 }
 
-impl Drop for Place {
+impl Drop for Queued {
     fn drop(&mut self) {
         let mut known = self.locks.known();
         let Some(queue) = known.queues.get_mut(&self.key) else { return };

@@ -13,7 +13,7 @@ use git2::Oid;
 use serde::Serialize;
 
 pub use self::{
-    memory::{LockKey, Locks, Place, Wait, boottime_ms},
+    memory::{LockKey, Locks, Queued, Wait, boottime_ms},
     name::LockName,
     state::Wish,
 };
@@ -89,10 +89,10 @@ impl Transaction<'_> {
         &mut self,
         name: &LockName,
         wish: &Wish,
-        place: Option<&Place>,
+        place: Option<&Queued>,
     ) -> Result<Lease> {
         let found = self.find_lock(name)?;
-        if !self.locks().is_first(&found.key, place.map(Place::number)) {
+        if !self.locks().is_first(&found.key, place.map(Queued::number)) {
             // Also one that could share it would come between those who wait and the lock.
             let barrier = barrier(&found.written.state, false, &found.now);
             return Err(match barrier {
@@ -126,14 +126,14 @@ impl Transaction<'_> {
         &mut self,
         name: &LockName,
         wish: &Wish,
-        place: &mut Option<Place>,
+        place: &mut Option<Queued>,
         gives_up_ms: u64,
     ) -> Result<Option<Wait>> {
         let Found { key, written, now, .. } = self.find_lock(name)?;
         if gives_up_ms <= now.stamp.at_ms {
             return Ok(None);
         }
-        let was_first = self.locks().is_first(&key, place.as_ref().map(Place::number));
+        let was_first = self.locks().is_first(&key, place.as_ref().map(Queued::number));
         let barrier = barrier(&written.state, wish.is_shared, &now);
         if was_first && barrier.is_none() {
             return Ok(None);

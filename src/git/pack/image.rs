@@ -87,10 +87,6 @@ impl Image {
         self.objects.is_empty()
     }
 
-    pub fn has(&self, id: Oid) -> bool {
-        self.places.contains_key(id.as_bytes())
-    }
-
     pub fn bytes(&self) -> usize {
         self.entries.len()
     }

@@ -1,6 +1,6 @@
 //! Notes that come with a sync, in the child. They are merged into ours by the daemon.
 
-use git2::{AutotagOption, Oid};
+use git2::{AutotagOption, Direction, Oid};
 
 use super::{
     Sync,
@@ -47,7 +47,7 @@ pub(super) fn fetch(order: &Sync, repository: &Repository, watch: &Watch) -> Res
     }
     let refusal = Refusal::default();
     let mut origin = repository.inner.remote_anonymous(&order.remote.connect_url())?;
-    let mut connection = connect(&order.remote, &mut origin, &refusal)?;
+    let mut connection = connect(&order.remote, Direction::Fetch, &mut origin, &refusal)?;
     refusal.accepted();
     let mut options = fetch_options(&order.remote, &refusal, watch);
     options.download_tags(AutotagOption::None);
@@ -60,7 +60,7 @@ pub(super) fn fetch(order: &Sync, repository: &Repository, watch: &Watch) -> Res
 fn list(order: &Sync, repository: &Repository) -> Result<Vec<(String, String)>> {
     let (remote, refusal) = (&order.remote, Refusal::default());
     let mut origin = repository.inner.remote_anonymous(&remote.connect_url())?;
-    let connection = connect(remote, &mut origin, &refusal)?;
+    let connection = connect(remote, Direction::Fetch, &mut origin, &refusal)?;
     let heads = connection.list().map_err(|error| refusal.explain(&remote.url, error))?;
     let named = heads.iter().filter_map(|it| Some((name_of(it)?, it.oid().to_string())));
     Ok(named.collect())

@@ -13,8 +13,8 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    Expect, Message, Namespaces, Order, Outcome, Push, Pushed, Reason, Remote, Swap, Sync, Task, Transport,
-    Update, hosts, leftovers::clear_up, url::not_allowed,
+    Expect, Message, Namespaces, Order, Outcome, Push, Pushed, Reason, Remote, Swap, Sync, Task,
+    Transport, Update, hosts, leftovers::clear_up, url::not_allowed,
 };
 use crate::{
     error::{Code, Error, Result},
