@@ -11,6 +11,7 @@ mod servers;
 mod bad_input;
 mod bad_luck;
 mod contract;
+mod durability;
 mod exporting;
 mod locks;
 mod odd;

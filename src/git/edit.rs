@@ -124,3 +124,6 @@ fn order(a: (&[u8], u32), b: (&[u8], u32)) -> Ordering {
 pub fn folder(id: Oid) -> Entry {
     Entry { mode: FOLDER, id }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,18 +32,20 @@ impl Ledger {
             return Ok(());
         }
         if !merged.is_empty() {
-            self.packs.put_for_good(&merged)?;
+            whole.push(self.packs.put_kept_for_good(&merged)?);
         }
         self.flush_refs(&refs)?;
         self.journal()?.start_over()?;
         self.retire();
         for pack in std::mem::take(&mut self.steps) {
-            match whole.contains(&pack) {
-                true => self.packs.release(&pack),
+            if !whole.contains(&pack) {
                 // Somebody may be about to read it, and finds the other one the next time.
-                false => self.retired.push(pack),
+                self.packs.release(&pack);
+                self.retired.push(pack);
             }
         }
+        // Only now: a repack leaves out what is in packs that are kept, and takes away the others.
+        whole.iter().for_each(|it| self.packs.release(it));
         self.packs.roll_up()
     }
 

@@ -303,3 +303,6 @@ fn sum(generation: u64, content: &[u8]) -> u32 {
     hasher.update(content);
     hasher.finalize()
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,3 +180,6 @@ fn name_of(line: &[u8]) -> &[u8] {
     let name = line.get(ID_DIGITS + 1..).unwrap_or_default();
     name[..end_of_line(name)].trim_ascii_end()
 }
+
+#[cfg(test)]
+mod tests;

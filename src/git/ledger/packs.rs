@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     process,
     time::{SystemTime, UNIX_EPOCH},
@@ -22,14 +22,17 @@ use crate::{
 };
 
 const KEEP: &[u8] = b"gitport: in its journal\n";
-/// Begins the names of files that are not whole yet.
-const TEMPORARY: &str = "tmp_gitport_";
+/// Begins the names of files that are not whole yet; what begins with `tmp_` Git prunes.
+const TEMPORARY: &str = "gitport_tmp_";
 /// Begins the names of packs whose objects the journal has too: `gitport` in hexadecimal.
 const JOURNALED: &str = "676974706f7274";
 /// Packs that Git made have such files beside them, and mean more than their objects.
 const BESIDE: [&str; 5] = ["bitmap", "keep", "mtimes", "promisor", "rev"];
 /// Lists packs that must stay as they are.
 const LISTED: &str = "multi-pack-index";
+/// What a name takes there at most, and how many packs may be in it that are gone.
+const LISTED_NAME_BYTES: u64 = 64;
+const LISTED_GONE_MAX: u64 = 4096;
 
 /// Packs up to this size are rolled up …
 const ROLLED_UP_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -106,10 +109,32 @@ impl PackFolder {
         Ok(())
     }
 
+    /// The same, marked until it is released.
+    pub fn put_kept_for_good(&self, image: &Image) -> Result<String> {
+        let name = image.pack().1.to_string();
+        self.place(&self.file(&name, "keep"), KEEP)?;
+        self.put_for_good(image).inspect_err(|_| self.release(&name))
+    }
+
     /// Removes a pack whose objects are elsewhere.
     pub fn remove(&self, name: &str) {
+        self.remove_list_with(name);
         // Without an index it is no pack any more, and then nobody opens the rest.
         ["idx", "pack", "keep"].iter().for_each(|it| self.remove_file(name, it));
+    }
+
+    /// Removes the list of packs if it has this one: Git would look for its objects nowhere else.
+    fn remove_list_with(&self, name: &str) {
+        let list = self.0.join(LISTED);
+        let Ok(file) = File::open(&list) else { return };
+        let mut front = Vec::new();
+        // The names come first, after a head that is shorter than what is added for it.
+        let names = self.names("idx").len() as u64;
+        let bytes = (names + LISTED_GONE_MAX) * LISTED_NAME_BYTES;
+        let is_read = file.take(bytes).read_to_end(&mut front).is_ok();
+        if !is_read || memchr::memmem::find(&front, name.as_bytes()).is_some() {
+            let _ = fs::remove_file(&list);
+        }
     }
 
     fn remove_file(&self, name: &str, extension: &str) {
@@ -130,7 +155,11 @@ impl PackFolder {
         }
         let others: HashSet<String> = BESIDE.iter().flat_map(|it| self.names(it)).collect();
         let mut classes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        for name in self.names("idx").into_iter().filter(|it| !others.contains(it)) {
+        for name in self
+            .names("idx")
+            .into_iter()
+            .filter(|it| !others.contains(it) && !it.starts_with(JOURNALED))
+        {
             let Ok(metadata) = fs::metadata(self.file(&name, "pack")) else { continue };
             if metadata.len() <= ROLLED_UP_BYTES_MAX {
                 classes.entry(metadata.len().max(1).ilog(4)).or_default().push(name);
@@ -163,11 +192,27 @@ impl PackFolder {
         self.sweep_temporary();
         let is_superfluous = |it: &String| it.starts_with(JOURNALED) && !named.contains(it);
         let files = ["idx", "pack", "keep"].iter().flat_map(|it| self.names(it));
-        files.filter(is_superfluous).for_each(|it| self.remove(&it));
+        let superfluous: HashSet<String> = files.filter(is_superfluous).collect();
+        // A repack at that time may have left out what was in them.
+        let mut merged = Image::default();
+        superfluous.iter().filter_map(|it| self.whole(it)).for_each(|it| merged.absorb(&it));
+        let is_safe = merged.is_empty() || self.put_for_good(&merged).is_ok();
+        // Without room they stay for now.
+        superfluous.iter().filter(|_| is_safe).for_each(|it| self.remove(it));
         // Whether something leads to their objects, housekeeping finds out.
         let is_ours = |it: &String| fs::read(self.file(it, "keep")).is_ok_and(|it| it == KEEP);
         let kept = self.names("keep").into_iter();
         kept.filter(|it| !named.contains(it) && is_ours(it)).for_each(|it| self.release(&it));
+    }
+
+    /// A pack of which nothing is torn.
+    fn whole(&self, name: &str) -> Option<Image> {
+        let [pack, index] = ["pack", "idx"].map(|it| {
+            let content = fs::read(self.file(name, it)).ok()?;
+            let (content_of, sum) = content.split_last_chunk::<20>()?;
+            (Sha1::digest(content_of).as_slice() == sum).then_some(content)
+        });
+        Image::read(&pack?, &index?)
     }
 
     fn names(&self, extension: &str) -> Vec<String> {

@@ -31,16 +31,18 @@ impl Ledger {
             self.steps.clear();
             self.journal = Journal::open(&self.common_folder)?;
         }
-        let is_swept = !site.right.follows_unfinished() || self.sweep(site);
+        // What was lost with the power tells nobody that there was a writer.
+        let is_first = is_new || site.right.follows_unfinished();
+        let is_swept = !is_first || self.sweep(site);
         if let Err(error) = self.catch_up(site) {
             // What was read and is not carried out has to be read again.
             self.journal = None;
             return Err(error);
         }
-        if is_new || site.right.follows_unfinished() {
-            // Whoever was killed between two steps left no other sign.
+        if is_first {
+            // Nor does one who was killed between two steps.
+            self.retire();
             self.packs.sweep(&self.steps);
-            self.retired.clear();
         }
         if self.is_doubtful {
             self.checkpoint()?;

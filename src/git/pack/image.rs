@@ -348,3 +348,6 @@ fn push_copies(delta: &mut Vec<u8>, mut start: usize, mut length: usize) {
         length -= piece;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! An answer means that it is on disk: one flush for all that waited together, seen by `strace`.
+
+use std::{fs, process::Command};
+
+use serde_json::{Value, json};
+
+use super::{Store, with, writing};
+use crate::daemon::Daemon;
+
+/// Calls of the daemon, in order, while it answered these requests one batch after the other.
+fn calls(store: &Store, batches: &[Vec<Value>]) -> Option<Vec<String>> {
+    if Command::new("strace").arg("-V").output().is_err() {
+        crate::skipped("flushes before answers", "there is no strace");
+        return None;
+    }
+    let trace = store.repository.beside("trace");
+    let traced = "trace=read,write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,sync,syncfs";
+    let place = trace.to_str().unwrap();
+    let strace = ["strace", "-f", "-y", "-qq", "-s", "100000", "-e", traced, "-o", place];
+    let mut daemon = Daemon::started_by(&strace);
+    for batch in batches {
+        let frames = batch.iter().map(crate::daemon::request_frame);
+        daemon.send_bytes(&frames.collect::<Vec<_>>().concat());
+        for _ in batch {
+            let reply = daemon.receive();
+            assert!(reply.get("ok").is_some(), "{reply}");
+        }
+    }
+    assert!(daemon.end().status.success());
+    let text = String::from_utf8_lossy(&fs::read(&trace).unwrap()).into_owned();
+    Some(text.lines().map(str::to_owned).collect())
+}
+
+/// The flushes between the first time that one id is seen and the last time that another is: the
+/// request's being read and the reply's being written.
+fn flushes(calls: &[String], first: &str, last: &str) -> Vec<String> {
+    let from = calls.iter().position(|it| it.contains(first)).unwrap();
+    let to = calls.iter().rposition(|it| it.contains(last)).unwrap();
+    assert!(from < to && calls[from].contains("read"), "{}", calls[from]);
+    let is_flush = |it: &&String| it.contains("sync(") || it.contains("syncfs(");
+    let is_begun = |it: &&String| !it.contains("resumed>");
+    calls[from..to].iter().filter(is_flush).filter(is_begun).cloned().collect()
+}
+
+fn named(store: &Store, number: u64, id: &str) -> Value {
+    with(writing(number).request(store.path(), number), json!({"id": id}))
+}
+
+#[test]
+fn one_commit_is_answered_after_one_flush_of_the_journal() {
+    for is_bare in [true, false] {
+        let store = Store::new(is_bare);
+        // The first one of all also makes the journal.
+        let batches = [vec![named(&store, 0, "first")], vec![named(&store, 4, "the-one")]];
+        let Some(calls) = calls(&store, &batches) else { return };
+        let flushes = flushes(&calls, "the-one", "the-one");
+        assert_eq!(flushes.len(), 1, "{flushes:#?}");
+        assert!(flushes[0].contains("fdatasync(") && flushes[0].contains("gitport-journal"));
+    }
+}
+
+#[test]
+fn commits_that_wait_together_share_a_flush() {
+    let store = Store::new(true);
+    let many = (0..64).map(|it| named(&store, 4 * it + 4, &format!("of-many-{it}")));
+    let Some(calls) = calls(&store, &[vec![named(&store, 0, "first")], many.collect()]) else {
+        return;
+    };
+    let flushes = flushes(&calls, "of-many-0", "of-many-");
+    assert!((1..=16).contains(&flushes.len()), "{flushes:#?}");
+}
+
+#[test]
+fn a_relaxed_commit_is_answered_without_a_flush_and_says_so() {
+    let store = Store::new(true);
+    let relaxed = with(named(&store, 4, "the-one"), json!({"durability": "relaxed"}));
+    let Some(calls) = calls(&store, &[vec![named(&store, 0, "first")], vec![relaxed]]) else {
+        return;
+    };
+    assert_eq!(flushes(&calls, "the-one", "the-one"), [] as [String; 0]);
+    let reply = calls.iter().rfind(|it| it.contains("the-one")).unwrap();
+    assert!(reply.contains("relaxed"), "{reply}");
+}
