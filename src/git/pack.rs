@@ -4,22 +4,25 @@
 //! same pack. Everything else is `None`, and libgit2 is asked. Format: gitformat-pack(5).
 
 mod delta;
+mod file;
 mod image;
 
 use std::{
-    cell::RefCell,
-    fs::{self, File},
+    collections::HashMap,
+    fs,
+    os::unix::fs::DirEntryExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, RwLock},
     time::SystemTime,
 };
 
-use byteorder::{BigEndian, ByteOrder};
 use flate2::{Decompress, FlushDecompress, Status};
-use libdeflater::Decompressor;
-use memmap2::Mmap;
 
-pub use self::image::{Image, Mark};
+use self::file::Header;
+pub use self::{
+    file::Pack,
+    image::{Image, Mark},
+};
 use super::cache::Cache;
 
 /// A larger object is read in pieces or by libgit2.
@@ -68,37 +71,25 @@ type Base = (Kind, Arc<Vec<u8>>);
 #[derive(Default)]
 struct Listed {
     modified: Option<SystemTime>,
-    packs: Vec<Arc<Pack>>,
+    /// The newest first: what was written last is read most.
+    packs: Vec<Found>,
+    /// How many were opened so far.
+    opened: usize,
 }
 
-struct Pack {
-    /// Distinguishes packs in the cache of bases.
-    number: usize,
-    index: Mmap,
-    data: Mmap,
-    count: usize,
+struct Found {
+    index: PathBuf,
+    /// Tells the file from another one of its name.
+    inode: u64,
+    modified: SystemTime,
+    /// Nothing where it cannot be read here.
+    pack: Option<Arc<Pack>>,
 }
 
 /// Where an object is, and what its header says.
 pub struct Located {
     pack: Arc<Pack>,
     offset: usize,
-}
-
-enum Header {
-    Whole {
-        kind: Kind,
-        size: u64,
-        at: usize,
-    },
-    /// A delta of the object at another offset.
-    Delta {
-        base: usize,
-        size: u64,
-        at: usize,
-    },
-    /// A delta of an object that is named and may be anywhere.
-    Elsewhere,
 }
 
 impl Packs {
@@ -112,7 +103,7 @@ impl Packs {
 
     pub fn find(&self, id: &[u8]) -> Option<Located> {
         let find = |listed: &Listed| {
-            listed.packs.iter().find_map(|pack| {
+            listed.packs.iter().filter_map(|it| it.pack.as_ref()).find_map(|pack| {
                 let offset = pack.find(id)?;
                 Some(Located { pack: pack.clone(), offset })
             })
@@ -126,8 +117,7 @@ impl Packs {
         if listed.modified == modified {
             return None;
         }
-        *listed = Listed { modified, packs: list(&self.folder) };
-        *self.bases.lock().expect("nobody panics with the lock") = Cache::new(BASES_BYTES_MAX);
+        listed.refresh(&self.folder, modified);
         find(&listed)
     }
 
@@ -177,6 +167,33 @@ impl Packs {
     fn keep_base(&self, pack: &Pack, offset: usize, kind: Kind, content: &Arc<Vec<u8>>) {
         let mut bases = self.bases.lock().expect("nobody panics with the lock");
         bases.insert((pack.number, offset), (kind, content.clone()), content.len());
+    }
+}
+
+impl Listed {
+    /// Opens the packs that came; those that are open already stay open until they are gone.
+    fn refresh(&mut self, folder: &Path, modified: Option<SystemTime>) {
+        let before = std::mem::take(&mut self.packs).into_iter();
+        let mut before: HashMap<(PathBuf, u64), Found> =
+            before.map(|it| ((it.index.clone(), it.inode), it)).collect();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let index = entry.path();
+            if index.extension().is_none_or(|it| it != "idx") {
+                continue;
+            }
+            let inode = entry.ino();
+            let found = before.remove(&(index.clone(), inode));
+            let found = found.filter(|it| it.pack.is_some()).unwrap_or_else(|| {
+                self.opened += 1;
+                let pack = Pack::open(self.opened, &index).map(Arc::new);
+                let modified = entry.metadata().and_then(|it| it.modified());
+                let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
+                Found { inode, modified, pack, index }
+            });
+            self.packs.push(found);
+        }
+        self.packs.sort_unstable_by(|a, b| (b.modified, &b.index).cmp(&(a.modified, &a.index)));
+        self.modified = modified;
     }
 }
 
@@ -238,132 +255,5 @@ impl Pieces {
         content.truncate(filled);
         self.position += filled as u64;
         content
-    }
-}
-
-fn list(folder: &Path) -> Vec<Arc<Pack>> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut indexes: Vec<(SystemTime, PathBuf)> = entries
-        .filter(|it| it.path().extension().is_some_and(|it| it == "idx"))
-        .filter_map(|it| Some((it.metadata().ok()?.modified().ok()?, it.path())))
-        .collect();
-    // The newest first: what was written last is read most.
-    indexes.sort_unstable_by(|a, b| b.cmp(a));
-    let packs = indexes.iter().enumerate();
-    packs.filter_map(|(number, (_, path))| Pack::open(number, path).map(Arc::new)).collect()
-}
-
-impl Pack {
-    fn open(number: usize, index: &Path) -> Option<Pack> {
-        let data = map(&index.with_extension("pack"))?;
-        let index = map(index)?;
-        if index.get(..8)? != b"\xfftOc\0\0\0\x02" || data.get(..4)? != b"PACK" {
-            return None;
-        }
-        let count = BigEndian::read_u32(index.get(NAMES_AT - 4..NAMES_AT)?) as usize;
-        let is_sound = NAMES_AT + count * (HASH_BYTES + 4 + 4) + 2 * HASH_BYTES <= index.len();
-        is_sound.then_some(Pack { number, index, data, count })
-    }
-
-    /// Tells the system that these pages are not needed again soon; they count as our memory.
-    fn give_back(&self, range: std::ops::Range<usize>) {
-        let start = range.start.next_multiple_of(PAGE_BYTES);
-        let length = range.end.saturating_sub(start) / PAGE_BYTES * PAGE_BYTES;
-        #[allow(unsafe_code, reason = "pages of a file are read again when they are needed")]
-        // SAFETY: the mapping is of a file and is only read, so nothing can be lost.
-        unsafe {
-            let advice = memmap2::UncheckedAdvice::DontNeed;
-            // What is not given back stays; that is no error.
-            let _ = self.data.unchecked_advise_range(advice, start, length);
-        }
-    }
-
-    fn find(&self, id: &[u8]) -> Option<usize> {
-        let fanout =
-            |byte: usize| BigEndian::read_u32(&self.index[FANOUT_AT + 4 * byte..]) as usize;
-        let first = usize::from(*id.first()?);
-        let mut low = if first == 0 { 0 } else { fanout(first - 1) };
-        let mut high = fanout(first).min(self.count);
-        while low < high {
-            let middle = low.midpoint(high);
-            let at = NAMES_AT + middle * HASH_BYTES;
-            match self.index[at..at + HASH_BYTES].cmp(id) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return self.offset(middle),
-            }
-        }
-        None
-    }
-
-    fn offset(&self, position: usize) -> Option<usize> {
-        let offsets = NAMES_AT + self.count * (HASH_BYTES + 4);
-        let offset = BigEndian::read_u32(&self.index[offsets + 4 * position..]) as usize;
-        if offset & 0x8000_0000 == 0 {
-            return Some(offset);
-        }
-        let large = offsets + 4 * self.count + 8 * (offset & 0x7fff_ffff);
-        usize::try_from(BigEndian::read_u64(self.index.get(large..large + 8)?)).ok()
-    }
-
-    fn header(&self, offset: usize) -> Option<Header> {
-        let mut at = offset;
-        let mut next = || {
-            let byte = *self.data.get(at)?;
-            at += 1;
-            Some(byte)
-        };
-        let first = next()?;
-        let (mut size, mut shift, mut byte) = (u64::from(first & 0x0f), 4, first);
-        while byte & 0x80 != 0 {
-            byte = next()?;
-            size |= u64::from(byte & 0x7f).checked_shl(shift)?;
-            shift += 7;
-        }
-        let kind = match (first >> 4) & 7 {
-            1 => Kind::Commit,
-            2 => Kind::Tree,
-            3 => Kind::Blob,
-            4 => Kind::Tag,
-            6 => {
-                byte = next()?;
-                let mut back = usize::from(byte & 0x7f);
-                while byte & 0x80 != 0 {
-                    byte = next()?;
-                    back = (back.checked_add(1)? << 7) | usize::from(byte & 0x7f);
-                }
-                let base = offset.checked_sub(back).filter(|_| 0 < back)?;
-                return Some(Header::Delta { base, size, at });
-            }
-            7 => {
-                let id = self.data.get(at..at + HASH_BYTES)?;
-                return Some(match self.find(id) {
-                    Some(base) => Header::Delta { base, size, at: at + HASH_BYTES },
-                    None => Header::Elsewhere,
-                });
-            }
-            _ => return None,
-        };
-        Some(Header::Whole { kind, size, at })
-    }
-
-    /// Inflates exactly `size` bytes, or nothing where the data is not of this size.
-    fn inflate(&self, at: usize, size: usize) -> Option<Vec<u8>> {
-        thread_local! {
-            static INFLATE: RefCell<Decompressor> = RefCell::new(Decompressor::new());
-        }
-        let input = self.data.get(at..)?;
-        let mut content = vec![0; size];
-        let made = INFLATE.with_borrow_mut(|it| it.zlib_decompress(input, &mut content));
-        (made == Ok(size)).then_some(content)
-    }
-}
-
-fn map(path: &Path) -> Option<Mmap> {
-    let file = File::open(path).ok()?;
-    #[allow(unsafe_code, reason = "packs and their indexes are mapped, as Git does")]
-    // SAFETY: Git never changes a pack or an index once it has its name.
-    unsafe {
-        Mmap::map(&file).ok()
     }
 }
