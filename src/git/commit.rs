@@ -6,8 +6,8 @@ use git2::Oid;
 use serde::Serialize;
 
 use super::{
-    FileName, Transaction, edit::Entry, pack::Kind, reflog, refs::Branch, repository::Sha,
-    transaction::Node, tree,
+    FileName, Signer, Transaction, edit::Entry, pack::Kind, reflog, refs::Branch, repository::Sha,
+    signature::object, transaction::Node, tree,
 };
 use crate::error::{Error, Result};
 
@@ -24,6 +24,7 @@ pub struct Draft {
     pub expect: Option<Expect>,
     /// Whether it may change no file.
     pub may_be_empty: bool,
+    pub signer: Option<Signer>,
 }
 
 /// Where its files come from.
@@ -221,7 +222,7 @@ impl Transaction<'_> {
         let parents = parent.into_iter().collect::<Vec<Oid>>();
         let Draft { author, committer, message, .. } = draft;
         let content = Content { tree, parents: &parents, author, committer, message };
-        let commit = self.add_commit(&content);
+        let commit = self.add_commit(&content, draft.signer.as_ref())?;
         if let Files::Named(_) = draft.files {
             self.follow(&draft.branch, before, tree)?;
         }
@@ -230,10 +231,16 @@ impl Transaction<'_> {
         Ok(Committed { commit: Sha::from(commit), tree: Sha::from(tree) })
     }
 
-    pub fn add_commit(&mut self, content: &Content) -> Oid {
-        let commit = self.add(Kind::Commit, content.bytes());
+    /// Adds a commit, signed if there is somebody to sign it: its id is that of what was signed.
+    pub fn add_commit(&mut self, content: &Content, signer: Option<&Signer>) -> Result<Oid> {
+        let bytes = content.bytes();
+        let bytes = match signer {
+            Some(signer) => object::sign(object::Kind::Commit, &bytes, signer)?,
+            None => bytes,
+        };
+        let commit = self.add(Kind::Commit, bytes);
         self.remember_tree(commit, content.tree);
-        commit
+        Ok(commit)
     }
 
     /// What becomes of these files.

@@ -33,7 +33,7 @@ mod repository;
 mod revisions;
 mod root;
 mod stage;
-#[allow(dead_code, unused_imports, reason = "operations that sign and verify come next")]
+#[allow(dead_code, unused_imports, reason = "receipts are signed and verified by it too")]
 mod signature;
 mod status;
 mod store;
@@ -65,6 +65,7 @@ pub use self::{
     remote::{Access, Auth, Namespaces, Network, Pushed, Reason, Remote, Transport},
     repository::{Repository, Sha},
     root::Root,
+    signature::{SignWith, Signer},
     status::{Status, StatusQuery},
     store::{Opened, Store},
     tags::{TagChange, TagDraft, TagMoved, TagPage},

@@ -12,7 +12,7 @@ mod rsa;
 mod verdict;
 mod with;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use ::rsa::signature::Signer as _;
 use ssh_key::{
@@ -39,15 +39,28 @@ enum Key {
     Agents(Agent),
 }
 
+/// How long an agent may take for each of the two things it is asked while others wait for the
+/// repository.
+const ANSWER_IN_A_STEP_WITHIN: Duration = Duration::from_secs(1);
+
 impl Signer {
     pub fn new(with: &SignWith) -> Result<Signer> {
+        Signer::answering(with, ANSWER_WITHIN)
+    }
+
+    /// One that signs what a transaction makes, so that those behind it do not wait for long.
+    pub fn in_a_step(with: &SignWith) -> Result<Signer> {
+        Signer::answering(with, ANSWER_IN_A_STEP_WITHIN)
+    }
+
+    fn answering(with: &SignWith, within: Duration) -> Result<Signer> {
         let keypair = match with {
             SignWith::KeyFile { file, passphrase } => key::read(file, passphrase.as_deref())?,
             SignWith::Key { key, passphrase } => {
                 key::unlock(key.as_bytes(), passphrase.as_deref())?
             }
             SignWith::Agent { public_key, socket } => {
-                let agent = Agent::new(socket.clone(), ANSWER_WITHIN)?;
+                let agent = Agent::new(socket.clone(), within)?;
                 return Signer::by_agent(agent, public_key.as_deref());
             }
         };

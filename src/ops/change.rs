@@ -3,10 +3,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::plain::Plain;
+use super::{about, plain::Plain};
 use crate::{
     error::{Error, Result},
-    git::{Branch, LockName, Meaning, Message, Person, RawName, Transaction, now},
+    git::{Branch, LockName, Meaning, Message, Person, RawName, SignWith, Signer, Transaction, now},
 };
 
 /// When a request is answered.
@@ -154,6 +154,11 @@ pub fn branch(name: Option<&str>, transaction: &Transaction) -> Result<Branch> {
         Some(name) => Branch::new(name),
         None => transaction.repository().current_branch(),
     }
+}
+
+/// Who signs what is made, if anybody does.
+pub fn signer(with: Option<&SignWith>) -> Result<Option<Signer>> {
+    with.map(Signer::in_a_step).transpose().map_err(about("sign"))
 }
 
 pub fn message(text: RawName, encoding: Option<Plain>) -> Result<Message> {

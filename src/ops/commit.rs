@@ -6,13 +6,14 @@ use serde::Deserialize;
 
 use super::{
     Context, Lane, Operation,
-    change::{Content, Durability, Encoding, Fence, Who, branch, message},
+    change::{Content, Durability, Encoding, Fence, Who, branch, message, signer},
     plain::Plain,
 };
 use crate::{
     error::{Error, Result},
     git::{
-        Change, Committed, Draft, Expect, FileName, Files, Key, Mode, RawName, RepositoryPath, What,
+        Change, Committed, Draft, Expect, FileName, Files, Key, Mode, RawName, RepositoryPath, SignWith,
+        What,
     },
 };
 
@@ -35,6 +36,7 @@ pub struct Commit {
     #[serde(default)]
     empty: bool,
     key: Option<Plain>,
+    sign: Option<SignWith>,
     #[serde(default)]
     durability: Durability,
 }
@@ -71,6 +73,7 @@ impl Operation for Commit {
         };
         let key = self.key.as_deref().map(|key| Key::new(key, &self.meaning(&files)));
         let key = key.transpose()?;
+        let signer = signer(self.sign.as_ref())?;
         let mut transaction = context.transaction();
         if let Some(key) = &key
             && let Some(before) = transaction.answer_to(key)?
@@ -91,6 +94,7 @@ impl Operation for Commit {
             committer,
             expect: self.expect.as_deref().map(Expect::new).transpose()?,
             may_be_empty: self.empty,
+            signer,
         };
         let committed = transaction.commit(&draft)?;
         if let Some(key) = &key {
