@@ -103,6 +103,11 @@ pub struct Settings {
     #[arg(global = true, value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
     pub network_timeout_ms: u64,
 
+    /// How often repositories that this daemon wrote are taken care of; 0 is never.
+    #[arg(long, env = "GITPORT_MAINTAIN_EVERY_MS", value_name = "MS", default_value_t = 3_600_000)]
+    #[arg(global = true)]
+    pub maintain_every_ms: u64,
+
     /// Which transports remotes may use.
     #[arg(long, env = "GITPORT_TRANSPORTS", value_name = "LIST", value_delimiter = ',')]
     #[arg(global = true, default_values_t = Transport::ALL)]

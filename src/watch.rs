@@ -45,6 +45,8 @@ pub enum Stage {
     Resolving,
     Checkout,
     Sending,
+    Checking,
+    Packing,
     Writing,
 }
 

@@ -84,6 +84,10 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     });
     let it = dispatch.clone();
     start("clock", move || it.keep_time());
+    if 0 < dispatch.settings.maintain_every_ms {
+        let it = dispatch.clone();
+        start("upkeep", move || it.keep_up());
+    }
     let sender = ends.clone();
     match Signals::new([SIGTERM, SIGINT]) {
         Ok(mut signals) => start("signals", move || {
@@ -186,6 +190,7 @@ impl Dispatch {
     }
 
     fn say_goodbye(&self, asked: Option<Asked>, grace: Duration) {
+        self.schedule.end();
         self.store.leave();
         if let Some(Asked { key, left, cancelled, .. }) = asked {
             let reply = ShutdownReply { finished: left - cancelled, cancelled };
@@ -235,6 +240,7 @@ impl Dispatch {
     }
 
     fn stop_everything(&self) {
+        self.schedule.end();
         self.board().live().for_each(|it| it.watch.stop());
     }
 }

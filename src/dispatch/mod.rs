@@ -14,13 +14,14 @@ mod parked;
 mod pool;
 mod take;
 mod together;
+mod upkeep;
 
 use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, atomic::Ordering::Relaxed},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -33,6 +34,7 @@ use self::{
     events::Events,
     parked::Parked,
     pool::{Pool, Task},
+    upkeep::Schedule,
 };
 use crate::{
     config::Settings,
@@ -65,6 +67,7 @@ pub struct Dispatch {
     surveyors: Pool,
     network: Pool,
     parked: Parked,
+    schedule: Schedule,
     ends: Sender<End>,
     /// Hears when nothing waits for a reply any more, after the board was closed.
     quiet: (Sender<()>, Receiver<()>),
@@ -125,6 +128,7 @@ impl Dispatch {
             writers: Pool::new("writer", settings.workers.max(WRITERS_MIN), 100),
             network: Pool::new("network", settings.network, 1000),
             parked: Parked::default(),
+            schedule: Schedule::new(Duration::from_millis(settings.maintain_every_ms)),
             ends,
             quiet: bounded(1),
             settings,
@@ -201,6 +205,7 @@ impl Dispatch {
         };
         queue.running.fetch_sub(1, Relaxed);
         if let Some(path) = job.lane.written() {
+            self.schedule.note(path);
             let next = self.board().leave(path);
             if let Some(next) = next {
                 self.place_of(&next.job.lane).0.send(self, next);

@@ -61,6 +61,7 @@ impl Dispatch {
         if let Err(error) = guarded(clear_up).and_then(|it| it) {
             log::warn!("{}: {error}", path.display());
         }
+        self.schedule.note(&path);
         let next = self.board().leave(&path);
         if let Some(next) = next {
             self.place_of(&next.job.lane).0.send(self, next);

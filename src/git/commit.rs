@@ -233,6 +233,7 @@ impl Transaction<'_> {
 
     /// Adds a commit, signed if there is somebody to sign it: its id is that of what was signed.
     pub fn add_commit(&mut self, content: &Content, signer: Option<&Signer>) -> Result<Oid> {
+        content.parents.iter().try_for_each(|it| self.expect_present(*it))?;
         let bytes = content.bytes();
         let bytes = match signer {
             Some(signer) => object::sign(object::Kind::Commit, &bytes, signer)?,

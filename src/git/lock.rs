@@ -34,8 +34,11 @@ pub const PACKED_LOCK: &str = "packed-refs.lock";
 const WORKTREE: &str = "gitport-writer";
 const SHARED: &str = "gitport-fetch";
 const STORE: &str = "gitport-store";
+const MAINTENANCE: &str = "gitport-maintain";
 /// How long another writer is waited for.
 const WAIT: Duration = Duration::from_secs(10);
+/// How long somebody who only looks whether it is held may hold the right to take care.
+const WAIT_FOR_A_LOOK: Duration = Duration::from_millis(100);
 /// How long stock git's locks are waited for; git itself waits one second for most of them.
 const WAIT_FOR_GIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -55,6 +58,16 @@ pub fn was_interrupted(git_folder: &Path) -> bool {
 
 fn has_content(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|it| 0 < it.len())
+}
+
+/// Since when somebody takes care of a repository, or looks at all of it: packs that are as old
+/// stay where they are.
+pub fn maintained_since(common_folder: &Path) -> Option<SystemTime> {
+    let file = File::open(common_folder.join(MAINTENANCE)).ok()?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => None,
+        Err(_) => file.metadata().and_then(|it| it.modified()).ok(),
+    }
 }
 
 /// The right to write.
@@ -83,6 +96,18 @@ impl Writer {
     pub fn of_store(common_folder: &Path, watch: &Watch) -> Result<Writer> {
         let why = "another daemon writes this repository";
         Writer::of(&common_folder.join(STORE), why, WAIT, TURN, watch)
+    }
+
+    /// The right to take care of a repository while others use it.
+    pub fn of_maintenance(common_folder: &Path) -> Result<Writer> {
+        let why = "somebody takes care of this repository, or verifies it";
+        Writer::of(&common_folder.join(MAINTENANCE), why, WAIT_FOR_A_LOOK, &Watch::default())
+    }
+
+    /// The right to write what all worktrees share, if nobody has it.
+    pub fn of_shared_at_once(common_folder: &Path) -> Option<Writer> {
+        let path = common_folder.join(SHARED);
+        Writer::of(&path, "somebody fetches", Duration::ZERO, &Watch::default()).ok()
     }
 
     /// The same, only to clear up after one that did not finish and writes no more.
@@ -195,6 +220,24 @@ impl Writer {
             // Who was killed takes a moment to let go.
             watch.pause(PAUSE);
         }
+    }
+
+    /// Removes those of these files that the dead left, as far as that shows at once; how many.
+    pub fn sweep_at_once(&self, git_folder: &Path, files: &[PathBuf]) -> usize {
+        let mut files: Vec<Seen> = files.iter().filter_map(|it| Seen::at(it)).collect();
+        files.retain(|it| self.is_due(it.modified));
+        let count = files.len();
+        count - self.remove_of_the_dead(files, git_folder).len()
+    }
+
+    /// What was begun began now; when, as files are dated.
+    pub fn stamp(&mut self) -> Result<SystemTime> {
+        self.interrupted = None;
+        let text = format!("process {}\n", std::process::id());
+        let written =
+            self.file.set_len(0).and_then(|()| self.file.write_all_at(text.as_bytes(), 0));
+        let stamp = written.and_then(|()| self.file.metadata()?.modified());
+        stamp.map_err(|error| Error::from_io(MAINTENANCE, &error))
     }
 
     /// Removes the files that nobody who lives has to do with; the others come back.

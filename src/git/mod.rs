@@ -21,6 +21,7 @@ mod ledger;
 mod lock;
 mod merge;
 mod locks;
+mod maintain;
 mod name;
 mod notes;
 mod objects;
@@ -42,6 +43,7 @@ mod tip;
 mod transaction;
 mod tree;
 mod trees;
+mod verify;
 mod workspaces;
 mod updates;
 mod worktree;
@@ -58,6 +60,7 @@ pub use self::{
     keys::{Key, Meaning},
     locks::{Lease, LockKey, LockName, LockPage, LockQuery, Queued, Wait, Wish, boottime_ms},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
+    maintain::{Upkeep, Upkept},
     name::{FileName, RawName, RepositoryPath, Text},
     notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},
     references::{Pattern, RefPage, RefQuery},
@@ -65,13 +68,14 @@ pub use self::{
     remote::{Access, Auth, Namespaces, Network, Pushed, Reason, Remote, Transport},
     repository::{Repository, Sha},
     root::Root,
-    signature::{SignWith, Signer},
+    signature::{AllowedSigners, SignWith, Signer},
     status::{Status, StatusQuery},
     store::{Opened, Store},
     tags::{TagChange, TagDraft, TagMoved, TagPage},
     transaction::Transaction,
     tree::{Bytes, Entry, Listing, Range},
     updates::{Update, Updated},
+    verify::{Verification, Verified},
     workspaces::{Deleted, WorkspaceId, Workspaces},
 };
 

@@ -19,6 +19,8 @@ pub const NOTES_TRACKING: &str = "refs/remote-notes/origin/";
 /// The folder of all refs but `HEAD`.
 pub const REFS: &str = "refs/";
 pub const REMOTES: &str = "refs/remotes/";
+/// Refs that each worktree has for itself, which Git looks for nowhere else.
+pub const OF_ONE_WORKTREE: &[&str] = &["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
 pub const REPLACEMENTS: &str = "refs/replace/";
 pub const TAGS: &str = "refs/tags/";
 pub const TRACKING: &str = "refs/remotes/origin/";

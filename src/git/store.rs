@@ -19,7 +19,7 @@ use foldhash::fast::RandomState;
 
 use super::{
     Folder, Repository, RepositoryPath, Transaction,
-    ledger::Ledger,
+    ledger::{Ledger, Site},
     locks::Locks,
     objects::Objects,
     refs::REPLACEMENTS,
@@ -162,6 +162,19 @@ impl Store {
         }
         let _site = ledger.enter(&repository, watch)?;
         ledger.checkpoint()
+    }
+
+    /// Does what is no step with the right to write a repository. Writers wait meanwhile.
+    pub(super) fn keep_house<T>(
+        &self,
+        repository: &Repository,
+        watch: &Watch,
+        work: impl FnOnce(&mut Ledger, &mut Site) -> Result<T>,
+    ) -> Result<T> {
+        let ledger = self.ledger(repository.common_folder());
+        let mut ledger = ledger.lock().expect("nobody panics with the lock");
+        let mut site = ledger.enter(repository, watch)?;
+        work(&mut ledger, &mut site)
     }
 
     /// Leaves plain Git repositories, each with all that was answered for on disk.

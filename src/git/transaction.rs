@@ -2,6 +2,8 @@
 //!
 //! A request sees what those before it in the group did. One that fails leaves nothing behind.
 
+mod present;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -10,6 +12,7 @@ use std::{
 use foldhash::fast::RandomState;
 use git2::Oid;
 
+use self::present::target_of;
 use super::{
     Person, Repository,
     edit::{self, Entry},
@@ -48,6 +51,8 @@ pub struct Transaction<'a> {
     is_durable: bool,
     /// Worktrees whose branches move, by these.
     pub(super) follows: Vec<(Branch, Follow)>,
+    /// Opened by whoever first asks what is on disk.
+    disk: Option<Repository>,
 }
 
 /// How far a transaction was.
@@ -76,6 +81,7 @@ impl<'a> Transaction<'a> {
             is_one: false,
             is_durable: false,
             follows: Vec::new(),
+            disk: None,
         }
     }
 
@@ -147,6 +153,7 @@ impl<'a> Transaction<'a> {
         if from.is_none() && to.is_some() {
             self.expect_place(name)?;
         }
+        to.map_or(Ok(()), |it| self.expect_present(it))?;
         let peeled = to.map_or(Ok(None), |it| self.peeled(it))?;
         self.moves.push(Move::new(name, from, to, peeled));
         self.moved.insert(name.to_owned(), to);
@@ -396,11 +403,4 @@ fn expect_kind(id: Oid, found: Kind, wanted: Kind) -> Result<()> {
             Err(Error::bad_request(format!("{id} is a {found}, not a {wanted}")))
         }
     }
-}
-
-/// What a tag is about.
-fn target_of(tag: &[u8]) -> Result<Oid> {
-    let target = tag.strip_prefix(b"object ").and_then(|it| it.get(..ID_DIGITS));
-    let target = target.and_then(|it| Oid::from_str(str::from_utf8(it).ok()?).ok());
-    target.ok_or_else(|| Error::corrupt("a tag is about nothing"))
 }

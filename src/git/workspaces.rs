@@ -182,7 +182,6 @@ impl Workspaces {
     }
 
     /// Removes for good what was deleted before this time, in ms since 1970; tells how many.
-    #[allow(dead_code, reason = "for `maintain`, which decides how long they are kept")]
     pub fn purge(&self, before_ms: u64, watch: &Watch) -> Result<usize> {
         let mut count = 0;
         for found in self.all_deleted()?.into_iter().filter(|it| it.deleted_ms < before_ms) {

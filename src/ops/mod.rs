@@ -25,6 +25,7 @@ mod lsremote;
 mod merge;
 mod note;
 mod notes;
+mod maintain;
 mod paging;
 mod ping;
 mod plain;
@@ -38,6 +39,7 @@ mod stats;
 mod status;
 mod subscribe;
 mod sync;
+mod verify;
 mod workspace;
 mod tag;
 mod tags;
@@ -55,6 +57,7 @@ pub use self::{
     address::Subject,
     batch::{Batch, ENTRIES_MAX},
     cancel::Cancel,
+    maintain::HOUSEWORK_MS_MAX,
     shutdown::{Reply as ShutdownReply, Shutdown},
     subscribe::{Event, Subscribe},
 };
@@ -91,6 +94,9 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<tag::Tagging>().on_a_repository(),
     Entry::of::<merge::Merge>().on_a_repository(),
     Entry::of::<r#ref::update::RefUpdate>().on_a_repository(),
+    // Look after one repository.
+    Entry::of::<maintain::Maintain>().on_a_repository(),
+    Entry::of::<verify::Verify>().on_a_repository(),
     // Are about workspaces as such.
     Entry::of::<workspace::create::Create>().on_a_workspace(),
     Entry::of::<workspace::delete::Delete>().on_a_workspace(),

@@ -115,6 +115,7 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         reply_bytes_max,
         grace_ms: _,
         network_timeout_ms,
+        maintain_every_ms,
         transports,
         git,
     } = settings;
@@ -127,6 +128,7 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         ("--reply-bytes-max", reply_bytes_max.to_string()),
         ("--grace-ms", "0".to_owned()),
         ("--network-timeout-ms", network_timeout_ms.to_string()),
+        ("--maintain-every-ms", maintain_every_ms.to_string()),
         ("--transports", transports.join(",")),
         ("--git", git.clone()),
     ];

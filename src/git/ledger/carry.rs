@@ -157,7 +157,7 @@ pub struct NewPacked {
 }
 
 impl NewPacked {
-    fn take(ledger: &Ledger, site: &Site) -> Result<NewPacked> {
+    pub(super) fn take(ledger: &Ledger, site: &Site) -> Result<NewPacked> {
         let folder = &ledger.common_folder;
         let [lock, new, file] = [PACKED_LOCK, PACKED_NEW, PACKED].map(|it| folder.join(it));
         loop {
@@ -172,7 +172,7 @@ impl NewPacked {
     }
 
     /// All refs are in this file: it is flushed before it gets its name.
-    fn write(&self, content: &[u8]) -> Result<()> {
+    pub(super) fn write(&self, content: &[u8]) -> Result<()> {
         let written = File::create(&self.new).and_then(|mut it| {
             it.write_all(content)?;
             it.sync_data()
@@ -180,11 +180,11 @@ impl NewPacked {
         written.map_err(|error| self.failed(&error))
     }
 
-    fn put(&self) -> Result<()> {
+    pub(super) fn put(&self) -> Result<()> {
         fs::rename(&self.new, &self.file).map_err(|error| self.failed(&error))
     }
 
-    fn failed(&self, error: &io::Error) -> Error {
+    pub(super) fn failed(&self, error: &io::Error) -> Error {
         Error::from_io(self.file.display(), error)
     }
 }

@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Ledger, record::Record};
+use super::{Ledger, packs::ROLLED_UP_MIN, record::Record};
 use crate::{
     error::{Error, Result},
-    git::{pack::Image, refs::PACKED},
+    git::{lock::maintained_since, pack::Image, refs::PACKED},
 };
 
 impl Ledger {
@@ -46,12 +46,15 @@ impl Ledger {
         }
         // Only now: a repack leaves out what is in packs that are kept, and takes away the others.
         whole.iter().for_each(|it| self.packs.release(it));
-        self.packs.roll_up()
+        self.packs.roll_up(ROLLED_UP_MIN, maintained_since(&self.common_folder))
     }
 
     /// Removes packs whose objects have been elsewhere for a while.
     pub fn retire(&mut self) {
-        self.retired.drain(..).for_each(|it| self.packs.remove(&it));
+        let since = maintained_since(&self.common_folder);
+        let packs = &self.packs;
+        let may_go = |it: &mut String| since.is_none_or(|since| packs.is_younger(it, since));
+        self.retired.extract_if(.., may_go).for_each(|it| packs.remove(&it));
     }
 
     /// Leaves nothing but a plain Git repository. The right to write is held.

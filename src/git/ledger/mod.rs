@@ -9,6 +9,7 @@
 mod carry;
 mod checkpoint;
 mod held;
+mod housekeeping;
 mod journal;
 mod packed;
 mod packs;
@@ -22,13 +23,15 @@ use std::{
 
 use git2::Oid;
 
+pub(super) use self::housekeeping::loose_refs;
 pub use self::{
     carry::Step,
     held::{Held, Loose, read as read_loose},
     packed::Packed,
+    packs::PackFolder,
     record::Move,
 };
-use self::{journal::Journal, packs::PackFolder, record::Record};
+use self::{journal::Journal, record::Record};
 use super::{Repository, cache::Cache, lock, pack::Image};
 use crate::{error::Result, watch::Watch};
 

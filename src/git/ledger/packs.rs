@@ -26,8 +26,9 @@ const KEEP: &[u8] = b"gitport: in its journal\n";
 const TEMPORARY: &str = "gitport_tmp_";
 /// Begins the names of packs whose objects the journal has too: `gitport` in hexadecimal.
 const JOURNALED: &str = "676974706f7274";
-/// Packs that Git made have such files beside them, and mean more than their objects.
-const BESIDE: [&str; 5] = ["bitmap", "keep", "mtimes", "promisor", "rev"];
+/// Packs that have such a file beside them mean more than their objects: that they stay, what age
+/// those have that nothing leads to, that others can be fetched.
+const APART: [&str; 3] = ["keep", "mtimes", "promisor"];
 /// Lists packs that must stay as they are.
 const LISTED: &str = "multi-pack-index";
 /// What a name takes there at most, and how many packs may be in it that are gone.
@@ -37,7 +38,7 @@ const LISTED_GONE_MAX: u64 = 4096;
 /// Packs up to this size are rolled up …
 const ROLLED_UP_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// … when there are so many of about the same size.
-const ROLLED_UP_MIN: usize = 8;
+pub const ROLLED_UP_MIN: usize = 8;
 /// So much at most becomes one pack at once.
 const MERGED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
@@ -45,7 +46,12 @@ pub struct PackFolder(PathBuf);
 
 impl PackFolder {
     pub fn of(common_folder: &Path) -> PackFolder {
-        PackFolder(common_folder.join("objects/pack"))
+        PackFolder::in_folder(&common_folder.join("objects/pack"))
+    }
+
+    /// Of packs that lie in this folder themselves.
+    pub fn in_folder(folder: &Path) -> PackFolder {
+        PackFolder(folder.to_owned())
     }
 
     fn file(&self, pack: &str, extension: &str) -> PathBuf {
@@ -120,7 +126,8 @@ impl PackFolder {
     pub fn remove(&self, name: &str) {
         self.remove_list_with(name);
         // Without an index it is no pack any more, and then nobody opens the rest.
-        ["idx", "pack", "keep"].iter().for_each(|it| self.remove_file(name, it));
+        const ENDINGS: [&str; 6] = ["idx", "pack", "keep", "rev", "bitmap", "mtimes"];
+        ENDINGS.iter().for_each(|it| self.remove_file(name, it));
     }
 
     /// Removes the list of packs if it has this one: Git would look for its objects nowhere else.
@@ -149,23 +156,21 @@ impl PackFolder {
 
     /// Makes one pack of small ones, as soon as there are several of about the same size: their
     /// number grows with the logarithm of what they hold, and so does how often it is copied.
-    pub fn roll_up(&self) -> Result<()> {
+    pub fn roll_up(&self, at_least: usize, since: Option<SystemTime>) -> Result<()> {
         if self.0.join(LISTED).exists() {
             return Ok(());
         }
-        let others: HashSet<String> = BESIDE.iter().flat_map(|it| self.names(it)).collect();
+        let apart: HashSet<String> = APART.iter().flat_map(|it| self.names(it)).collect();
+        let is_apart = |it: &String| apart.contains(it) || it.starts_with(JOURNALED);
         let mut classes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        for name in self
-            .names("idx")
-            .into_iter()
-            .filter(|it| !others.contains(it) && !it.starts_with(JOURNALED))
-        {
+        for name in self.names("idx").into_iter().filter(|it| !is_apart(it)) {
             let Ok(metadata) = fs::metadata(self.file(&name, "pack")) else { continue };
-            if metadata.len() <= ROLLED_UP_BYTES_MAX {
+            let is_free = since.is_none_or(|it| metadata.modified().is_ok_and(|then| it < then));
+            if is_free && metadata.len() <= ROLLED_UP_BYTES_MAX {
                 classes.entry(metadata.len().max(1).ilog(4)).or_default().push(name);
             }
         }
-        for names in classes.into_values().filter(|it| ROLLED_UP_MIN <= it.len()) {
+        for names in classes.into_values().filter(|it| at_least <= it.len()) {
             let mut merged = Image::default();
             let mut absorbed = Vec::new();
             for name in names {
@@ -213,6 +218,20 @@ impl PackFolder {
             (Sha1::digest(content_of).as_slice() == sum).then_some(content)
         });
         Image::read(&pack?, &index?)
+    }
+
+    /// Whether a pack may go that somebody else might still count on.
+    pub fn is_younger(&self, name: &str, than: SystemTime) -> bool {
+        let modified = fs::metadata(self.file(name, "pack")).and_then(|it| it.modified());
+        modified.map_or(true, |it| than < it)
+    }    }
+
+    /// The packs that somebody else marked to be kept.
+    pub fn kept_by_others(&self) -> Vec<String> {
+        let mut kept = self.names("keep");
+        kept.retain(|it| fs::read(self.file(it, "keep")).is_ok_and(|it| it != KEEP));
+        kept.retain(|it| self.file(it, "idx").exists());
+        kept
     }
 
     fn names(&self, extension: &str) -> Vec<String> {

@@ -20,7 +20,7 @@ const FETCH: &[&str] = &["shallow.lock", PACKED_LOCK];
 /// The locks of one worktree that a submodule's checkout takes.
 const CHECKOUT: &[&str] = &[INDEX_LOCK, HEAD_LOCK];
 /// How the names of objects and packs begin that are not whole yet.
-const HALF_WRITTEN: &[&str] = &["tmp_", "pack_git2_", ".tmp-", "incoming-"];
+pub const HALF_WRITTEN: &[&str] = &["tmp_", "pack_git2_", ".tmp-", "incoming-"];
 
 /// The right to fetch a branch, with nothing in the way.
 pub(super) fn take_for_fetch(

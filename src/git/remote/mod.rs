@@ -10,6 +10,7 @@ mod child;
 mod fault;
 mod fetch;
 mod hosts;
+mod housework;
 mod leftovers;
 mod notes;
 mod parent;
@@ -27,12 +28,17 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "faults")]
 pub use self::fault::print as print_stray_lines;
+use self::housework::Housework;
 pub use self::{
     access::{Access, Auth},
     child::run as run_child,
     parent::Network,
     pushed::{Expect, Pushed, Reason, Status, Swap, Update},
     url::{Transport, Url},
+};
+pub(super) use self::{
+    housework::{Chore, Done},
+    leftovers::HALF_WRITTEN,
 };
 use crate::{
     error::{Code, Detail, Error},
@@ -65,6 +71,7 @@ pub(crate) enum Task {
         /// The stock git program, unless it is not to be used.
         git: Option<String>,
     },
+    Housework(Housework),
     #[cfg(feature = "faults")]
     Fault {
         kind: String,
@@ -145,6 +152,8 @@ pub(crate) enum Outcome {
     Commit(String),
     Refs(Vec<(String, String)>),
     Pushed(Vec<Pushed>),
+    /// Nothing where git is not there.
+    Done(Option<Done>),
 }
 
 /// An error on its way between two processes of this program.

@@ -13,8 +13,8 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    Expect, Message, Namespaces, Order, Outcome, Push, Pushed, Reason, Remote, Swap, Sync, Task,
-    Transport, Update, hosts, leftovers::clear_up, url::not_allowed,
+    Chore, Done, Expect, Housework, Message, Namespaces, Order, Outcome, Push, Pushed, Reason, Remote, Swap,
+    Sync, Task, Transport, Update, hosts, leftovers::clear_up, url::not_allowed,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -135,6 +135,21 @@ impl Network<'_> {
         }
     }
 
+    /// What becomes of a chore that stock git does here; nothing where it is not there, or is not
+    /// to be used.
+    pub(in crate::git) fn housework(
+        &self,
+        git_folder: &Path,
+        chore: Chore,
+    ) -> Result<Option<Done>> {
+        let Some(git) = self.stock() else { return Ok(None) };
+        let task = Task::Housework(Housework { git_folder: git_folder.to_owned(), git, chore });
+        match self.order(task)? {
+            Outcome::Done(done) => Ok(done),
+            _ => Err(something_else()),
+        }
+    }
+
     fn stock(&self) -> Option<String> {
         Some(self.git.to_owned()).filter(|it| it != "none")
     }
@@ -234,6 +249,7 @@ impl Home {
             Task::Sync(sync) => &sync.remote,
             Task::Push(push) => &push.remote,
             Task::Lsremote { remote, .. } => remote,
+            Task::Housework(_) => return Ok(None),
             #[cfg(feature = "faults")]
             Task::Fault { .. } => return Ok(None),
         };

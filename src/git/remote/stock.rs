@@ -133,7 +133,7 @@ pub(super) fn command(git: &str, repository: &Repository, configuration: &File) 
     command
 }
 
-fn bare_command(git: &str, configuration: &File) -> Command {
+pub(super) fn bare_command(git: &str, configuration: &File) -> Command {
     #[expect(clippy::disallowed_methods, reason = "this is where stock git starts")]
     let mut command = Command::new(git);
     // Children of git read it too, through the descriptor they inherit.

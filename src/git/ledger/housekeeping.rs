@@ -1,0 +1,75 @@
+//! What makes a repository smaller without changing anything it says: loose refs are packed.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+
+use git2::Oid;
+
+use super::{
+    Held, Ledger, Loose, Site,
+    carry::NewPacked,
+    held::{self, loose_below},
+};
+use crate::{
+    error::{Error, Result},
+    git::refs::{OF_ONE_WORKTREE, REFS},
+};
+
+/// Refs that have files of their own and could do without.
+pub fn loose_refs(common_folder: &Path) -> Vec<String> {
+    let mut names = loose_below(common_folder, REFS.trim_end_matches('/'));
+    names.retain(|name| !OF_ONE_WORKTREE.iter().any(|it| name.starts_with(it)));
+    names.sort_unstable();
+    names
+}
+
+impl Ledger {
+    /// Moves these refs, which come in the order of their names, into the one file for all; how
+    /// many. Those that somebody else holds stay as they are.
+    pub fn pack_refs(&mut self, names: &[String], site: &mut Site) -> Result<usize> {
+        let mut packed: Vec<(&str, Held, (Oid, Option<Oid>))> = Vec::new();
+        for name in names {
+            let file = self.common_folder.join(name);
+            let is_held = self.common_folder.join(format!("{name}.lock")).exists();
+            if is_held || !matches!(held::read(&file), Ok(Loose::At(_))) {
+                continue;
+            }
+            let Ok(held) = self.hold(name, site) else { continue };
+            let Some(id) = held.before.filter(|_| held.is_loose) else { continue };
+            // One that leads nowhere stays where `verify` and people see it.
+            if let Ok(peeled) = site.repository.peeled(id) {
+                packed.push((name, held, (id, peeled)));
+            }
+        }
+        if packed.is_empty() {
+            return Ok(0);
+        }
+        let new = NewPacked::take(self, site)?;
+        site.right.begin();
+        self.packed.refresh(&self.common_folder)?;
+        let wanted = packed.iter().map(|(name, _, it)| (*name, Some(*it)));
+        new.write(&self.packed.with(wanted))?;
+        new.put()?;
+        let folder = File::open(&self.common_folder).and_then(|it| it.sync_all());
+        folder.map_err(|it| Error::from_io(self.common_folder.display(), &it))?;
+        packed.iter().try_for_each(|(_, held, _)| held.remove_file())?;
+        drop(new);
+        site.right.mended();
+        let names: Vec<&str> = packed.into_iter().map(|(name, ..)| name).collect();
+        names.iter().for_each(|it| self.remove_empty_folders(it));
+        Ok(names.len())
+    }
+
+    /// Removes the folders that a ref leaves empty, but for those that every repository has.
+    fn remove_empty_folders(&self, name: &str) {
+        let parts = name.split('/').count();
+        let folders = Path::new(name).ancestors().skip(1).take(parts.saturating_sub(3));
+        for folder in folders {
+            if fs::remove_dir(self.common_folder.join(folder)).is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Whether what a ref shall lead to is on disk: what is open may have been removed since.
+
+use git2::Oid;
+
+use super::{ID_DIGITS, Repository, Transaction};
+use crate::error::{Error, Result};
+
+impl Transaction<'_> {
+    /// Fails where an object is gone that nothing led to for long. One that was made here, or that
+    /// a ref which is held leads to, is there.
+    pub(in crate::git) fn expect_present(&mut self, id: Oid) -> Result<()> {
+        let is_held = self.held.values().any(|it| it.before == Some(id));
+        if self.fresh.contains_key(&id) || is_held {
+            return Ok(());
+        }
+        let repository = self.repository();
+        // Opened under the right to write, without which nobody removes anything.
+        let disk = match self.disk.take() {
+            Some(disk) => disk,
+            None => Repository::open_at(repository.common_folder())?,
+        };
+        let is_there = disk.inner.odb()?.exists(id);
+        self.disk = Some(disk);
+        match is_there {
+            true => Ok(()),
+            false => Err(repository.missing(format!("no object is {id}"))),
+        }
+    }
+}
+
+/// What a tag is about.
+pub(super) fn target_of(tag: &[u8]) -> Result<Oid> {
+    let target = tag.strip_prefix(b"object ").and_then(|it| it.get(..ID_DIGITS));
+    let target = target.and_then(|it| Oid::from_str(str::from_utf8(it).ok()?).ok());
+    target.ok_or_else(|| Error::corrupt("a tag is about nothing"))
+}

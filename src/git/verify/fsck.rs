@@ -1,0 +1,108 @@
+//! What `git fsck` says, as problems.
+
+use git2::Oid;
+
+use super::{Kind, Problem};
+use crate::{
+    error::Result,
+    git::{
+        Network, Repository,
+        hash::object_id,
+        refs::REFS,
+        remote::{Chore, Done},
+    },
+};
+
+/// How often it looks again because packs went while it looked.
+const TRIES: usize = 3;
+const ID_DIGITS: usize = 40;
+
+impl Repository {
+    /// Nothing where the git program is not there.
+    pub(super) fn fsck(&self, network: &Network) -> Result<Option<Vec<Problem>>> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let done = network.housework(self.common_folder(), Chore::Check)?;
+            let Some(done) = done else { return Ok(None) };
+            let told = problems(&done);
+            let is_silent = told.is_empty() && !done.is_good;
+            let fresh = Repository::open_at(self.common_folder())?;
+            let count = told.len();
+            let mut left = told;
+            left.retain(|it| fresh.is_still(it));
+            let is_steady = left.len() == count && !is_silent;
+            if is_steady || (left.is_empty() && !is_silent) || TRIES <= tries {
+                if is_silent {
+                    left.push(Problem::new(Kind::Other, done.words.trim()));
+                }
+                return Ok(Some(left));
+            }
+        }
+    }
+
+    /// Whether a problem is there for whoever looks now.
+    fn is_still(&self, problem: &Problem) -> bool {
+        let object = problem.object.as_ref().and_then(|it| Oid::from_str(it).ok());
+        match (problem.kind, object, &problem.reference) {
+            (Kind::Missing, Some(id), _) => !self.has_sound(id),
+            (Kind::Ref, _, Some(name)) => {
+                let target = self.inner.refname_to_id(name);
+                !target.is_ok_and(|it| self.has_sound(it))
+            }
+            _ => true,
+        }
+    }
+
+    fn has_sound(&self, id: Oid) -> bool {
+        self.object(id).is_ok_and(|(kind, content)| object_id(kind, &content) == id)
+    }
+}
+
+fn problems(done: &Done) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut from = "";
+    for line in done.output.lines().chain(done.words.lines()) {
+        let line = line.trim();
+        if line.starts_with("broken link from") {
+            from = line;
+        } else if line.starts_with("to ") && !from.is_empty() {
+            let message = format!("{from} {line}");
+            problems.push(Problem { object: id_in(line), ..Problem::new(Kind::Missing, message) });
+            from = "";
+        } else if !line.is_empty() && !is_no_problem(line) {
+            problems.push(problem(line));
+        }
+    }
+    problems
+}
+
+fn is_no_problem(line: &str) -> bool {
+    ["notice:", "dangling ", "unreachable ", "root "].iter().any(|it| line.starts_with(it))
+}
+
+fn problem(line: &str) -> Problem {
+    let reference = line.split([' ', '\'', '`']).map(|it| it.trim_end_matches(':'));
+    let reference = reference
+        .filter(|it| it.starts_with(REFS) || *it == "HEAD" || it.ends_with("/HEAD"))
+        .map(str::to_owned)
+        .next();
+    let object = id_in(line);
+    let is_about_a_pack = [".pack", ".idx", "pack ", "packed "].iter().any(|it| line.contains(it));
+    let kind = match () {
+        () if line.starts_with("warning") => Kind::Warning,
+        () if line.starts_with("missing ") => Kind::Missing,
+        () if reference.is_some() => Kind::Ref,
+        () if object.is_some() => Kind::Object,
+        () if is_about_a_pack => Kind::Pack,
+        () => Kind::Other,
+    };
+    Problem { reference, object, ..Problem::new(kind, line) }
+}
+
+/// The id in a line; the name of a pack is none.
+fn id_in(line: &str) -> Option<String> {
+    let is_id = |it: &&str| it.len() == ID_DIGITS && it.bytes().all(|it| it.is_ascii_hexdigit());
+    let words = line.split(|it: char| !it.is_ascii_alphanumeric() && it != '-' && it != '/');
+    words.flat_map(|it| it.split('/')).find(is_id).map(str::to_owned)
+}
