@@ -2060,6 +2060,26 @@ def workspace_list(v: Topic) -> None:
     wrong_types(v, "workspace.list", {}, {"limit": ["1", -1, 1.5, 0, 10_001], "after": [1, "a\0"], "deleted": [1]})
 
 
+def verify(v: Topic) -> None:
+    op = "verify"
+    keys = "ok problems found objects signatures next"
+    v.has("a repository", ask(op, path=REPOSITORY), keys)
+    v.has("who signed", ask(op, id=1, path=REPOSITORY, range="main", fsck=False, limit=1), keys)
+    both = {"allowed_signers": "", "allowed_signers_file": "/none"}
+    v.err("two lists", ask(op, id=1, path=REPOSITORY, **both), "bad_request", field="allowed_signers")
+    v.err("a limit of 0", ask(op, id=1, path=REPOSITORY, limit=0), "bad_request", field="limit")
+    v.err("a range of nothing", ask(op, id=1, path=REPOSITORY, fsck=False, range="none"), "not_found")
+    v.err("no repository", ask(op, id=1, path=EMPTY), "not_found")
+
+
+def maintain(v: Topic) -> None:
+    op = "maintain"
+    message = {"purge_after_ms": 1}
+    v.err("purging one repository", ask(op, id=1, path=BARE, **message), "bad_request", field="purge_after_ms")
+    v.err("all workspaces without a data directory", ask(op), "unsupported")
+    v.err("no repository", ask(op, id=1, path=EMPTY), "not_found")
+
+
 def workspace_info(v: Topic) -> None:
     a_workspace(v, "workspace.info")
 
@@ -2122,6 +2142,8 @@ for operation in (
     workspace_delete,
     workspace_restore,
     workspace_export,
+    verify,
+    maintain,
 ):
     wire = operation.__name__.replace("_", ".")
     TOPICS[wire] = (f"The operation `{wire}`.", operation)

@@ -101,13 +101,13 @@ impl Writer {
     /// The right to take care of a repository while others use it.
     pub fn of_maintenance(common_folder: &Path) -> Result<Writer> {
         let why = "somebody takes care of this repository, or verifies it";
-        Writer::of(&common_folder.join(MAINTENANCE), why, WAIT_FOR_A_LOOK, &Watch::default())
+        Writer::of(&common_folder.join(MAINTENANCE), why, WAIT_FOR_A_LOOK, PAUSE, &Watch::default())
     }
 
     /// The right to write what all worktrees share, if nobody has it.
     pub fn of_shared_at_once(common_folder: &Path) -> Option<Writer> {
         let path = common_folder.join(SHARED);
-        Writer::of(&path, "somebody fetches", Duration::ZERO, &Watch::default()).ok()
+        Writer::of(&path, "somebody fetches", Duration::ZERO, PAUSE, &Watch::default()).ok()
     }
 
     /// The same, only to clear up after one that did not finish and writes no more.

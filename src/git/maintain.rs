@@ -112,7 +112,7 @@ impl Work<'_> {
             right.stamp()?;
             right.begin();
             ledger.checkpoint()?;
-            ledger.retire();
+            ledger.clear_kept();
             Ok(Doomed::list(self.common_folder()))
         })
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use self::conflicts::Shown;
 use self::{conflicts::conflict, memory::Memory};
 use super::{
-    Expect, Message, Person, Transaction,
+    Expect, Message, Person, Signer, Transaction,
     commit::Content,
     edit::{self, Entry},
     pack::Kind,
@@ -37,6 +37,7 @@ pub struct MergeDraft {
     pub favor: Option<Favor>,
     /// Whether histories may be joined that have no commit in common.
     pub unrelated: bool,
+    pub signer: Option<Signer>,
     /// How content is shown in a conflict.
     pub shown: Shown,
 }
@@ -83,9 +84,11 @@ impl Transaction<'_> {
         let is_ahead = bases.contains(&ours);
         match draft.strategy {
             Strategy::Auto | Strategy::FastForwardOnly if is_ahead => {
+                let (before, after) = (self.tree_of(ours)?, self.tree_of(theirs)?);
+                self.follow(&draft.into, Some(before), after)?;
                 let why = format!("merge {}: Fast-forward", draft.from);
                 self.move_because(&reference, Some(theirs), &draft.committer, why.as_bytes())?;
-                return Ok(merged(theirs, self.tree_of(theirs)?, "fast_forward"));
+                return Ok(merged(theirs, after, "fast_forward"));
             }
             Strategy::FastForwardOnly => {
                 let message = format!("`{name}` has commits that `{}` has not", draft.from);
@@ -116,7 +119,10 @@ impl Transaction<'_> {
             }
         };
         let MergeDraft { author, committer, .. } = draft;
-        let commit = self.add_commit(&Content { tree, parents, author, committer, message });
+        let content = Content { tree, parents, author, committer, message };
+        let commit = self.add_commit(&content, draft.signer.as_ref())?;
+        let before = self.tree_of(ours)?;
+        self.follow(&draft.into, Some(before), tree)?;
         let what = match is_squash {
             true => reflog::subject("commit", message),
             false => format!("merge {}: Merge made by gitport", draft.from).into_bytes(),

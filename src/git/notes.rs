@@ -133,8 +133,8 @@ impl Transaction<'_> {
         let message = written.message.as_ref().unwrap_or(&usual);
         let parents: Vec<Oid> = before.into_iter().collect();
         let Written { author, committer, .. } = written;
-        let commit =
-            self.add_commit(&Content { tree, parents: &parents, author, committer, message });
+        let content = Content { tree, parents: &parents, author, committer, message };
+        let commit = self.add_commit(&content, None)?;
         self.move_to(&reference, Some(commit))?;
         Ok(Some(commit))
     }

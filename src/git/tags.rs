@@ -4,11 +4,12 @@ use git2::Oid;
 use serde::Serialize;
 
 use super::{
-    Expect, Message, Person, RefQuery, Repository, Text, Transaction,
+    Expect, Message, Person, RefQuery, Repository, Signer, Text, Transaction,
     history::Person as Shown,
     pack::Kind,
     refs::{TAGS, Tag},
     repository::Sha,
+    signature::object,
 };
 use crate::{
     error::{Error, Result},
@@ -24,6 +25,7 @@ pub struct TagDraft {
     pub force: bool,
     /// Who the reflog speaks of, if there is one.
     pub who: Person,
+    pub signer: Option<Signer>,
 }
 
 pub enum TagChange {
@@ -103,7 +105,7 @@ impl Transaction<'_> {
         Ok(moved)
     }
 
-    /// The object with the message; a signature would be the end of its content.
+    /// The object with the message, signed if there is somebody to sign it.
     fn annotation(&mut self, draft: &TagDraft, target: Oid, message: &Message) -> Result<Oid> {
         let kind = self.kind_of(target)?.name();
         let name = draft.tag.name();
@@ -114,6 +116,10 @@ impl Transaction<'_> {
         }
         content.push(b'\n');
         content.extend_from_slice(&message.text);
+        let content = match &draft.signer {
+            Some(signer) => object::sign(object::Kind::Tag, &content, signer)?,
+            None => content,
+        };
         Ok(self.add(Kind::Tag, content))
     }
 }

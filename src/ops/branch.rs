@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Context, Lane, Operation, about,
-    change::{Durability, Who},
+    change::{Durability, Fence, Who},
     plain::Plain,
 };
 use crate::{
@@ -24,6 +24,7 @@ pub struct Branching {
     #[serde(default)]
     delete: bool,
     rename: Option<Plain>,
+    fence: Option<Fence>,
     #[serde(default)]
     durability: Durability,
 }
@@ -39,6 +40,7 @@ impl Operation for Branching {
 
     fn run(self, context: &Context) -> Result<Self::Reply> {
         let mut transaction = context.transaction();
+        Fence::check(self.fence.as_ref(), &mut transaction)?;
         let draft = BranchDraft {
             what: self.what()?,
             branch: match self.delete || self.rename.is_some() {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::{about, plain::Plain};
 use crate::{
     error::{Error, Result},
-    git::{Branch, LockName, Meaning, Message, Person, RawName, SignWith, Signer, Transaction, now},
+    git::{
+        Branch, LockName, Meaning, Message, Person, RawName, SignWith, Signer, Transaction, now,
+    },
 };
 
 /// When a request is answered.

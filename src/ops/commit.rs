@@ -12,8 +12,8 @@ use super::{
 use crate::{
     error::{Error, Result},
     git::{
-        Change, Committed, Draft, Expect, FileName, Files, Key, Mode, RawName, RepositoryPath, SignWith,
-        What,
+        Change, Committed, Draft, Expect, FileName, Files, Key, Mode, RawName, RepositoryPath,
+        SignWith, What,
     },
 };
 

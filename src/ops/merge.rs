@@ -4,12 +4,12 @@ use serde::Deserialize;
 
 use super::{
     Context, Lane, Operation, about,
-    change::{Durability, Who, branch, message},
+    change::{Durability, Fence, Who, branch, message, signer},
     plain::Plain,
 };
 use crate::{
     error::{Code, Error, Result},
-    git::{Expect, Favor, MergeDraft, Merged, RawName, RepositoryPath, Shown, Strategy},
+    git::{Expect, Favor, MergeDraft, Merged, RawName, RepositoryPath, Shown, SignWith, Strategy},
 };
 
 #[derive(Deserialize)]
@@ -27,6 +27,8 @@ pub struct Merge {
     #[serde(default)]
     unrelated: bool,
     encoding: Option<Plain>,
+    fence: Option<Fence>,
+    sign: Option<SignWith>,
     #[serde(default)]
     durability: Durability,
 }
@@ -41,7 +43,9 @@ impl Operation for Merge {
     }
 
     fn run(self, context: &Context) -> Result<Self::Reply> {
+        let signer = signer(self.sign.as_ref())?;
         let mut transaction = context.transaction();
+        Fence::check(self.fence.as_ref(), &mut transaction)?;
         let committer = Who::or_default(self.committer, "committer", &transaction)?;
         let author = match self.author {
             Some(author) => author.checked("author")?,
@@ -57,6 +61,7 @@ impl Operation for Merge {
             expect: self.expect.as_deref().map(Expect::new).transpose()?,
             favor: self.favor.as_deref().map(favor).transpose()?,
             unrelated: self.unrelated,
+            signer,
             shown: shown(self.encoding.as_deref())?,
         };
         let merged = transaction.merge(&draft).map_err(about("from"))?;

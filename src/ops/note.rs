@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Context, Lane, Operation, about,
-    change::{Content, Durability, Encoding, Who, message},
+    change::{Content, Durability, Encoding, Fence, Who, message},
     plain::Plain,
 };
 use crate::{
@@ -37,6 +37,7 @@ pub struct Note {
     author: Option<Who>,
     committer: Option<Who>,
     message: Option<RawName>,
+    fence: Option<Fence>,
     #[serde(default)]
     durability: Durability,
 }
@@ -78,6 +79,7 @@ impl Operation for Note {
         let notes = items.into_iter().map(|it| it.checked(encoding)).collect::<Result<_>>()?;
         let namespace = Namespace::new(&self.namespace)?;
         let mut transaction = context.transaction();
+        Fence::check(self.fence.as_ref(), &mut transaction)?;
         let who = (self.author, self.committer);
         let written = written(namespace, who, self.message, &transaction)?;
         let draft = NotesDraft { written, notes, append: self.append };

@@ -4,12 +4,12 @@ use serde::Deserialize;
 
 use super::{
     Context, Lane, Operation, about,
-    change::{Durability, Who, message},
+    change::{Durability, Fence, Who, message, signer},
     plain::Plain,
 };
 use crate::{
     error::{Error, Result},
-    git::{Expect, RawName, RepositoryPath, Tag, TagChange, TagDraft, TagMoved},
+    git::{Expect, RawName, RepositoryPath, SignWith, Tag, TagChange, TagDraft, TagMoved},
 };
 
 #[derive(Deserialize)]
@@ -25,6 +25,8 @@ pub struct Tagging {
     force: bool,
     #[serde(default)]
     delete: bool,
+    fence: Option<Fence>,
+    sign: Option<SignWith>,
     #[serde(default)]
     durability: Durability,
 }
@@ -43,6 +45,10 @@ impl Operation for Tagging {
             let message = "only a tag with a `message` has a `tagger`";
             return Err(Error::bad_request(message).with("field", "tagger"));
         }
+        if self.sign.is_some() && self.message.is_none() {
+            let message = "only a tag with a `message` can be signed";
+            return Err(Error::bad_request(message).with("field", "sign"));
+        }
         let what = match (self.delete, self.target, self.message) {
             (true, None, None) => TagChange::Delete,
             (true, _, _) => {
@@ -54,12 +60,15 @@ impl Operation for Tagging {
                 message: text.map(|it| message(it, None)).transpose()?,
             },
         };
+        let signer = signer(self.sign.as_ref())?;
         let mut transaction = context.transaction();
+        Fence::check(self.fence.as_ref(), &mut transaction)?;
         let draft = TagDraft {
             tag: Tag::new(&self.tag)?,
             what,
             expect: self.expect.as_deref().map(Expect::new).transpose()?,
             force: self.force,
+            signer,
             who: Who::or_default(self.tagger, "tagger", &transaction)?,
         };
         let moved = transaction.tag(&draft).map_err(about("target"))?;

@@ -203,6 +203,21 @@ defmodule GitPort do
   @spec status(t(), repository(), arguments()) :: result(map())
   def status(port, path, options \\ []), do: operation(port, "status", at(path), options)
 
+  @doc """
+  Whether a repository is whole, and who signed its commits. `:range`, `:allowed_signers`,
+  `:allowed_signers_file`, `:fsck`, `:limit`, `:after`.
+  """
+  @spec verify(t(), repository(), arguments()) :: result(map())
+  def verify(port, path, options \\ []), do: operation(port, "verify", at(path), options)
+
+  @doc "Housekeeping of a repository. `:full`, `:prune_after_ms`."
+  @spec maintain(t(), repository(), arguments()) :: result(map())
+  def maintain(port, path, options \\ []), do: operation(port, "maintain", at(path), options)
+
+  @doc "Housekeeping of all workspaces. `:full`, `:prune_after_ms`, `:purge_after_ms`."
+  @spec maintain_all(t(), arguments()) :: result(map())
+  def maintain_all(port, options \\ []), do: operation(port, "maintain", [], options)
+
   @doc "Makes an empty repository that is named by an id. `:branch`, `:description`."
   @spec workspace_create(t(), workspace(), arguments()) :: result(map())
   def workspace_create(port, id, options \\ []) do

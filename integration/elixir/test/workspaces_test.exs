@@ -23,6 +23,13 @@ defmodule GitPort.WorkspacesTest do
     assert {:error, %Error{code: :unsupported}} = GitPort.checkout(port, place, "HEAD")
   end
 
+  test "a repository is verified and maintained", %{port: port, remote: remote} do
+    assert {:ok, %{"ok" => true, "problems" => []}} = GitPort.verify(port, remote)
+    assert {:ok, %{"repacked" => true}} = GitPort.maintain(port, remote, full: true)
+    assert {:ok, _} = GitPort.workspace_create(port, 7)
+    assert {:ok, %{"workspaces" => 1, "failed" => []}} = GitPort.maintain_all(port)
+  end
+
   test "what is deleted can be restored", %{port: port} do
     assert {:ok, %{"branch" => "trunk"}} = GitPort.workspace_create(port, 7, branch: "trunk")
     assert {:error, %Error{code: :already_exists}} = GitPort.workspace_create(port, "7")

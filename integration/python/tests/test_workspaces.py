@@ -35,6 +35,13 @@ def test_a_workspace_stands_where_a_path_does(client: gitport.Client, repository
         client.head(path=Workspace(7))
 
 
+def test_a_repository_is_verified_and_maintained(client: gitport.Client, repository: Path) -> None:
+    assert client.verify(path=repository, range="main")["ok"]
+    assert client.maintain(path=repository, full=True)["repacked"]
+    client.workspace_create(workspace=7)
+    assert client.maintain()["workspaces"] == 1
+
+
 def test_what_is_deleted_can_be_restored(client: gitport.Client) -> None:
     client.workspace_create(workspace=7)
     with pytest.raises(gitport.AlreadyExists):

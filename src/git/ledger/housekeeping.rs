@@ -36,7 +36,7 @@ impl Ledger {
             if is_held || !matches!(held::read(&file), Ok(Loose::At(_))) {
                 continue;
             }
-            let Ok(held) = self.hold(name, site) else { continue };
+            let Ok(held) = self.hold(name, None, site) else { continue };
             let Some(id) = held.before.filter(|_| held.is_loose) else { continue };
             // One that leads nowhere stays where `verify` and people see it.
             if let Ok(peeled) = site.repository.peeled(id) {

@@ -224,7 +224,7 @@ impl PackFolder {
     pub fn is_younger(&self, name: &str, than: SystemTime) -> bool {
         let modified = fs::metadata(self.file(name, "pack")).and_then(|it| it.modified());
         modified.map_or(true, |it| than < it)
-    }    }
+    }
 
     /// The packs that somebody else marked to be kept.
     pub fn kept_by_others(&self) -> Vec<String> {

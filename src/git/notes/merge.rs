@@ -60,13 +60,16 @@ impl Transaction<'_> {
         let owner: Person = self.repository().owner();
         let text = format!("notes: Merged those of origin into {}\n", namespace.name());
         let message = Message { text: text.into_bytes(), encoding: None };
-        let commit = self.add_commit(&Content {
-            tree,
-            parents: &[ours, theirs],
-            author: &owner,
-            committer: &owner,
-            message: &message,
-        });
+        let commit = self.add_commit(
+            &Content {
+                tree,
+                parents: &[ours, theirs],
+                author: &owner,
+                committer: &owner,
+                message: &message,
+            },
+            None,
+        )?;
         self.move_to(&reference, Some(commit))
     }
 

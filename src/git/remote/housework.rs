@@ -150,7 +150,7 @@ fn progress(line: &str) -> Option<Progress> {
 }
 
 fn is_progress(line: &str) -> bool {
-    const STEPS: [&str; 9] = [
+    const STEPS: [&str; 10] = [
         "Checking ",
         "Collecting ",
         "Compressing ",
@@ -159,6 +159,7 @@ fn is_progress(line: &str) -> bool {
         "Expanding ",
         "Total ",
         "Traversing ",
+        "Verifying ",
         "Writing ",
     ];
     STEPS.iter().any(|it| line.starts_with(it))

@@ -13,8 +13,8 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    Chore, Done, Expect, Housework, Message, Namespaces, Order, Outcome, Push, Pushed, Reason, Remote, Swap,
-    Sync, Task, Transport, Update, hosts, leftovers::clear_up, url::not_allowed,
+    Chore, Done, Expect, Housework, Message, Namespaces, Order, Outcome, Push, Pushed, Reason,
+    Remote, Swap, Sync, Task, Transport, Update, hosts, leftovers::clear_up, url::not_allowed,
 };
 use crate::{
     error::{Code, Error, Result},

@@ -8,7 +8,7 @@ use crate::{
     git::{Expect, Namespace, NoteRemoval, RawName, Removed, RepositoryPath},
     ops::{
         Context, Lane, Operation, about,
-        change::{Durability, Reply, Who},
+        change::{Durability, Fence, Reply, Who},
         plain::Plain,
     },
 };
@@ -27,6 +27,7 @@ pub struct Remove {
     author: Option<Who>,
     committer: Option<Who>,
     message: Option<RawName>,
+    fence: Option<Fence>,
     #[serde(default)]
     durability: Durability,
 }
@@ -54,6 +55,7 @@ impl Operation for Remove {
         }
         let namespace = Namespace::new(&self.namespace)?;
         let mut transaction = context.transaction();
+        Fence::check(self.fence.as_ref(), &mut transaction)?;
         let who = (self.author, self.committer);
         let written = written(namespace, who, self.message, &transaction)?;
         let removal = NoteRemoval { written, targets, missing_ok: self.missing_ok };

@@ -7,7 +7,7 @@ use crate::{
     git::{Expect, RawName, RefName, RepositoryPath, Update, Updated},
     ops::{
         Context, Lane, Operation, about,
-        change::{self, Durability, Who, message},
+        change::{self, Durability, Fence, Who, message},
         plain::Plain,
     },
 };
@@ -22,6 +22,7 @@ pub struct RefUpdate {
     path: RepositoryPath,
     updates: Vec<One>,
     message: Option<RawName>,
+    fence: Option<Fence>,
     #[serde(default)]
     durability: Durability,
 }
@@ -60,6 +61,7 @@ impl Operation for RefUpdate {
             None => b"ref.update".to_vec(),
         };
         let mut transaction = context.transaction();
+        Fence::check(self.fence.as_ref(), &mut transaction)?;
         let who = Who::or_default(None, "committer", &transaction)?;
         let refs = transaction.update(updates, &who, &why).map_err(about("updates"))?;
         Ok(self.durability.promise(&mut transaction, Reply { refs }))

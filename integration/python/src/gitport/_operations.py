@@ -375,6 +375,52 @@ class Operations(ABC):
         )
         return cast(Status, page)
 
+    def verify(
+        self,
+        *,
+        path: Repository,
+        range: Text | None = None,
+        allowed_signers: str | None = None,
+        allowed_signers_file: Path | None = None,
+        fsck: bool | None = None,
+        limit: int | None = None,
+        after: Text | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Whether a repository is whole, and who signed the commits of a range."""
+        verified = self.call(
+            "verify",
+            path=path,
+            range=range,
+            allowed_signers=allowed_signers,
+            allowed_signers_file=allowed_signers_file,
+            fsck=fsck,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast("dict[str, Any]", verified)
+
+    def maintain(
+        self,
+        *,
+        path: Repository | None = None,
+        full: bool | None = None,
+        prune_after_ms: int | None = None,
+        purge_after_ms: int | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Housekeeping of a repository, or of all workspaces; tells what was done."""
+        upkept = self.call(
+            "maintain",
+            path=path,
+            full=full,
+            prune_after_ms=prune_after_ms,
+            purge_after_ms=purge_after_ms,
+            timeout=timeout,
+        )
+        return cast("dict[str, Any]", upkept)
+
     def workspace_create(
         self,
         *,
