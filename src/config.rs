@@ -55,6 +55,9 @@ pub enum Command {
     /// Do the network work of one request. The daemon starts this.
     #[command(hide = true)]
     Network,
+    /// Read the database of an import. The daemon starts this.
+    #[command(hide = true)]
+    Snapshots,
 }
 
 #[derive(Args, Clone)]

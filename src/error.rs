@@ -3,9 +3,13 @@
 //! [`Code`] is for programs: clients branch on it, so it is part of the protocol. The message is
 //! for people and may change at any time. Details are facts a program may want beside the code.
 
+mod carried;
+
 use std::{collections::BTreeMap, fmt, io};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+
+pub use self::carried::Carried;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -19,7 +19,6 @@ mod port;
 mod dispatch;
 mod ops;
 mod git;
-#[allow(dead_code, reason = "the operation that imports comes next")]
 mod snapshots;
 mod stats;
 mod watch;
@@ -57,6 +56,10 @@ fn main() -> ExitCode {
         },
         Some(Command::Network) => match port::guard_stdio() {
             Ok(stdio) => git::remote::run_child(stdio.input, stdio.output),
+            Err(_) => ExitCode::FAILURE,
+        },
+        Some(Command::Snapshots) => match port::guard_stdio() {
+            Ok(stdio) => snapshots::run_child(stdio.input, stdio.output),
             Err(_) => ExitCode::FAILURE,
         },
         Some(Command::Call { op, arguments: words }) => {

@@ -9,11 +9,11 @@ use crate::{
 
 /// Which modules may name which. Anything absent is forbidden.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("main", &["config", "dispatch", "git", "port", "shell"]),
+    ("main", &["config", "dispatch", "git", "port", "shell", "snapshots"]),
     ("config", &["git"]),
     ("shell", &["config", "git", "port"]),
     ("dispatch", &["config", "git", "memory", "ops", "port", "stats"]),
-    ("ops", &["config", "git", "port", "stats"]),
+    ("ops", &["config", "git", "port", "snapshots", "stats"]),
     ("port", &[]),
     ("git", &[]),
     ("snapshots", &[]),

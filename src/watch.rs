@@ -48,6 +48,7 @@ pub enum Stage {
     Checking,
     Packing,
     Writing,
+    Importing,
 }
 
 impl Watch {

@@ -28,6 +28,15 @@ impl From<git2::Error> for Error {
     }
 }
 
+/// What is wrong with a pack that somebody gave us.
+pub fn damaged_pack(error: &impl std::fmt::Display) -> Error {
+    let message = redact(&error.to_string());
+    match is_disk_full(&message) {
+        true => Error::disk_full(message),
+        false => Error::invalid(format!("the pack cannot be taken: {message}")),
+    }
+}
+
 fn code(error: &git2::Error) -> Code {
     let message = error.message();
     if is_disk_full(message) {

@@ -17,6 +17,7 @@ mod follow;
 mod hash;
 mod history;
 mod keys;
+mod import;
 mod ledger;
 mod lock;
 mod merge;
@@ -61,6 +62,7 @@ pub use self::{
     locks::{Lease, LockKey, LockName, LockPage, LockQuery, Queued, Wait, Wish, boottime_ms},
     maintain::{Upkeep, Upkept},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
+    import::{Bundle, Destination, Import, Imported, Mapping, Snapshot, check_name, trailer},
     name::{FileName, RawName, RepositoryPath, Text},
     notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},
     references::{Pattern, RefPage, RefQuery},

@@ -27,6 +27,28 @@ pub const TRACKING: &str = "refs/remotes/origin/";
 
 /// Refs that every worktree has for itself.
 const OF_A_WORKTREE: [&str; 3] = ["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
+/// What imports have done, each by its name.
+const IMPORTS: &str = "refs/gitvan/imports/";
+/// Below it and the name of an import: states without children beside the branch.
+const IMPORTED: &str = "refs/imported/";
+
+/// Where an import keeps what it has done. Its name is one that is no folder and needs no care.
+pub fn import(name: &str) -> Result<String> {
+    let reference = format!("{IMPORTS}{name}");
+    let is_plain = name.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it));
+    match is_plain && name.len() <= 100 && git2::Reference::is_valid_name(&reference) {
+        true => Ok(reference),
+        false => {
+            let message = format!("`{name}` cannot be the name of an import");
+            Err(Error::bad_request(message).with("field", "name"))
+        }
+    }
+}
+
+/// The ref of a state; `part` is made of letters, digits, `-`, `_` and `%`.
+pub fn imported(name: &str, part: &str) -> String {
+    format!("{IMPORTED}{name}/{part}")
+}
 
 /// A branch, by the name people use.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -177,6 +177,17 @@ impl Store {
         work(&mut ledger, &mut site)
     }
 
+    /// Has the journal empty and few packs, whatever is due.
+    pub fn settle(&self, path: &RepositoryPath, watch: &Watch) -> Result<()> {
+        let repository = self.open(path, Instant::now())?;
+        let ledger = self.ledger(repository.common_folder());
+        let mut ledger = ledger.lock().expect("nobody panics with the lock");
+        let _site = ledger.enter(&repository, watch)?;
+        ledger.checkpoint()?;
+        ledger.retire();
+        Ok(())
+    }
+
     /// Leaves plain Git repositories, each with all that was answered for on disk.
     pub fn leave(&self) {
         let ledgers =

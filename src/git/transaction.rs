@@ -32,6 +32,9 @@ use crate::{
 /// So many refs have locks that are files of their own; what is more shares one.
 const OWN_LOCKS_MAX: usize = 16;
 
+/// Files of more bytes are not looked at for differences.
+const DIFFERENCE_BYTES_MAX: usize = 1024 * 1024;
+
 pub struct Transaction<'a> {
     site: Site<'a>,
     ledger: &'a mut Ledger,
@@ -234,10 +237,19 @@ impl<'a> Transaction<'a> {
         id
     }
 
+    /// Adds a file whose id is known, and perhaps that of the file it was made out of.
+    pub fn add_file(&mut self, id: Oid, content: Vec<u8>, before: Option<Oid>) {
+        let before = before.and_then(|it| Some((it, self.fresh.get(&it)?.1.as_slice())));
+        let is_text = |it: &[u8]| it.len() <= DIFFERENCE_BYTES_MAX;
+        let before = before.filter(|(_, it)| is_text(it) && is_text(&content));
+        self.image.add_like(id, Kind::Blob, &content, before);
+        self.fresh.insert(id, (Kind::Blob, Arc::new(content)));
+    }
+
     /// Adds a tree that was made out of another one.
     pub(super) fn add_tree(&mut self, content: Vec<u8>, before: Option<(Oid, &[u8])>) -> Oid {
         let id = object_id(Kind::Tree, &content);
-        self.image.add_tree(id, &content, before);
+        self.image.add_like(id, Kind::Tree, &content, before);
         let content = Arc::new(content);
         self.fresh.insert(id, (Kind::Tree, content.clone()));
         let bytes = content.len();

@@ -100,6 +100,8 @@ pub const OPERATIONS: &[Entry] = &[
     // Are about workspaces as such.
     Entry::of::<workspace::create::Create>().on_a_workspace(),
     Entry::of::<workspace::delete::Delete>().on_a_workspace(),
+    Entry::of::<workspace::import::Importing>().on_a_workspace(),
+    Entry::of::<workspace::imported::Listing>().on_a_workspace(),
     Entry::of::<workspace::info::Info>().on_a_workspace(),
     Entry::of::<workspace::list::List>(),
     Entry::of::<workspace::restore::Restore>().on_a_workspace(),

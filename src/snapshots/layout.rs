@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -31,7 +31,7 @@ pub const FILES: Table =
 const OWNER: &str = "project_id";
 
 /// The names that a request gives.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layout {
     pub project: Option<String>,
     pub tables: BTreeMap<String, String>,
@@ -258,7 +258,7 @@ pub fn check_files_query(parameters: usize) -> Result<()> {
 }
 
 /// An id on the wire.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Id {
     Number(i64),

@@ -4,7 +4,7 @@
 //! server's certificate is looked at for `sslmode=require`, `verify-ca` and `verify-full`, which
 //! here are one; otherwise TLS keeps out only those who merely listen.
 
-use std::{error::Error as _, io::ErrorKind, time::Duration};
+use std::{error::Error as _, io::ErrorKind, path::PathBuf, time::Duration};
 
 use bytes::BytesMut;
 use openssl::{
@@ -13,7 +13,7 @@ use openssl::{
 };
 use postgres::{
     Client, Config, Row, Statement,
-    config::SslMode,
+    config::{Host, SslMode},
     error::SqlState,
     fallible_iterator::FallibleIterator,
     types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked},
@@ -47,6 +47,16 @@ pub fn open(url: &Secret, layout: &Layout) -> Result<Box<dyn Source>> {
     let files = tables.client.prepare(&plan.files).map_err(failure)?;
     check_files_query(files.params().len())?;
     Ok(Box::new(Postgres { client: tables.client, plan, files }))
+}
+
+/// The files that a connection string names: sockets, and whom to trust.
+pub fn places(url: &Secret) -> Result<Vec<PathBuf>> {
+    let Address { config, authority, .. } = Address::new(url.expose())?;
+    let sockets = config.get_hosts().iter().filter_map(|it| match it {
+        Host::Unix(path) => Some(path.clone()),
+        Host::Tcp(_) => None,
+    });
+    Ok(sockets.chain(authority.map(PathBuf::from)).collect())
 }
 
 struct Postgres {

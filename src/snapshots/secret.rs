@@ -1,10 +1,10 @@
-//! A connection string, which nothing shows.
+//! A connection string, which nothing shows. It goes to the child that uses it, through a pipe.
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 

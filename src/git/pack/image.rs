@@ -1,7 +1,7 @@
 //! Packs being made: few objects, written at once, by the one who made them.
 //!
-//! Objects are deflated each for itself, lightly or not at all; only a tree may be stored as what
-//! is different from its predecessor, which its maker knows. Looking for more is housekeeping.
+//! Objects are deflated each for itself, lightly or not at all; where its maker knows the
+//! predecessor of one, it may be stored as what is different from it. Looking for more is housekeeping.
 //! Format: gitformat-pack(5).
 
 use std::{cell::RefCell, collections::HashMap};
@@ -97,31 +97,26 @@ impl Image {
 
     /// Adds an object, unless it is there.
     pub fn add(&mut self, id: Oid, kind: Kind, content: &[u8]) {
-        let level = match kind {
-            // Mostly ids, which nothing makes smaller.
-            Kind::Tree => 0,
-            _ => 1,
-        };
         self.place(id, None, |entries| {
             push_head(entries, type_of(kind), content.len());
-            deflate(entries, content, level);
+            deflate(entries, content, level_of(kind));
         });
     }
 
-    /// Adds a tree that was made out of another one.
-    pub fn add_tree(&mut self, id: Oid, content: &[u8], before: Option<(Oid, &[u8])>) {
+    /// Adds an object that was made out of another one of its kind.
+    pub fn add_like(&mut self, id: Oid, kind: Kind, content: &[u8], before: Option<(Oid, &[u8])>) {
         let base = before.and_then(|(id, content)| Some((self.base(id)?, content)));
-        let Some((base, before)) = base else { return self.add(id, Kind::Tree, content) };
+        let Some((base, before)) = base else { return self.add(id, kind, content) };
         let delta = difference(before, content);
         if content.len() <= delta.len() {
-            return self.add(id, Kind::Tree, content);
+            return self.add(id, kind, content);
         }
         let base_at = self.objects[base as usize].at;
         self.place(id, Some(base), |entries| {
             let back = entries.len() - base_at as usize;
             push_head(entries, OFFSET_DELTA, delta.len());
             push_back(entries, back);
-            deflate(entries, &delta, 0);
+            deflate(entries, &delta, level_of(kind));
         });
     }
 
@@ -220,6 +215,14 @@ impl Image {
 }
 
 const OFFSET_DELTA: u8 = 6;
+
+fn level_of(kind: Kind) -> usize {
+    match kind {
+        // Mostly ids, which nothing makes smaller.
+        Kind::Tree => 0,
+        _ => 1,
+    }
+}
 
 fn type_of(kind: Kind) -> u8 {
     match kind {

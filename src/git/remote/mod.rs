@@ -40,11 +40,7 @@ pub(super) use self::{
     housework::{Chore, Done},
     leftovers::HALF_WRITTEN,
 };
-use crate::{
-    error::{Code, Detail, Error},
-    git::Root,
-    watch::Progress,
-};
+use crate::{error::Carried, git::Root, watch::Progress};
 
 /// A remote and the way in.
 #[derive(Serialize, Deserialize)]
@@ -144,7 +140,7 @@ enum Message {
     Progress(Progress),
     /// It wants to begin what must not be interrupted, and waits for a byte.
     Ready,
-    Done(Result<Outcome, Failure>),
+    Done(Result<Outcome, Carried>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,49 +150,4 @@ pub(crate) enum Outcome {
     Pushed(Vec<Pushed>),
     /// Nothing where git is not there.
     Done(Option<Done>),
-}
-
-/// An error on its way between two processes of this program.
-#[derive(Serialize, Deserialize)]
-struct Failure {
-    code: String,
-    message: String,
-    details: Vec<(String, Detail)>,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        let details = error.details().iter();
-        Failure {
-            code: error.code.as_str().to_owned(),
-            details: details.map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-            message: error.message,
-        }
-    }
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Error {
-        const NAMES: &[&str] = &[
-            "actual",
-            "age_ms",
-            "bytes",
-            "expected",
-            "feature",
-            "field",
-            "limit",
-            "path",
-            "retry_after_ms",
-            "rule",
-            "timeout_ms",
-        ];
-        let code = Code::ALL.iter().find(|it| it.as_str() == failure.code);
-        let mut error = Error::new(*code.unwrap_or(&Code::Internal), failure.message);
-        for (name, value) in failure.details {
-            if let Some(name) = NAMES.iter().find(|it| **it == name) {
-                error = error.with(name, value);
-            }
-        }
-        error
-    }
 }

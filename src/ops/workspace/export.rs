@@ -59,7 +59,7 @@ impl Operation for Exporting {
         let export = self.export()?;
         let output = match &self.to {
             Some(to) => {
-                self.expect_free(to, context)?;
+                expect_outside(to, context)?;
                 Output::file(to, self.overwrite)?
             }
             None => Output::memory(self.content_bytes_max(context)),
@@ -91,22 +91,23 @@ impl Exporting {
         Ok(Export { format: self.format, prefix, paths })
     }
 
-    fn expect_free(&self, to: &RepositoryPath, context: &Context) -> Result<()> {
-        context.store.root().confine(to)?;
-        match context.store.workspaces() {
-            Some(workspaces) if workspaces.has(to) => {
-                let message = "the data directory is for workspaces alone";
-                Err(Error::denied(message).with("rule", "data"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn content_bytes_max(&self, context: &Context) -> u64 {
         let left = u64::from(context.settings.reply_bytes_max).saturating_sub(ENVELOPE_BYTES);
         match self.encoding {
             Encoding::Base64 => left / 4 * 3,
             Encoding::Binary | Encoding::Utf8 => left,
         }
+    }
+}
+
+/// Fails where a file that a request names would be in the data directory, or outside of the root.
+pub fn expect_outside(to: &RepositoryPath, context: &Context) -> Result<()> {
+    context.store.root().confine(to)?;
+    match context.store.workspaces() {
+        Some(workspaces) if workspaces.has(to) => {
+            let message = "the data directory is for workspaces alone";
+            Err(Error::denied(message).with("rule", "data"))
+        }
+        _ => Ok(()),
     }
 }

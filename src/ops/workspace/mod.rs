@@ -3,6 +3,10 @@
 pub mod create;
 pub mod delete;
 pub mod export;
+pub mod import;
+pub mod imported;
 pub mod info;
 pub mod list;
 pub mod restore;
+
+mod source;
