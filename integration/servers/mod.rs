@@ -6,6 +6,7 @@ pub mod http;
 pub mod http_head;
 pub mod inetd;
 pub mod origin;
+pub mod postgres;
 pub mod proxy;
 pub mod relay;
 pub mod ssh;
