@@ -2117,6 +2117,21 @@ def workspace_export(v: Topic) -> None:
     missing(v, op, good, "path", "format")
 
 
+def workspace_import(v: Topic) -> None:
+    op, good = "workspace.import", {"from": {"sqlite": "/srv/old.db"}}
+    no_workspaces(v, op, good)
+    missing(v, op, {"workspace": "a", **good}, "workspace")
+    path = ask(op, id=1, workspace="a", path=REPOSITORY, **good)
+    v.err("there is no path", path, "bad_request", field="path", nearest="workspace")
+    # Without a data directory nothing else is looked at.
+    for source in ({}, {"sqlite": 1}, {"bundle": "relative"}):
+        v.err(f"no data directory, whatever `from` is: {shows(source)}", ask(op, id=1, workspace="a", **{"from": source}), "unsupported")
+
+
+def workspace_imported(v: Topic) -> None:
+    a_workspace(v, "workspace.imported")
+
+
 TOPICS: dict[str, tuple[str, Callable[[Topic], None]]] = {
     "envelope": ("What every request and reply has, whatever its operation.", envelope),
     "frames": ("What is no request, and what is no frame.", frames),
@@ -2144,6 +2159,8 @@ for operation in (
     workspace_export,
     verify,
     maintain,
+    workspace_import,
+    workspace_imported,
 ):
     wire = operation.__name__.replace("_", ".")
     TOPICS[wire] = (f"The operation `{wire}`.", operation)

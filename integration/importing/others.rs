@@ -70,7 +70,8 @@ fn a_bundle_brings_all_its_branches_and_tags() {
     let bundle = place.path("it.bundle");
     repository.git(&["bundle", "create", "-q", text(&bundle), "--all", "HEAD"]);
     let mut daemon = place.daemon();
-    let request = import("one", &json!({"bundle": bundle}));
+    // Two branches are where `HEAD` is.
+    let request = with(import("one", &json!({"bundle": bundle})), "branch", "trunk");
     let report = daemon.ok(request.clone());
     assert_eq!((&report["branches"], &report["tags"]), (&json!(2), &json!(1)));
     assert_eq!((&report["head"], &report["created"]), (&json!(first), &json!(true)));

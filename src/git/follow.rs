@@ -1,8 +1,8 @@
-//! A worktree that follows its branch: files and index become what the branch's new commit says,
+//! A worktree that follows its branch: files and index become what its new commit says,
 //! if they were what its old one said.
 //!
-//! Nothing of a person's is written over. What is found to be in the way is named before anything is
-//! done, while nobody else can change the index.
+//! Nothing of a person's is written over. What is found to be in the way is named before anything
+//! is done, while nobody else can change the index.
 
 use std::{
     collections::BTreeMap,

@@ -2,6 +2,7 @@
 //!
 //! A request sees what those before it in the group did. One that fails leaves nothing behind.
 
+mod node;
 mod present;
 
 use std::{
@@ -12,7 +13,8 @@ use std::{
 use foldhash::fast::RandomState;
 use git2::Oid;
 
-use self::present::target_of;
+pub use self::node::Node;
+use self::{node::Change, present::target_of};
 use super::{
     Person, Repository,
     edit::{self, Entry},
@@ -31,9 +33,6 @@ use crate::{
 
 /// So many refs have locks that are files of their own; what is more shares one.
 const OWN_LOCKS_MAX: usize = 16;
-
-/// Files of more bytes are not looked at for differences.
-const DIFFERENCE_BYTES_MAX: usize = 1024 * 1024;
 
 pub struct Transaction<'a> {
     site: Site<'a>,
@@ -232,18 +231,15 @@ impl<'a> Transaction<'a> {
     /// be cleared away at any time.
     pub fn add(&mut self, kind: Kind, content: Vec<u8>) -> Oid {
         let id = object_id(kind, &content);
-        self.image.add(id, kind, &content);
-        self.fresh.insert(id, (kind, Arc::new(content)));
+        self.add_like(id, kind, content, None);
         id
     }
 
-    /// Adds a file whose id is known, and perhaps that of the file it was made out of.
-    pub fn add_file(&mut self, id: Oid, content: Vec<u8>, before: Option<Oid>) {
+    /// The same of one whose id is known, and perhaps that of the one it was made out of.
+    pub fn add_like(&mut self, id: Oid, kind: Kind, content: Vec<u8>, before: Option<Oid>) {
         let before = before.and_then(|it| Some((it, self.fresh.get(&it)?.1.as_slice())));
-        let is_text = |it: &[u8]| it.len() <= DIFFERENCE_BYTES_MAX;
-        let before = before.filter(|(_, it)| is_text(it) && is_text(&content));
-        self.image.add_like(id, Kind::Blob, &content, before);
-        self.fresh.insert(id, (Kind::Blob, Arc::new(content)));
+        self.image.add_like(id, kind, &content, before);
+        self.fresh.insert(id, (kind, Arc::new(content)));
     }
 
     /// Adds a tree that was made out of another one.
@@ -252,8 +248,7 @@ impl<'a> Transaction<'a> {
         self.image.add_like(id, Kind::Tree, &content, before);
         let content = Arc::new(content);
         self.fresh.insert(id, (Kind::Tree, content.clone()));
-        let bytes = content.len();
-        self.ledger.trees.insert(id, content, bytes);
+        self.ledger.trees.insert(id, content.clone(), content.len());
         id
     }
 
@@ -363,45 +358,6 @@ impl<'a> Transaction<'a> {
         let Transaction { image, moves, lines, held, is_one, is_durable, .. } = self;
         let step = Step { image, moves, lines, held, is_one, is_durable, follows };
         self.ledger.carry_out(step, &mut self.site)
-    }
-}
-
-/// What shall become of the names in a folder.
-#[derive(Default)]
-pub struct Node(BTreeMap<Vec<u8>, Change>);
-
-enum Change {
-    /// It shall be this, or gone.
-    Entry(Option<Entry>),
-    /// It shall be a folder, also where it was a file.
-    Below { node: Node, replaces_file: bool },
-}
-
-impl Node {
-    /// Says what a path shall be; false where that is said already, of it or of one above or
-    /// below it.
-    pub fn set(&mut self, path: &[u8], entry: Option<Entry>) -> bool {
-        let (first, rest) = match memchr::memchr(b'/', path) {
-            Some(at) => (&path[..at], Some(&path[at + 1..])),
-            None => (path, None),
-        };
-        let below = |replaces_file| {
-            let mut node = Node::default();
-            rest.map(|it| node.set(it, entry));
-            Change::Below { node, replaces_file }
-        };
-        match (self.0.get_mut(first), rest) {
-            (None, None) => drop(self.0.insert(first.to_vec(), Change::Entry(entry))),
-            (None, Some(_)) => drop(self.0.insert(first.to_vec(), below(false))),
-            // What was a file may become a folder.
-            (Some(it @ Change::Entry(None)), Some(_)) => *it = below(true),
-            (Some(Change::Below { replaces_file, .. }), None) if entry.is_none() => {
-                *replaces_file = true;
-            }
-            (Some(Change::Below { node, .. }), Some(rest)) => return node.set(rest, entry),
-            _ => return false,
-        }
-        true
     }
 }
 

@@ -168,6 +168,7 @@ mod tests {
             "--reply-bytes-max=2000",
             "--grace-ms=0",
             "--network-timeout-ms=9",
+            "--maintain-every-ms=8",
             "--transports=https,file",
             "--git=none",
             "--root=-odd, = folder",

@@ -3,10 +3,9 @@
 //! A project has states, and a state has all of its files. States come with parents before their
 //! children; files come one at a time, so that memory is bounded by the largest of them. What is
 //! wrong with a database is said with the state, path or line it is about; only whether a path
-//! may be written is for somebody else to judge. A program of strangers' data is not let near the
-//! daemon: a child reads it, which is killed when nobody waits any more. Nothing is written, not even beside a file that
-//! is read, and what is read is one moment of the database: it is a conflict where a file changes
-//! meanwhile.
+//! may be written is for somebody else to judge. A child does the reading, which is killed when
+//! nobody waits any more. Nothing is written, not even beside a file that is read, and what is
+//! read is one moment of the database: it is a conflict where a file changes meanwhile.
 
 mod cells;
 mod child;

@@ -247,6 +247,23 @@ defmodule GitPort do
   end
 
   @doc """
+  Makes a history of `from`: `%{sqlite: path}`, `%{postgres: url}`, `%{lines: path}`,
+  `%{folder: path}` or `%{bundle: path}`. Asked again it goes on where it was.
+
+  Also `:branch`, `:name`, `:author`, `:committer`, `:message`, `:mapping`.
+  """
+  @spec workspace_import(t(), workspace(), map(), arguments()) :: result(map())
+  def workspace_import(port, id, from, options \\ []) do
+    operation(port, "workspace.import", [workspace: id, from: from], options)
+  end
+
+  @doc "Which commit each state of an import became. `:name`, `:limit`, `:after`."
+  @spec workspace_imported(t(), workspace(), arguments()) :: result(map())
+  def workspace_imported(port, id, options \\ []) do
+    operation(port, "workspace.imported", [workspace: id], options)
+  end
+
+  @doc """
   A revision as one file of `format`: `"bundle"`, `"tar.gz"` or `"zip"`.
 
   It is written to the file `:to`, or comes as it is in `content`. Also `:rev`, `:overwrite`,

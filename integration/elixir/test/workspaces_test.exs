@@ -51,4 +51,22 @@ defmodule GitPort.WorkspacesTest do
     git(folder, ["clone", "-q", file, "clone"])
     assert git(Path.join(folder, "clone"), ["rev-parse", "HEAD"]) == sha
   end
+
+  test "states become commits", %{port: port, tmp_dir: folder} do
+    file = Path.join(folder, "it.jsonl")
+
+    File.write!(file, """
+    {"state": 1, "files": [{"path": "a", "content": "1"}]}
+    {"state": 2, "files": [{"path": "a", "content": "2"}]}
+    """)
+
+    assert {:ok, %{"states" => 2, "commits" => 2, "head" => head}} =
+             GitPort.workspace_import(port, "old", %{lines: file})
+
+    assert {:ok, %{"commits" => 0, "head" => ^head}} =
+             GitPort.workspace_import(port, "old", %{lines: file})
+
+    assert {:ok, %{"states" => [%{"state" => "2", "commit" => ^head}], "next" => nil}} =
+             GitPort.workspace_imported(port, "old", after: "1")
+  end
 end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,19 @@ def test_an_export_is_bytes_or_a_file(
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(file), str(clone))
     assert git(clone, "rev-parse", "HEAD").strip() == exported["sha"]
+
+
+def test_states_become_commits(client: gitport.Client, tmp_path: Path) -> None:
+    file = tmp_path / "it.jsonl"
+    lines = [{"state": it, "files": [{"path": "a", "content": str(it)}]} for it in range(3)]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    report = client.workspace_import(workspace="one", source={"lines": str(file)})
+    assert (report["states"], report["commits"], report["created"]) == (3, 3, True)
+    assert client.read(path=Workspace("one"), file="a", rev="main") == b"2"
+    page = client.workspace_imported(workspace="one", limit=2)
+    assert ([it["state"] for it in page["states"]], page["next"]) == (["0", "1"], "1")
+    page = client.workspace_imported(workspace="one", after="1")
+    assert page["states"] == [{"state": "2", "commit": report["head"]}]
 
 
 def test_the_same_awaited(program: str, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ impl Step {
         }
         let pending = self.unfinished();
         for Blob { id, content, before } in self.blobs.drain(..) {
-            transaction.add_file(id, content, before);
+            transaction.add_like(id, Kind::Blob, content, before);
         }
         let mut made = Made { at: mapping.at, states: Vec::new(), sums: mapping.sums() };
         let (here, tips) = (HashMap::new(), Vec::new());
@@ -159,13 +159,16 @@ impl Commits<'_> {
             }
         };
         let tree = tree.unwrap_or_else(|| transaction.empty_tree());
-        let commit = transaction.add_commit(&Content {
-            tree,
-            parents: parent.as_slice(),
-            author: &snapshot.author,
-            committer: &snapshot.committer,
-            message: &snapshot.message,
-        });
+        let commit = transaction.add_commit(
+            &Content {
+                tree,
+                parents: parent.as_slice(),
+                author: &snapshot.author,
+                committer: &snapshot.committer,
+                message: &snapshot.message,
+            },
+            None,
+        )?;
         self.tips.retain(|it| Some(*it) != parent);
         self.tips.push(commit);
         Ok(commit)
@@ -213,13 +216,16 @@ impl Commits<'_> {
         let text = format!("import: {} states\n", self.mapping.len() + made.states.len());
         let tree = tree.unwrap_or_else(|| transaction.empty_tree());
         let parents: Vec<Oid> = self.mapping.at.iter().chain(&self.tips).copied().collect();
-        Ok(transaction.add_commit(&Content {
-            tree,
-            parents: &parents,
-            author: &person,
-            committer: &person,
-            message: &Message { text: text.into_bytes(), encoding: None },
-        }))
+        transaction.add_commit(
+            &Content {
+                tree,
+                parents: &parents,
+                author: &person,
+                committer: &person,
+                message: &Message { text: text.into_bytes(), encoding: None },
+            },
+            None,
+        )
     }
 }
 

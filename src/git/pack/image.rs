@@ -19,6 +19,8 @@ use super::{HASH_BYTES, Kind, NAMES_AT};
 const HEAD_BYTES: usize = 12;
 /// Trees of a pack are so many differences away from a whole one at most.
 const DEPTH_MAX: u8 = 48;
+/// What is longer is not looked at for differences.
+const DIFFERENCE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What one instruction of a delta can copy or insert.
 const COPY_BYTES_MAX: usize = 0xffff;
 const INSERT_BYTES_MAX: usize = 0x7f;
@@ -106,6 +108,8 @@ impl Image {
     /// Adds an object that was made out of another one of its kind.
     pub fn add_like(&mut self, id: Oid, kind: Kind, content: &[u8], before: Option<(Oid, &[u8])>) {
         let base = before.and_then(|(id, content)| Some((self.base(id)?, content)));
+        let is_short = |it: &[u8]| it.len() <= DIFFERENCE_BYTES_MAX;
+        let base = base.filter(|it| is_short(it.1) && is_short(content));
         let Some((base, before)) = base else { return self.add(id, kind, content) };
         let delta = difference(before, content);
         if content.len() <= delta.len() {

@@ -326,12 +326,10 @@ fn transfer(
         refusal.accepted();
     }
     let mut options = fetch_options(remote, &refusal, watch);
-    match depth {
-        None => (),
-        Some(0) => drop(options.depth(DEPTH_ALL)),
-        Some(depth) => drop(options.depth(i32::try_from(depth).unwrap_or(DEPTH_ALL))),
+    if let Some(depth) = depth {
+        let limit = i32::try_from(depth).ok().filter(|it| 0 < *it);
+        options.depth(limit.unwrap_or(DEPTH_ALL));
     }
-    // On the connection that is there.
     let fetched = connection.remote().fetch(&[branch.refspec()], Some(&mut options), None);
     fetched.map_err(explain)?;
     repository.tip(branch)

@@ -24,6 +24,8 @@ from .types import (
     Head,
     Hello,
     Id,
+    ImportedStates,
+    ImportReport,
     Lease,
     Locks,
     Log,
@@ -439,6 +441,57 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(Created, created)
+
+    async def workspace_import(
+        self,
+        *,
+        workspace: Id,
+        source: Mapping[str, Any],
+        branch: Text | None = None,
+        name: str | None = None,
+        author: Mapping[str, str] | None = None,
+        committer: Mapping[str, str] | None = None,
+        message: str | None = None,
+        mapping: Path | None = None,
+        timeout: float | None = None,
+    ) -> ImportReport:
+        """Makes a history of a database of snapshots, a folder or a bundle (`from` on the wire).
+
+        Asked again it goes on where it was.
+        """
+        report = await self.call(
+            "workspace.import",
+            **cast("dict[str, Any]", {"from": source}),
+            workspace=workspace,
+            branch=branch,
+            name=name,
+            author=author,
+            committer=committer,
+            message=message,
+            mapping=mapping,
+            timeout=timeout,
+        )
+        return cast(ImportReport, report)
+
+    async def workspace_imported(
+        self,
+        *,
+        workspace: Id,
+        name: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> ImportedStates:
+        """Which commit each state of an import became; `next` is what `after` is for."""
+        page = await self.call(
+            "workspace.imported",
+            workspace=workspace,
+            name=name,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(ImportedStates, page)
 
     async def workspace_list(
         self,

@@ -23,6 +23,8 @@ from .types import (
     Head,
     Hello,
     Id,
+    ImportedStates,
+    ImportReport,
     Lease,
     Locks,
     Log,
@@ -438,6 +440,57 @@ class Operations(ABC):
             timeout=timeout,
         )
         return cast(Created, created)
+
+    def workspace_import(
+        self,
+        *,
+        workspace: Id,
+        source: Mapping[str, Any],
+        branch: Text | None = None,
+        name: str | None = None,
+        author: Mapping[str, str] | None = None,
+        committer: Mapping[str, str] | None = None,
+        message: str | None = None,
+        mapping: Path | None = None,
+        timeout: float | None = None,
+    ) -> ImportReport:
+        """Makes a history of a database of snapshots, a folder or a bundle (`from` on the wire).
+
+        Asked again it goes on where it was.
+        """
+        report = self.call(
+            "workspace.import",
+            **cast("dict[str, Any]", {"from": source}),
+            workspace=workspace,
+            branch=branch,
+            name=name,
+            author=author,
+            committer=committer,
+            message=message,
+            mapping=mapping,
+            timeout=timeout,
+        )
+        return cast(ImportReport, report)
+
+    def workspace_imported(
+        self,
+        *,
+        workspace: Id,
+        name: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> ImportedStates:
+        """Which commit each state of an import became; `next` is what `after` is for."""
+        page = self.call(
+            "workspace.imported",
+            workspace=workspace,
+            name=name,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(ImportedStates, page)
 
     def workspace_list(
         self,

@@ -318,6 +318,40 @@ class WorkspaceInfo(TypedDict):
     deleted_ms: int | None
 
 
+class _ImportReport(TypedDict):
+    workspace: str
+    path: Text
+    #: Whether the workspace was not there before.
+    created: bool
+    head: str | None
+    bytes_before: int
+    bytes_after: int
+    took_ms: int
+
+
+class ImportReport(_ImportReport, total=False):
+    #: Of a database or a folder.
+    states: int
+    #: Those of the states that this request made.
+    commits: int
+    files: int
+    reading_ms: int
+    #: Of a bundle.
+    branches: int
+    tags: int
+
+
+class ImportedState(TypedDict):
+    state: str
+    commit: str
+
+
+class ImportedStates(TypedDict):
+    workspace: str
+    states: list[ImportedState]
+    next: str | None
+
+
 class _Exported(TypedDict):
     bytes: int
     sha: str

@@ -48,9 +48,9 @@ proptest! {
         prop_assert_eq!(String::from_utf8(content.clone()).unwrap(), file);
         let packed = read(&content);
         for (name, (to, _)) in &wanted {
-            prop_assert_eq!(packed.find(name), Some(*to));
+            prop_assert_eq!(packed.find(name.as_bytes()), Some(*to));
         }
-        prop_assert_eq!(packed.find("refs/heads/none"), None);
+        prop_assert_eq!(packed.find(b"refs/heads/none"), None);
     }
 }
 
@@ -58,8 +58,8 @@ proptest! {
 fn a_file_that_another_program_did_not_sort_is_understood() {
     let content = format!("{} refs/heads/z\n^{}\n{} refs/heads/a\n", id(1), id(2), id(3));
     let packed = read(content.as_bytes());
-    assert_eq!(packed.find("refs/heads/a"), Some(id(3)));
-    assert_eq!(packed.find("refs/heads/z"), Some(id(1)));
+    assert_eq!(packed.find(b"refs/heads/a"), Some(id(3)));
+    assert_eq!(packed.find(b"refs/heads/z"), Some(id(1)));
     let with = packed.with([("refs/heads/b", Some((id(4), None)))]);
     let names: Vec<String> = read(&with).below("refs/heads").collect();
     assert_eq!(names, ["refs/heads/a", "refs/heads/b", "refs/heads/z"]);

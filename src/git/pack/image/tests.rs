@@ -24,7 +24,12 @@ fn filled(blobs: &[Vec<u8>], edits: &[(u8, u8)]) -> Image {
             content.extend_from_slice(ids[*blob].as_bytes());
         }
         let id = object_id(Kind::Tree, &content);
-        image.add_tree(id, &content, before.as_ref().map(|(id, it)| (*id, it.as_slice())));
+        image.add_like(
+            id,
+            Kind::Tree,
+            &content,
+            before.as_ref().map(|(id, it)| (*id, it.as_slice())),
+        );
         before = Some((id, content));
     }
     image
@@ -91,7 +96,7 @@ fn a_chain_of_differences_grows_without_end_where_packs_are_merged() {
         image.add(id, Kind::Tree, &content);
         for state in first + 1..=first + 40 {
             let ((before, old), (id, content)) = (tree(state - 1), tree(state));
-            image.add_tree(id, &content, Some((before, &old)));
+            image.add_like(id, Kind::Tree, &content, Some((before, &old)));
         }
         merged.absorb(&image);
     }
@@ -109,6 +114,6 @@ fn what_is_taken_back_is_as_if_it_had_never_been() {
     image.go_back(mark);
     assert_eq!(image.pack(), before);
     image.add(id, Kind::Blob, b"three");
-    assert!(image.contains(id));
+    assert!(image.has(id));
     is_accepted(&image);
 }
