@@ -16,6 +16,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,8 @@ FOLDER = f"{TOP}/folder"
 EMPTY = f"{TOP}/empty"
 LOCKS = f"{TOP}/locks.git"
 REQUEST_BYTES = 16 << 20
+DAY = 86_400_000
+SCRATCH = tempfile.TemporaryDirectory()
 
 
 class Raw(NamedTuple):
@@ -1178,31 +1181,69 @@ def push(v: Topic) -> None:
 
     main_to = partial(dict, {"from": "main"})
     is_new = [main_to(to="new", expect=None)]
-    v.ok("a branch that must not exist yet", here(refs=is_new), moved("refs/heads/new", None, main, "created"))
+    v.ok(
+        "a branch that must not exist yet",
+        here(refs=is_new),
+        moved("refs/heads/new", None, main, "created"),
+    )
     v.err("and now exists", here(id=1, refs=is_new), "conflict", has="expected actual reason refs")
     same = [main_to(to="refs/heads/new")]
-    v.ok("a branch that is there already", here(id=1, refs=same), moved("refs/heads/new", main, main, "up_to_date"))
+    v.ok(
+        "a branch that is there already",
+        here(id=1, refs=same),
+        moved("refs/heads/new", main, main, "up_to_date"),
+    )
     back = [{"from": "main~1", "to": "new"}]
     v.err("what does not follow", here(id=1, refs=back), "conflict", has="reason refs")
     back = [{**back[0], "force": True, "expect": main}]
-    v.ok("by force, if it is as expected", here(refs=back), moved("refs/heads/new", main, parent, "forced"))
-    v.err("if it is not as expected", here(id=1, refs=back), "conflict", has="expected actual reason refs")
-    v.ok("forward", here(refs=[main_to(to="new")]), moved("refs/heads/new", parent, main, "updated"))
+    v.ok(
+        "by force, if it is as expected",
+        here(refs=back),
+        moved("refs/heads/new", main, parent, "forced"),
+    )
+    v.err(
+        "if it is not as expected",
+        here(id=1, refs=back),
+        "conflict",
+        has="expected actual reason refs",
+    )
+    v.ok(
+        "forward", here(refs=[main_to(to="new")]), moved("refs/heads/new", parent, main, "updated")
+    )
     two = [main_to(to="new", expect=side), main_to(to="newer")]
-    v.err("two, of which one cannot move", here(refs=two), "conflict", has="expected actual reason refs")
+    v.err(
+        "two, of which one cannot move",
+        here(refs=two),
+        "conflict",
+        has="expected actual reason refs",
+    )
     each = [
-        {"ref": "refs/heads/new", "from": main, "to": main, "status": "rejected", "reason": "expected"},
+        {
+            "ref": "refs/heads/new",
+            "from": main,
+            "to": main,
+            "status": "rejected",
+            "reason": "expected",
+        },
         {"ref": "refs/heads/newer", "from": None, "to": main, "status": "created"},
     ]
     v.ok("two, each by itself", here(id=1, refs=two, atomic=False), {"refs": each})
     for name in ("new", "newer"):
         gone = [{"from": None, "to": name}]
-        v.ok(f"{name} is deleted", here(refs=gone), moved(f"refs/heads/{name}", main, None, "deleted"))
+        v.ok(
+            f"{name} is deleted",
+            here(refs=gone),
+            moved(f"refs/heads/{name}", main, None, "deleted"),
+        )
         v.err(f"{name} is not there any more", here(refs=gone), "not_found", has="reason refs")
     v.err("a rev without a name for it there", here(refs=[{"from": "main~1"}]), "not_found")
     v.err("a rev that is not there", here(refs=[{"from": "none", "to": "new"}]), "not_found")
     v.err("two places to push to", here(remote="origin", refs=same), "bad_request", field="url")
-    v.err("a remote that is not there", ask("push", path=REPOSITORY, remote="none", refs=same), "not_found")
+    v.err(
+        "a remote that is not there",
+        ask("push", path=REPOSITORY, remote="none", refs=same),
+        "not_found",
+    )
     for url in ("ext::sh -c true", "ftp://example.org/x"):
         v.err(f"the transport of {url}", here(id=1, url=url, refs=same), "denied", has="rule")
     good = {"path": REPOSITORY, "url": taking, "refs": same}
@@ -1232,7 +1273,13 @@ def push(v: Topic) -> None:
         v.err(about, here(id=1, refs=[mistake]), "bad_request", field="refs[0]")
     v.err("one ref twice", here(id=1, refs=[*same, *same]), "bad_request", field="refs[1]")
     unknown = here(id=1, refs=[main_to(forse=True)])
-    v.err("an argument of a ref that nobody knows", unknown, "bad_request", field="refs[0].forse", nearest="force")
+    v.err(
+        "an argument of a ref that nobody knows",
+        unknown,
+        "bad_request",
+        field="refs[0].forse",
+        nearest="force",
+    )
 
 
 def log(v: Topic) -> None:
@@ -1440,6 +1487,259 @@ def object_id(kind: str, content: str) -> str:
     return hashlib.sha1(f"{kind} {len(data)}\0".encode() + data).hexdigest()
 
 
+def commit(v: Topic) -> None:
+    at = f"{TOP}/commit.git"
+    who = {"author": MAKER, "committer": MAKER}
+    here = partial(ask, "commit", path=at, message="said\n", **who)
+    main = id_of("main")
+    one = {"file": "one.txt", "content": b"one\n"}
+    first = committed(main, {"one.txt": ("100644", b"one\n")})
+    v.ok("a new file", here(changes=[one]), first)
+    v.err("the same once more", here(id=1, changes=[one]), "conflict", has="expected actual")
+    second = committed(first["commit"], {})
+    v.ok("a commit that changes nothing", here(changes=[], empty=True), second)
+    script = {"file": "a/run", "content": "cnVuCg==", "mode": "100755"}
+    several = [script, {"file": "run.sh", "delete": True}, {"file": "one.txt", "rename": "two.txt"}]
+    several += [{"file": "link", "mode": "120000", "content": b"a/run"}]
+    third = committed(
+        second["commit"],
+        {
+            "a/run": ("100755", b"run\n"),
+            "run.sh": None,
+            "one.txt": None,
+            "two.txt": ("100644", b"one\n"),
+            "link": ("120000", b"a/run"),
+        },
+    )
+    v.ok("several changes of all kinds", here(id=1, changes=several), third)
+    alone = {"file": "a/run", "mode": "100644"}
+    fourth = committed(third["commit"], {"a/run": ("100644", b"run\n")})
+    v.ok("a mode alone", here(changes=[alone], expect=third["commit"]), fourth)
+    text = {"file": "text.txt", "content": "grüße\n"}
+    v.err(
+        "a branch is elsewhere",
+        here(id=1, changes=[text], expect=main),
+        "conflict",
+        has="expected actual",
+    )
+    v.err(
+        "a branch is there",
+        here(id=1, changes=[text], expect=ZEROS),
+        "conflict",
+        has="expected actual",
+    )
+    fifth = committed(fourth["commit"], {"text.txt": ("100644", "grüße\n".encode())})
+    v.ok("text", here(changes=[text], encoding="utf8"), fifth)
+    root = committed(None, {"one.txt": ("100644", b"one\n")})
+    v.ok("a branch that begins", here(branch="new", changes=[one], expect=ZEROS), root)
+    soon = committed(root["commit"], {"two.txt": ("100644", b"two\n")})
+    two = {"file": "two.txt", "content": b"two\n"}
+    relaxed = here(branch="new", changes=[two], durability="relaxed")
+    v.ok("relaxed", relaxed, soon | {"durability": "relaxed"})
+    staged = {
+        "config.yaml": ("100644", b"changed\n"),
+        "new.txt": ("100644", b"new\n"),
+        "side.txt": None,
+    }
+    everything = here(path=f"{TOP}/stage", all=True)
+    v.ok("all of a worktree", everything, committed(main, staged))
+    v.ok(
+        "which is then clean",
+        ask("status", path=f"{TOP}/stage"),
+        {"branch": "main", "head": committed(main, staged)["commit"], "entries": [], "next": None},
+    )
+    v.err("all of it again", everything | {"id": 1}, "conflict", has="expected actual")
+    v.err("all of a bare repository", here(id=1, all=True), "unsupported")
+    with_key(v, here, one)
+    fenced(
+        v,
+        at,
+        here(branch="fenced", changes=[one]),
+        committed(None, {"one.txt": ("100644", b"one\n")}),
+    )
+    signing(v, here(branch="signed", changes=[one]))
+    wrong_changes(v, here)
+    no_repository(v, "commit", {"message": "said", "changes": [one]})
+    good = {"path": at, "message": "said", "changes": [one]}
+    v.err(
+        "a message that is no UTF-8",
+        ask("commit", id=1, **good | {"message": b"\xff"}),
+        "bad_request",
+        field="message",
+    )
+    v.err("neither changes nor all", here(id=1), "bad_request", field="changes")
+    v.err("changes and all", here(id=1, changes=[one], all=True), "bad_request", field="changes")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "branch": [1, "a..b"],
+        "message": [1],
+        "message_encoding": ["", "a b"],
+    }
+    wrong |= {
+        "changes": [1, {}, [1]],
+        "all": [1],
+        "encoding": ["hex"],
+        "expect": [1, "main"],
+        "empty": ["yes"],
+    }
+    wrong |= {
+        "author": ["Ada", {"name": "Ada"}],
+        "committer": [{"name": "a\n", "email": ""}],
+        "durability": ["fast"],
+    }
+    wrong_types(v, "commit", good, wrong | {"key": [1, "", 201 * "a"]})
+    missing(v, "commit", good, "path", "message")
+
+
+def committed(parent: str | None, changes: dict[str, tuple[str, bytes] | None]) -> dict[str, str]:
+    """What stock git makes of the same; it keeps its objects to be built upon."""
+    person = {"NAME": "Ada Lovelace", "EMAIL": "ada@example.org", "DATE": "1700000000 +0100"}
+    alone = os.environ | {
+        f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in person.items()
+    }
+    alone |= {
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_DIR": f"{SCRATCH.name}/git",
+    }
+    alone["GIT_INDEX_FILE"] = f"{SCRATCH.name}/index"
+
+    def run(*arguments: str, content: bytes = b"") -> str:
+        done = subprocess.run(
+            ["git", *arguments], check=True, input=content, capture_output=True, env=alone
+        )
+        return done.stdout.decode().strip()
+
+    if not Path(alone["GIT_DIR"]).exists():
+        run("clone", "-q", "--bare", "--template=", BARE, alone["GIT_DIR"])
+    run("read-tree", parent or "--empty")
+    lines = []
+    for file, entry in changes.items():
+        mode, blob = "0", ZEROS
+        if entry is not None:
+            mode, content = entry
+            blob = run("hash-object", "-w", "--stdin", content=content)
+        lines.append(f"{mode} {blob}\t{file}\n")
+    run("update-index", "--index-info", content="".join(lines).encode())
+    tree = run("write-tree")
+    parents = ["-p", parent] if parent else []
+    return {"commit": run("commit-tree", *parents, tree, content=b"said\n"), "tree": tree}
+
+
+def with_key(v: Topic, here: Callable[..., dict[str, Any]], change: dict[str, Any]) -> None:
+    made = committed(None, {"one.txt": ("100644", b"one\n")})
+    keyed = here(branch="keyed", changes=[change], expect=ZEROS, key="order 7")
+    v.ok("a commit with a key", keyed, made)
+    v.ok("the same request is answered again", keyed | {"id": 1, "timeout_ms": 60_000}, made)
+    spelled = keyed | {"changes": [change | {"content": "b25lCg=="}]}
+    v.ok("however its content is encoded", spelled, made)
+    v.ok("and relaxed", keyed | {"durability": "relaxed"}, made | {"durability": "relaxed"})
+    other = keyed | {"id": 1, "message": "other"}
+    v.err("another request with that key", other, "conflict", has="expected actual")
+    refused = here(id=1, branch="keyed", changes=[change], key="order 8")
+    v.err("a request that is refused", refused, "conflict", has="expected actual")
+    after = committed(made["commit"], {"two.txt": ("100644", b"two\n")})
+    two = {"file": "two.txt", "content": b"two\n"}
+    v.ok("leaves its key free", here(branch="keyed", changes=[two], key="order 8"), after)
+
+
+def wrong_changes(v: Topic, here: Callable[..., dict[str, Any]]) -> None:
+    text = {"file": "new.txt", "content": b"new\n"}
+    for about, change in {
+        "a change without anything": {"file": "new.txt"},
+        "content and delete": text | {"delete": True},
+        "content and rename": text | {"rename": "other.txt"},
+        "a deletion with a mode": {"file": "link", "delete": True, "mode": "100644"},
+        "a mode there is not": text | {"mode": "100600"},
+        "content that is no base64": text | {"content": "new!"},
+        "a folder": {"file": "deploy", "content": b""},
+        "below a file": {"file": "README.md/new", "content": b""},
+        "a change of an unknown kind": text | {"copy": "other.txt"},
+    }.items():
+        v.err(about, here(id=1, changes=[change]), "bad_request")
+    v.err("one file twice", here(id=1, changes=[text, text]), "bad_request", field="changes")
+    for about, change in {
+        "deleting what is not there": {"file": "none", "delete": True},
+        "renaming what is not there": {"file": "none", "rename": "other"},
+        "the mode of what is not there": {"file": "none", "mode": "100755"},
+    }.items():
+        v.err(about, here(id=1, changes=[change]), "not_found")
+    taken = {"file": "config.yaml", "rename": "README.md"}
+    v.err("a name that is not free", here(id=1, changes=[taken]), "already_exists")
+    for name in ("../a", "/a", "", ".git/config", "a/.GIT/b", "a//b", "a/./b"):
+        v.err(f"the name {shows(name)}", here(id=1, changes=[text | {"file": name}]), "denied")
+
+
+def fenced(v: Topic, path: str, request: dict[str, Any], value: Any | None = None) -> None:
+    """A change that is done only while a lock is held; without a `value` its keys do not matter."""
+    name = f"fence/{request['op']}"
+    held = {"lock": name, "token": 1}
+    none = request | {"id": 1, "fence": {"lock": "none", "token": 1}}
+    v.err("a fence of a lock that nobody holds", none, "conflict", has="expected actual")
+    lease = {"name": name, "token": 1, "owner": "ada", "shared": False, "expires_in_ms": DAY}
+    v.ok("a lock for the fence", ask("lock", path=path, name=name, owner="ada", ttl_ms=DAY), lease)
+    other = request | {"id": 1, "fence": held | {"token": 2}}
+    v.err("a fence with another token", other, "conflict", has="expected actual")
+    if value is None:
+        v.talk("a fence that holds", [request | {"fence": held}], [[("code", "ok")]])
+    else:
+        v.ok("a fence that holds", request | {"fence": held}, value)
+    v.ok(
+        "the lock is let go",
+        ask("unlock", path=path, name=name, token=1),
+        {"name": name, "token": 1, "owner": "ada"},
+    )
+    v.err(
+        "a fence that does not hold any more",
+        request | {"id": 1, "fence": held},
+        "conflict",
+        has="expected actual",
+    )
+    rest = {key: value for key, value in request.items() if key != "op"}
+    wrong = [
+        1,
+        "fence",
+        {},
+        {"lock": "fence"},
+        {"token": 1},
+        held | {"token": "1"},
+        held | {"lock": ""},
+        held | {"owner": "ada"},
+    ]
+    wrong_types(v, request["op"], rest, {"fence": wrong})
+
+
+def signing(v: Topic, request: dict[str, Any]) -> None:
+    """What cannot sign; that what can is accepted by git is for suites, which make keys."""
+    no_key = {"key": "no key\n"}
+    v.err("a text that is no key", request | {"id": 1, "sign": no_key}, "unauthorized")
+    file = {"key_file": f"{REPOSITORY}/README.md"}
+    v.err("a file that is no key", request | {"id": 1, "sign": file}, "unauthorized")
+    v.err(
+        "a file that is not there", request | {"id": 1, "sign": {"key_file": NOWHERE}}, "not_found"
+    )
+    agent = {"agent": True, "socket": NOWHERE}
+    v.err("an agent that is not there", request | {"id": 1, "sign": agent}, "unavailable")
+    rest = {key: value for key, value in request.items() if key != "op"}
+    wrong = [
+        1,
+        "key",
+        [],
+        {},
+        {"key": 1},
+        {"key_file": "relative"},
+        {"agent": False},
+        no_key | file,
+        no_key | {"socket": NOWHERE},
+    ]
+    wrong += [
+        agent | {"passphrase": "a"},
+        agent | {"public_key": "no key"},
+        no_key | {"user": "git"},
+    ]
+    wrong_types(v, request["op"], rest, {"sign": wrong})
+
+
 def branch(v: Topic) -> None:
     here = partial(ask, "branch", path=f"{TOP}/branch.git")
     main, side, first = id_of("main"), id_of("side"), id_of("main~4")
@@ -1491,6 +1791,12 @@ def branch(v: Topic) -> None:
         here(id=1, branch="x", delete=True, rename="y"),
         "bad_request",
         field="delete",
+    )
+    fenced(
+        v,
+        f"{TOP}/branch.git",
+        here(branch="fenced"),
+        {"branch": "fenced", "commit": main, "was": None},
     )
     no_repository(v, "branch", {"branch": "x"})
     wrong: dict[str, list[Any]] = {
@@ -1573,6 +1879,14 @@ def tag(v: Topic) -> None:
     )
     for name in ("", "a..b", "-a", "HEAD", "a.lock"):
         v.err(f"the name {shows(name)}", here(id=1, tag=name), "bad_request", field="tag")
+    v.err(
+        "signed without a message",
+        here(id=1, tag="x", sign={"key": ""}),
+        "bad_request",
+        field="sign",
+    )
+    fenced(v, f"{TOP}/tag.git", here(tag="fenced"), {"tag": "fenced", "target": main, "was": None})
+    signing(v, here(tag="signed", message="signed\n", tagger=MAKER))
     no_repository(v, "tag", {"tag": "x"})
     wrong: dict[str, list[Any]] = {
         "tag": [1, "a\0"],
@@ -1696,6 +2010,13 @@ def ref_update(v: Topic) -> None:
         "conflict",
         has="expected actual",
     )
+    held = here({"ref": "refs/odd/fenced", "to": main})
+    fenced(
+        v,
+        f"{TOP}/update.git",
+        held,
+        {"refs": [{"ref": "refs/odd/fenced", "sha": main, "was": None}]},
+    )
     no_repository(v, "ref.update", {"updates": [{"ref": one}]})
     good = {"path": f"{TOP}/update.git", "updates": [{"ref": one, "expect": side, "to": side}]}
     wrong_types(
@@ -1743,6 +2064,8 @@ def merge(v: Topic) -> None:
     v.err("into nothing", here(id=1, into="none", **{"from": "side"}), "not_found")
     v.err("from nothing", here(id=1, **{"from": "none"}), "not_found")
     v.err("from a file", here(id=1, **{"from": "main:config.yaml"}), "bad_request", field="from")
+    fenced(v, f"{TOP}/merge.git", here(**{"from": "side"}))
+    signing(v, here(**{"from": "side"}))
     no_repository(v, "merge", {"from": "main"})
     good = {"path": f"{TOP}/merge.git", "from": "side"}
     wrong: dict[str, list[Any]] = {
@@ -1760,6 +2083,8 @@ def merge(v: Topic) -> None:
     }
     wrong_types(v, "merge", good, wrong)
     missing(v, "merge", good, "path", "from")
+
+
 NOTED = f"{TOP}/noted.git"
 
 
@@ -1780,10 +2105,13 @@ def note(v: Topic) -> None:
     v.err("a note that is not as expected", wrong, "conflict", has="expected actual")
     v.err("an object that is not there", here(id=1, target=40 * "1"), "not_found")
     v.err("nothing to note", ask("note", id=1, path=NOTED), "bad_request", field="notes")
-    v.err("answers of keys are not for clients", here(namespace="gitvan/keys"), "denied", has="rule")
+    v.err(
+        "answers of keys are not for clients", here(namespace="gitvan/keys"), "denied", has="rule"
+    )
     for namespace in ("../x", "a..b", "", "x.lock", "refs/heads/main"):
         about = f"`{namespace}` is no namespace"
         v.err(about, here(id=1, namespace=namespace), "bad_request", field="namespace")
+    fenced(v, NOTED, here(namespace="fenced"))
     rest = {"target": "main", "content": ""}
     no_repository(v, "note", rest)
     good = {"path": NOTED, **rest}
@@ -1793,7 +2121,11 @@ def note(v: Topic) -> None:
 
 def note_remove(v: Topic) -> None:
     here = partial(ask, "note.remove", path=NOTED, target="main", namespace="removed")
-    v.has("a note", ask("note", path=NOTED, target="main", namespace="removed", content=b"x"), "commit")
+    v.has(
+        "a note",
+        ask("note", path=NOTED, target="main", namespace="removed", content=b"x"),
+        "commit",
+    )
     v.err("one that is not as expected", here(expect=40 * "1"), "conflict", has="expected actual")
     v.has("which is removed", here(id=1), "commit removed")
     v.err("a second time", here(id=1), "not_found")
@@ -1801,6 +2133,7 @@ def note_remove(v: Topic) -> None:
     none = {"commit": None, "removed": 0}
     v.ok("a namespace that never was", here(namespace="never", missing_ok=True), none)
     v.err("nothing to remove", ask("note.remove", path=NOTED), "bad_request", field="targets")
+    fenced(v, NOTED, here(namespace="never", missing_ok=True), none)
     no_repository(v, "note.remove", {"target": "main"})
     good = {"path": NOTED, "target": "main"}
     wrong_types(v, "note.remove", good, {"targets": ["main"], "missing_ok": [1]})
@@ -1820,7 +2153,11 @@ def notes(v: Topic) -> None:
     first = places[0] | {"content": targets[0]}
     page = here(limit=1, contents=True, encoding="utf8")
     v.ok("with their contents", page, {"notes": [first], "next": targets[0]})
-    v.ok("one, by a full name", here(target=targets[0], encoding="utf8", namespace="refs/notes/listed"), first)
+    v.ok(
+        "one, by a full name",
+        here(target=targets[0], encoding="utf8", namespace="refs/notes/listed"),
+        first,
+    )
     v.err("a target without a note", here(id=1, target="main~1"), "not_found")
     v.err("no whole id to go on after", here(id=1, after="main"), "bad_request", field="after")
     for limit in (0, 10_001):
@@ -1828,7 +2165,6 @@ def notes(v: Topic) -> None:
     no_repository(v, "notes", {})
     wrong_types(v, "notes", {"path": NOTED}, {"contents": [1], "namespace": [1, ".."]})
     missing(v, "notes", {"path": NOTED}, "path")
-DAY = 86_400_000
 
 
 def lock(v: Topic) -> None:
@@ -1837,8 +2173,16 @@ def lock(v: Topic) -> None:
     v.ok("a lock is taken", here(name="lock/1", owner="ada"), {"name": "lock/1", **lease})
     held = "holder token expires_in_ms retry_after_ms"
     v.err("one that is held", here(id=1, name="lock/1", owner="bob"), "locked", has=held)
-    v.err("also by whoever holds it", here(name="lock/1", owner="ada"), "locked", holder="ada", has=held)
-    v.err("after waiting for it", here(name="lock/1", owner="bob", wait_ms=10), "locked", holder="ada")
+    v.err(
+        "also by whoever holds it",
+        here(name="lock/1", owner="ada"),
+        "locked",
+        holder="ada",
+        has=held,
+    )
+    v.err(
+        "after waiting for it", here(name="lock/1", owner="bob", wait_ms=10), "locked", holder="ada"
+    )
     shared = {"name": "lock/2", "owner": "ada", "shared": True}
     for token in (1, 2):
         told = {**shared, "token": token, "expires_in_ms": DAY}
@@ -1847,11 +2191,24 @@ def lock(v: Topic) -> None:
     relaxed = here(name="lock/3", owner="ada", durability="relaxed", reason="a reason", wait_ms=DAY)
     v.ok("a promise that is less", relaxed, {"name": "lock/3", **lease, "durability": "relaxed"})
     for name in ("a.lock", "..", "größe ☃", "@{", 200 * "/"):
-        v.ok(f"a lock may be called {shows(name)}", here(name=name, owner="ada"), {"name": name, **lease})
+        v.ok(
+            f"a lock may be called {shows(name)}",
+            here(name=name, owner="ada"),
+            {"name": name, **lease},
+        )
     no_repository(v, "lock", {"name": "a", "owner": "ada"})
     good = {"path": LOCKS, "name": "lock/4", "owner": "ada"}
-    wrong: dict[str, list[Any]] = {"path": [1], "name": [1, "", 201 * "a", "a\0b"], "owner": [1, "", 201 * "a"]}
-    wrong |= {"shared": [1], "reason": [1, 1001 * "a"], "ttl_ms": [0, -1, DAY + 1, "1"], "wait_ms": [-1, DAY + 1]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "name": [1, "", 201 * "a", "a\0b"],
+        "owner": [1, "", 201 * "a"],
+    }
+    wrong |= {
+        "shared": [1],
+        "reason": [1, 1001 * "a"],
+        "ttl_ms": [0, -1, DAY + 1, "1"],
+        "wait_ms": [-1, DAY + 1],
+    }
     wrong |= {"durability": ["never"], "token": [1]}
     wrong_types(v, "lock", good, wrong)
     missing(v, "lock", good, "path", "name", "owner")
@@ -1864,10 +2221,20 @@ def renew(v: Topic) -> None:
     here = partial(ask, "renew", path=LOCKS, name="renew", ttl_ms=DAY)
     v.ok("and held for longer", here(id=1, token=1), {**lease, "expires_in_ms": DAY})
     v.err("another token", here(token=2), "conflict", has="expected actual")
-    v.err("a lock that nobody ever held", here(name="renew/none", token=1), "conflict", has="expected actual")
+    v.err(
+        "a lock that nobody ever held",
+        here(name="renew/none", token=1),
+        "conflict",
+        has="expected actual",
+    )
     no_repository(v, "renew", {"name": "a", "token": 1, "ttl_ms": 1})
     good = {"path": LOCKS, "name": "renew", "token": 1, "ttl_ms": DAY}
-    wrong: dict[str, list[Any]] = {"path": [1], "name": [1, ""], "token": ["1", -1, 1.5], "ttl_ms": [0, DAY + 1]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "name": [1, ""],
+        "token": ["1", -1, 1.5],
+        "ttl_ms": [0, DAY + 1],
+    }
     wrong_types(v, "renew", good, wrong | {"durability": ["never"], "owner": ["ada"]})
     missing(v, "renew", good, "path", "name", "token", "ttl_ms")
 
@@ -1885,7 +2252,12 @@ def unlock(v: Topic) -> None:
     v.err("the old one is good for nothing", here(token=1), "conflict", has="expected actual")
     no_repository(v, "unlock", {"name": "a", "token": 1})
     good = {"path": LOCKS, "name": "unlock", "token": 1}
-    wrong: dict[str, list[Any]] = {"path": [1], "name": [1, ""], "token": ["1", -1, 1.5], "durability": ["never"]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "name": [1, ""],
+        "token": ["1", -1, 1.5],
+        "durability": ["never"],
+    }
     wrong_types(v, "unlock", good, wrong)
     missing(v, "unlock", good, "path", "name", "token")
 
@@ -1901,7 +2273,12 @@ def locks(v: Topic) -> None:
     v.has("those that are held", here(id=1), "locks next")
     v.ok("after the last one", here(after="locks/2"), none)
     no_repository(v, "locks", {})
-    wrong: dict[str, list[Any]] = {"path": [1], "prefix": [1], "limit": [0, 10_001, "1"], "after": [1]}
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "prefix": [1],
+        "limit": [0, 10_001, "1"],
+        "after": [1],
+    }
     wrong_types(v, "locks", {"path": LOCKS}, wrong)
     missing(v, "locks", {"path": LOCKS}, "path")
 
@@ -2032,7 +2409,11 @@ def shutdown(v: Topic) -> None:
 
 def no_workspaces(v: Topic, op: str, rest: dict[str, Any]) -> None:
     """What a daemon without a data directory says."""
-    v.err("a workspace without a data directory", ask(op, id=1, workspace="team/project", **rest), "unsupported")
+    v.err(
+        "a workspace without a data directory",
+        ask(op, id=1, workspace="team/project", **rest),
+        "unsupported",
+    )
     v.err("a number is an id", ask(op, id=1, workspace=42, **rest), "unsupported")
     v.err("an id as bin", ask(op, id=1, workspace=b"7f3a", **rest), "unsupported")
     ids = [1.5, True, [1], "", 201 * "a", "a\0", "a\n", 76 * "A", b"\xff"]
@@ -2057,7 +2438,12 @@ def workspace_create(v: Topic) -> None:
 
 def workspace_list(v: Topic) -> None:
     v.err("no data directory", ask("workspace.list", id=1), "unsupported")
-    wrong_types(v, "workspace.list", {}, {"limit": ["1", -1, 1.5, 0, 10_001], "after": [1, "a\0"], "deleted": [1]})
+    wrong_types(
+        v,
+        "workspace.list",
+        {},
+        {"limit": ["1", -1, 1.5, 0, 10_001], "after": [1, "a\0"], "deleted": [1]},
+    )
 
 
 def verify(v: Topic) -> None:
@@ -2066,16 +2452,25 @@ def verify(v: Topic) -> None:
     v.has("a repository", ask(op, path=REPOSITORY), keys)
     v.has("who signed", ask(op, id=1, path=REPOSITORY, range="main", fsck=False, limit=1), keys)
     both = {"allowed_signers": "", "allowed_signers_file": "/none"}
-    v.err("two lists", ask(op, id=1, path=REPOSITORY, **both), "bad_request", field="allowed_signers")
+    v.err(
+        "two lists", ask(op, id=1, path=REPOSITORY, **both), "bad_request", field="allowed_signers"
+    )
     v.err("a limit of 0", ask(op, id=1, path=REPOSITORY, limit=0), "bad_request", field="limit")
-    v.err("a range of nothing", ask(op, id=1, path=REPOSITORY, fsck=False, range="none"), "not_found")
+    v.err(
+        "a range of nothing", ask(op, id=1, path=REPOSITORY, fsck=False, range="none"), "not_found"
+    )
     v.err("no repository", ask(op, id=1, path=EMPTY), "not_found")
 
 
 def maintain(v: Topic) -> None:
     op = "maintain"
     message = {"purge_after_ms": 1}
-    v.err("purging one repository", ask(op, id=1, path=BARE, **message), "bad_request", field="purge_after_ms")
+    v.err(
+        "purging one repository",
+        ask(op, id=1, path=BARE, **message),
+        "bad_request",
+        field="purge_after_ms",
+    )
     v.err("all workspaces without a data directory", ask(op), "unsupported")
     v.err("no repository", ask(op, id=1, path=EMPTY), "not_found")
 
@@ -2096,23 +2491,61 @@ def workspace_export(v: Topic) -> None:
     op = "workspace.export"
     good = {"path": REPOSITORY, "format": "tar.gz"}
     v.has("an archive", ask(op, **good), "content bytes sha format")
-    v.has("a bundle of a branch", ask(op, id=1, path=BARE, rev="side", format="bundle"), "content bytes sha format")
-    v.has("a folder as zip", ask(op, id=1, **good | {"format": "zip", "paths": ["deploy"]}), "content bytes sha format")
-    v.err("a zip of a name that is no UTF-8", ask(op, id=1, **good | {"format": "zip"}), "unsupported")
-    v.err("a path that is not there", ask(op, id=1, paths=["none"], **good), "not_found", field="paths")
+    v.has(
+        "a bundle of a branch",
+        ask(op, id=1, path=BARE, rev="side", format="bundle"),
+        "content bytes sha format",
+    )
+    v.has(
+        "a folder as zip",
+        ask(op, id=1, **good | {"format": "zip", "paths": ["deploy"]}),
+        "content bytes sha format",
+    )
+    v.err(
+        "a zip of a name that is no UTF-8", ask(op, id=1, **good | {"format": "zip"}), "unsupported"
+    )
+    v.err(
+        "a path that is not there",
+        ask(op, id=1, paths=["none"], **good),
+        "not_found",
+        field="paths",
+    )
     for field, value in {"prefix": "a", "paths": ["a"]}.items():
         request = ask(op, id=1, **good | {"format": "bundle", field: value})
         v.err(f"a bundle has no `{field}`", request, "bad_request", field=field)
     v.err("a rev that names nothing", ask(op, id=1, rev="none", **good), "not_found")
-    v.err("a rev that names no commit", ask(op, id=1, rev="main^{tree}", **good), "bad_request", field="rev")
+    v.err(
+        "a rev that names no commit",
+        ask(op, id=1, rev="main^{tree}", **good),
+        "bad_request",
+        field="rev",
+    )
     v.err("an unborn HEAD", ask(op, id=1, **good | {"path": EMPTY}), "not_found")
-    v.err("a folder is no place for a file", ask(op, id=1, to=FOLDER, **good), "bad_request", field="to")
+    v.err(
+        "a folder is no place for a file",
+        ask(op, id=1, to=FOLDER, **good),
+        "bad_request",
+        field="to",
+    )
     v.err("a file that is there", ask(op, id=1, to=f"{FOLDER}/one.yaml", **good), "already_exists")
     v.err("a prefix that leads out", ask(op, id=1, prefix="../a", **good), "denied")
-    v.err("an object that is damaged", ask(op, id=1, **good | {"path": f"{TOP}/corrupt"}), "corrupt")
-    v.err("a path and a workspace", ask(op, id=1, workspace="a", **good), "bad_request", field="workspace")
+    v.err(
+        "an object that is damaged", ask(op, id=1, **good | {"path": f"{TOP}/corrupt"}), "corrupt"
+    )
+    v.err(
+        "a path and a workspace",
+        ask(op, id=1, workspace="a", **good),
+        "bad_request",
+        field="workspace",
+    )
     no_workspaces(v, op, {"format": "tar.gz"})
-    wrong = {"format": [1, "rar", ""], "to": [1, "a"], "overwrite": [1], "paths": ["a"], "encoding": ["hex"]}
+    wrong = {
+        "format": [1, "rar", ""],
+        "to": [1, "a"],
+        "overwrite": [1],
+        "paths": ["a"],
+        "encoding": ["hex"],
+    }
     wrong_types(v, op, {k: good[k] for k in good}, wrong)
     missing(v, op, good, "path", "format")
 
@@ -2125,7 +2558,11 @@ def workspace_import(v: Topic) -> None:
     v.err("there is no path", path, "bad_request", field="path", nearest="workspace")
     # Without a data directory nothing else is looked at.
     for source in ({}, {"sqlite": 1}, {"bundle": "relative"}):
-        v.err(f"no data directory, whatever `from` is: {shows(source)}", ask(op, id=1, workspace="a", **{"from": source}), "unsupported")
+        v.err(
+            f"no data directory, whatever `from` is: {shows(source)}",
+            ask(op, id=1, workspace="a", **{"from": source}),
+            "unsupported",
+        )
 
 
 def workspace_imported(v: Topic) -> None:
@@ -2137,31 +2574,15 @@ TOPICS: dict[str, tuple[str, Callable[[Topic], None]]] = {
     "frames": ("What is no request, and what is no frame.", frames),
     "codec": ("Values on their own.", codec),
 }
-for operation in (sync, files, read, head, checkout, lsremote, push, log, diff, status):
-    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
-for operation in (branch, branches, tag, tags, refs, merge):
-    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
-TOPICS["ref.update"] = ("The operation `ref.update`.", ref_update)
-for operation in (note, notes):
-    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
-TOPICS["note.remove"] = ("The operation `note.remove`.", note_remove)
-for operation in (lock, renew, unlock, locks):
-    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
-for operation in (hello, ping, stats, subscribe, cancel, batch, shutdown):
-    TOPICS[operation.__name__] = (f"The operation `{operation.__name__}`.", operation)
-
-for operation in (
-    workspace_create,
-    workspace_list,
-    workspace_info,
-    workspace_delete,
-    workspace_restore,
-    workspace_export,
-    verify,
-    maintain,
-    workspace_import,
-    workspace_imported,
-):
+OPERATIONS: tuple[Callable[[Topic], None], ...] = (
+    *(sync, files, read, head, checkout, lsremote, push, commit, log, diff, status),
+    *(branch, branches, tag, tags, refs, ref_update, merge, note, note_remove, notes),
+    *(lock, renew, unlock, locks, verify, maintain),
+    *(workspace_create, workspace_list, workspace_info, workspace_delete, workspace_restore),
+    *(workspace_export, workspace_import, workspace_imported),
+    *(hello, ping, stats, subscribe, cancel, batch, shutdown),
+)
+for operation in OPERATIONS:
     wire = operation.__name__.replace("_", ".")
     TOPICS[wire] = (f"The operation `{wire}`.", operation)
 

@@ -87,7 +87,7 @@ cd "$new"
 clone --bare repository bare.git
 git -C bare.git remote remove origin
 # Clones whose origin is the address they will have.
-for name in work clone dirty; do
+for name in work clone dirty stage; do
     clone bare.git "$name"
     git -C "$name" remote set-url origin "$top/bare.git"
 done
@@ -97,7 +97,7 @@ git -C mirror.git remote set-url origin "$top/bare.git"
 git -C mirror.git update-ref refs/heads/main refs/tags/light
 
 # Bare ones whose refs move, one for each operation that moves them.
-for name in branch tag update merge; do
+for name in commit branch tag update merge; do
     clone --bare bare.git "$name.git"
     git -C "$name.git" remote remove origin
 done
@@ -119,6 +119,11 @@ ln -s README.md empty.txt
 printf 'new\n' > untracked.txt
 printf 'log\n' > debug.log
 cd "$new"
+
+# What a commit of everything takes.
+printf 'changed\n' > stage/config.yaml
+printf 'new\n' > stage/new.txt
+rm stage/side.txt
 
 # A merge that a person has to end.
 create merging
