@@ -1,9 +1,9 @@
 //! Who may write a repository, and what became of those who died while they did.
 //!
 //! The right to write is an exclusive lock on a file in the Git folder: `gitport-writer` for a
-//! worktree, `gitport-fetch` and `gitport-store` for what all worktrees share. The kernel takes it back when its holder
-//! dies. The file has content while somebody writes, and afterwards where that came to no good end,
-//! so that the next one knows what was interrupted.
+//! worktree, `gitport-fetch` and `gitport-store` for what all worktrees share. The kernel takes it
+//! back when its holder dies. The file has content while somebody writes, and afterwards where that
+//! came to no good end, so that the next one knows what was interrupted.
 
 mod living;
 

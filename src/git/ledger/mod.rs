@@ -2,9 +2,9 @@
 //!
 //! What waits is carried out as one step: its objects become one pack, its moves of refs and the
 //! objects one record of the journal, and one flush of the journal makes all of it durable. Stock
-//! git sees pack and refs at once; that they are on disk for good is the work of a checkpoint, which
-//! comes after some dozens of steps and when nothing happens. Whoever comes after a kill or a loss
-//! of power finds in the journal what was answered for, and carries it out again.
+//! git sees pack and refs at once; that they are on disk for good is the work of a checkpoint,
+//! which comes after some dozens of steps and when nothing happens. Whoever comes after a kill or a
+//! loss of power finds in the journal what was answered for, and carries it out again.
 
 mod carry;
 mod checkpoint;

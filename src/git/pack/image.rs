@@ -1,7 +1,8 @@
 //! Packs being made: few objects, written at once, by the one who made them.
 //!
 //! Objects are deflated each for itself, lightly or not at all; where its maker knows the
-//! predecessor of one, it may be stored as what is different from it. Looking for more is housekeeping.
+//! predecessor of one, it may be stored as what is different from it. Looking for more is
+//! housekeeping.
 //! Format: gitformat-pack(5).
 
 use std::{cell::RefCell, collections::HashMap};

@@ -16,7 +16,7 @@ use super::{
     access::Refusal,
     ask::{connect, list_by_stock, name_of, trust_the_system},
     child::Parent,
-    leftovers, notes, stock,
+    leftovers, notes, stock, submodules,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -37,7 +37,6 @@ const DEPTH_ALL: i32 = i32::MAX;
 const CONNECT_MS: i32 = 30_000;
 /// A server that says nothing for so long will not; it may count objects for minutes.
 const SILENCE_MS: i32 = 600_000;
-pub(super) const SUBMODULE_DEPTH_MAX: u32 = 8;
 /// Progress is told at most so often.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
@@ -143,7 +142,7 @@ fn clone(order: &Sync, branch: &Branch, parent: &Parent, watch: &Watch) -> Resul
     stock_or_own_checkout(order, &repository, branch, tip, watch)?;
     repository.track(branch)?;
     if order.submodules {
-        update_submodules(order, &repository, 0)?;
+        submodules::update(order, &repository, 0)?;
     }
     drop(repository);
     put_in_place(order, parent)?;
@@ -228,7 +227,7 @@ fn update(
     if order.submodules {
         let mut writers = vec![leftovers::take(repository, &[CONFIG_LOCK], watch)?];
         writers.extend(leftovers::take_submodules(repository, watch)?);
-        update_submodules(order, repository, 0)?;
+        submodules::update(order, repository, 0)?;
         writers.into_iter().for_each(Writer::finish);
     }
     Ok(tip.to_string())
@@ -357,44 +356,4 @@ pub(super) fn fetch_options<'a>(
         .proxy_options(remote.proxy())
         .download_tags(AutotagOption::Auto);
     options
-}
-
-fn update_submodules(order: &Sync, repository: &Repository, level: u32) -> Result<()> {
-    if level == SUBMODULE_DEPTH_MAX {
-        let message = format!("submodules are nested deeper than {SUBMODULE_DEPTH_MAX}");
-        return Err(Error::unsupported(message).with("feature", "submodule"));
-    }
-    for mut submodule in repository.inner.submodules()? {
-        let (refusal, watch) = (Refusal::default(), Watch::default());
-        let name = String::from_utf8_lossy(submodule.name_bytes()).into_owned();
-        let unsound = |error| match Error::from(error) {
-            error if error.code == Code::Locked => error,
-            _ => Error::invalid(format!("the submodule {name:?} has no sound name or url")),
-        };
-        submodule.init(false).map_err(unsound)?;
-        let config = repository.inner.config()?;
-        let url = config.get_string(&format!("submodule.{name}.url")).map_err(unsound)?;
-        let remote = Remote::new(&url, order.remote.access.clone())?;
-        if !order.transports.contains(&remote.url.transport) || is_local_trick(order, &remote) {
-            return Err(super::url::not_allowed(remote.url.transport.name()));
-        }
-        confine_source(&order.root, &remote)?;
-        // Credentials are for the host they were given for.
-        let owner = Remote { url: order.remote.url.clone(), access: remote.access };
-        let mut options = git2::SubmoduleUpdateOptions::new();
-        options.fetch(fetch_options(&owner, &refusal, &watch));
-        let updated = submodule.update(true, Some(&mut options));
-        drop(options);
-        updated.map_err(|error| {
-            refusal.explain(&remote.url, error).while_doing(format!("submodule {name}"))
-        })?;
-        let inner = Repository::from(submodule.open()?);
-        update_submodules(order, &inner, level + 1)?;
-    }
-    Ok(())
-}
-
-/// Whether a repository from far away names one of ours as its submodule.
-fn is_local_trick(order: &Sync, submodule: &Remote) -> bool {
-    submodule.url.transport == Transport::File && order.remote.url.transport != Transport::File
 }

@@ -112,7 +112,8 @@ pub(super) fn carry_out(order: &Housework, watch: &Watch) -> Result<Option<Done>
     run(command, &input, watch)
 }
 
-/// Packs that are marked to be kept are not left out: a writer's marked ones go where its step fails.
+/// Packs that are marked to be kept are not left out: a writer's marked ones go where its step
+/// fails.
 const PACKING: [&str; 3] = ["--local", "--delta-base-offset", "--progress"];
 
 /// Reads what git says until it ends: progress is passed on, the rest is kept.

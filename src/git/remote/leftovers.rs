@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::fetch::SUBMODULE_DEPTH_MAX;
+use super::submodules;
 use crate::{
     error::Result,
     git::{
@@ -49,7 +49,7 @@ pub(super) fn take(repository: &Repository, locks: &[&str], watch: &Watch) -> Re
 /// The right to update the submodules that are there, and theirs.
 pub(super) fn take_submodules(repository: &Repository, watch: &Watch) -> Result<Vec<Writer>> {
     fn collect(from: &Repository, level: u32, all: &mut Vec<Writer>, watch: &Watch) -> Result<()> {
-        if level == SUBMODULE_DEPTH_MAX {
+        if level == submodules::DEPTH_MAX {
             return Ok(());
         }
         for submodule in from.inner.submodules()? {

@@ -18,6 +18,7 @@ mod push;
 mod pushed;
 mod send;
 mod stock;
+mod submodules;
 mod tracking;
 mod url;
 mod wanted;

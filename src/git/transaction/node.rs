@@ -1,4 +1,4 @@
-//! What a request wants of the files in a commit, folder by folder.
+//! Changes of many paths as a tree of folders, in which no two contradict each other.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::git::edit::Entry;
 #[derive(Default)]
 pub struct Node(pub(super) BTreeMap<Vec<u8>, Change>);
 
-pub enum Change {
+pub(super) enum Change {
     /// It shall be this, or gone.
     Entry(Option<Entry>),
     /// It shall be a folder, also where it was a file.
