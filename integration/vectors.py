@@ -1518,13 +1518,13 @@ def commit(v: Topic) -> None:
     text = {"file": "text.txt", "content": "grüße\n"}
     v.err(
         "a branch is elsewhere",
-        here(id=1, changes=[text], expect=main),
+        here(id=1, changes=[one], expect=main),
         "conflict",
         has="expected actual",
     )
     v.err(
         "a branch is there",
-        here(id=1, changes=[text], expect=ZEROS),
+        here(id=1, changes=[one], expect=ZEROS),
         "conflict",
         has="expected actual",
     )
@@ -1549,7 +1549,7 @@ def commit(v: Topic) -> None:
         {"branch": "main", "head": committed(main, staged)["commit"], "entries": [], "next": None},
     )
     v.err("all of it again", everything | {"id": 1}, "conflict", has="expected actual")
-    v.err("all of a bare repository", here(id=1, all=True), "unsupported")
+    v.err("all of a bare repository", here(id=1, all=True), "bad_request", field="all")
     with_key(v, here, one)
     fenced(
         v,
@@ -1576,14 +1576,14 @@ def commit(v: Topic) -> None:
         "message_encoding": ["", "a b"],
     }
     wrong |= {
-        "changes": [1, {}, [1]],
+        "changes": [1, {}],
         "all": [1],
         "encoding": ["hex"],
         "expect": [1, "main"],
         "empty": ["yes"],
     }
     wrong |= {
-        "author": ["Ada", {"name": "Ada"}],
+        "author": ["Ada", {"name": "", "email": ""}],
         "committer": [{"name": "a\n", "email": ""}],
         "durability": ["fast"],
     }
@@ -1696,17 +1696,25 @@ def fenced(v: Topic, path: str, request: dict[str, Any], value: Any | None = Non
         has="expected actual",
     )
     rest = {key: value for key, value in request.items() if key != "op"}
-    wrong = [
-        1,
-        "fence",
-        {},
-        {"lock": "fence"},
-        {"token": 1},
-        held | {"token": "1"},
-        held | {"lock": ""},
-        held | {"owner": "ada"},
-    ]
-    wrong_types(v, request["op"], rest, {"fence": wrong})
+    wrong_types(v, request["op"], rest, {"fence": [1, "fence"]})
+    wrong: dict[str | None, list[Any]] = {
+        None: [{}, {"token": 1}, {"lock": name}],
+        "fence.token": [held | {"token": "1"}, held | {"token": -1}],
+        "fence.lock": [held | {"lock": ""}, held | {"lock": 201 * "a"}],
+        "fence.owner": [held | {"owner": "ada"}],
+    }
+    wrong_parts(v, request, "fence", wrong)
+
+
+def wrong_parts(
+    v: Topic, request: dict[str, Any], argument: str, wrong: dict[str | None, list[Any]]
+) -> None:
+    """What is wrong inside of an argument that is a map."""
+    for field, values in wrong.items():
+        for value in values:
+            about = f"`{argument}` cannot be {shows(value)}"
+            bad = request | {"id": 1, argument: value}
+            v.err(about, bad, "bad_request", **({"field": field} if field else {}))
 
 
 def signing(v: Topic, request: dict[str, Any]) -> None:
@@ -1721,23 +1729,22 @@ def signing(v: Topic, request: dict[str, Any]) -> None:
     agent = {"agent": True, "socket": NOWHERE}
     v.err("an agent that is not there", request | {"id": 1, "sign": agent}, "unavailable")
     rest = {key: value for key, value in request.items() if key != "op"}
-    wrong = [
-        1,
-        "key",
-        [],
-        {},
-        {"key": 1},
-        {"key_file": "relative"},
-        {"agent": False},
-        no_key | file,
-        no_key | {"socket": NOWHERE},
-    ]
-    wrong += [
-        agent | {"passphrase": "a"},
-        agent | {"public_key": "no key"},
-        no_key | {"user": "git"},
-    ]
-    wrong_types(v, request["op"], rest, {"sign": wrong})
+    wrong_types(v, request["op"], rest, {"sign": [1, "key", []]})
+    two = no_key | file
+    wrong: dict[str | None, list[Any]] = {
+        "sign": [
+            {},
+            {"agent": False},
+            two,
+            no_key | {"socket": NOWHERE},
+            agent | {"passphrase": "a"},
+        ],
+        "sign.key": [{"key": 1}],
+        "sign.key_file": [{"key_file": "relative"}],
+        "sign.public_key": [agent | {"public_key": "no key"}],
+        "sign.user": [no_key | {"user": "git"}],
+    }
+    wrong_parts(v, request, "sign", wrong)
 
 
 def branch(v: Topic) -> None:
@@ -2459,7 +2466,7 @@ def verify(v: Topic) -> None:
     v.err(
         "a range of nothing", ask(op, id=1, path=REPOSITORY, fsck=False, range="none"), "not_found"
     )
-    v.err("no repository", ask(op, id=1, path=EMPTY), "not_found")
+    v.err("no repository", ask(op, id=1, path=FOLDER), "not_found")
 
 
 def maintain(v: Topic) -> None:
@@ -2472,7 +2479,7 @@ def maintain(v: Topic) -> None:
         field="purge_after_ms",
     )
     v.err("all workspaces without a data directory", ask(op), "unsupported")
-    v.err("no repository", ask(op, id=1, path=EMPTY), "not_found")
+    v.err("no repository", ask(op, id=1, path=FOLDER), "not_found")
 
 
 def workspace_info(v: Topic) -> None:

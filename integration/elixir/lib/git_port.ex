@@ -186,9 +186,9 @@ defmodule GitPort do
   says what became of it. It goes to `:url`, or to `:remote`, which is `"origin"` unless given. Also
   what remotes take, as `sync/2`.
   """
-  @spec push(t(), Path.t(), [map()], arguments()) :: result(map())
+  @spec push(t(), repository(), [map()], arguments()) :: result(map())
   def push(port, path, refs, options \\ []) do
-    operation(port, "push", [path: path, refs: refs], options)
+    operation(port, "push", at(path) ++ [refs: refs], options)
   end
 
   @doc "Commits, newest first: `commits` and `next`. `:range`, `:paths`, `:limit`, `:after`."
@@ -276,48 +276,73 @@ defmodule GitPort do
   end
 
   @doc """
+  Makes a commit of `changes`, or with `:all` in their place of all that is different in the worktree.
+
+  A change is a map of `file` and `content`, `delete: true`, `rename` or `mode`. Content is
+  committed as the bytes that it is.
+
+      {:ok, %{"commit" => commit}} =
+        GitPort.commit(port, path, "say hello", [%{file: "hello.txt", content: "Hello.\n"}])
+
+  Also `:branch`, `:author`, `:committer`, `:message_encoding`, `:expect`, `:empty`, `:durability`;
+  with `:key` it happens once, with `:fence` only while a lock is held, and `:sign` says which key
+  signs it. The value has `commit` and `tree`.
+  """
+  @spec commit(t(), repository(), binary(), [arguments()] | :all, arguments()) :: result(map())
+  def commit(port, path, message, changes, options \\ [])
+
+  def commit(port, path, message, :all, options) do
+    operation(port, "commit", at(path) ++ [message: message, all: true], options)
+  end
+
+  def commit(port, path, message, changes, options) do
+    changes = Enum.map(changes, &change/1)
+    operation(port, "commit", at(path) ++ [message: message, changes: changes], options)
+  end
+
+  @doc """
   Makes a branch at `:from` (`HEAD` unless given), or moves it with `:force` or `:expect`.
 
-  `delete: true` removes it, `:rename` gives it another name. The value has `branch`, `commit` and
-  `was`.
+  `delete: true` removes it, `:rename` gives it another name. Also `:fence`. The value has `branch`,
+  `commit` and `was`.
   """
-  @spec branch(t(), Path.t(), binary(), arguments()) :: result(map())
+  @spec branch(t(), repository(), binary(), arguments()) :: result(map())
   def branch(port, path, branch, options \\ []) do
-    operation(port, "branch", [path: path, branch: branch], options)
+    operation(port, "branch", at(path) ++ [branch: branch], options)
   end
 
   @doc "Branches by name: `branches` and `next`. `:pattern`, `:limit`, `:after`."
-  @spec branches(t(), Path.t(), arguments()) :: result(map())
-  def branches(port, path, options \\ []), do: operation(port, "branches", [path: path], options)
+  @spec branches(t(), repository(), arguments()) :: result(map())
+  def branches(port, path, options \\ []), do: operation(port, "branches", at(path), options)
 
   @doc """
   Makes a tag of `:target` (`HEAD` unless given), with `:message` an annotated one.
 
-  Also `:tagger`, `:force`, `:expect`, and `delete: true`.
+  Also `:tagger`, `:force`, `:expect`, `:sign`, `:fence`, and `delete: true`.
   """
-  @spec tag(t(), Path.t(), binary(), arguments()) :: result(map())
+  @spec tag(t(), repository(), binary(), arguments()) :: result(map())
   def tag(port, path, tag, options \\ []) do
-    operation(port, "tag", [path: path, tag: tag], options)
+    operation(port, "tag", at(path) ++ [tag: tag], options)
   end
 
   @doc "Tags by name: `tags` and `next`. `:pattern`, `:limit`, `:after`."
-  @spec tags(t(), Path.t(), arguments()) :: result(map())
-  def tags(port, path, options \\ []), do: operation(port, "tags", [path: path], options)
+  @spec tags(t(), repository(), arguments()) :: result(map())
+  def tags(port, path, options \\ []), do: operation(port, "tags", at(path), options)
 
   @doc "All refs by name: `refs` and `next`. `:prefix`, `:limit`, `:after`."
-  @spec refs(t(), Path.t(), arguments()) :: result(map())
-  def refs(port, path, options \\ []), do: operation(port, "refs", [path: path], options)
+  @spec refs(t(), repository(), arguments()) :: result(map())
+  def refs(port, path, options \\ []), do: operation(port, "refs", at(path), options)
 
   @doc """
   Moves many refs, all of them or none.
 
   `updates` is a list of maps with `ref`, and `to` (without it the ref is removed) and `expect` if
-  wanted. The value is the list of what each is now and was. Where one is elsewhere than expected
+  wanted. Also `:message`, `:fence`. The value is the list of what each is now and was. Where one is elsewhere than expected
   the error has `refs`.
   """
-  @spec ref_update(t(), Path.t(), [arguments()], arguments()) :: result([map()])
+  @spec ref_update(t(), repository(), [arguments()], arguments()) :: result([map()])
   def ref_update(port, path, updates, options \\ []) do
-    arguments = [path: path, updates: Enum.map(updates, &named/1)]
+    arguments = at(path) ++ [updates: Enum.map(updates, &named/1)]
 
     with {:ok, %{"refs" => refs}} <- operation(port, "ref.update", arguments, options) do
       {:ok, refs}
@@ -328,32 +353,34 @@ defmodule GitPort do
   Brings what `from` has into the branch `:into`, without a worktree.
 
   The value has `commit`, `tree` and `merged`. A conflict has `files`, with their content as it is.
-  Also `:strategy`, `:message`, `:author`, `:committer`, `:expect`, `:favor`, `:unrelated`.
+  Also `:strategy`, `:message`, `:author`, `:committer`, `:expect`, `:favor`, `:unrelated`,
+  `:sign`, `:fence`.
   """
-  @spec merge(t(), Path.t(), binary(), arguments()) :: result(map())
+  @spec merge(t(), repository(), binary(), arguments()) :: result(map())
   def merge(port, path, from, options \\ []) do
-    operation(port, "merge", [path: path, from: from, encoding: "binary"], options)
+    operation(port, "merge", at(path) ++ [from: from, encoding: "binary"], options)
   end
 
   @doc """
-  Writes a note on `target`. `:namespace`, `:append`, `:expect`, `:author`, `:committer`, `:message`, `:durability`.
+  Writes a note on `target`. `:namespace`, `:append`, `:expect`, `:author`, `:committer`, `:message`,
+  `:durability`, `:fence`.
 
   Several in one commit are `call(port, "note", path: path, notes: [%{target: …, content: …}])`.
   """
-  @spec note(t(), Path.t(), String.t(), binary(), arguments()) :: result(map())
+  @spec note(t(), repository(), String.t(), binary(), arguments()) :: result(map())
   def note(port, path, target, content, options \\ []) do
-    operation(port, "note", [path: path, target: target, content: {:bin, content}], options)
+    operation(port, "note", at(path) ++ [target: target, content: {:bin, content}], options)
   end
 
   @doc "The notes of a `:namespace`, or of one `:target`. `:limit`, `:after`, `:contents`, `:encoding`."
-  @spec notes(t(), Path.t(), arguments()) :: result(map())
+  @spec notes(t(), repository(), arguments()) :: result(map())
   def notes(port, path, options \\ []) do
-    operation(port, "notes", [path: path], Keyword.put_new(options, :encoding, "binary"))
+    operation(port, "notes", at(path), Keyword.put_new(options, :encoding, "binary"))
   end
 
   @doc "Removes the note of a `:target`, or of `:targets`. `:namespace`, `:missing_ok`, `:expect` and as `note/5`."
-  @spec note_remove(t(), Path.t(), arguments()) :: result(map())
-  def note_remove(port, path, options \\ []), do: operation(port, "note.remove", [path: path], options)
+  @spec note_remove(t(), repository(), arguments()) :: result(map())
+  def note_remove(port, path, options \\ []), do: operation(port, "note.remove", at(path), options)
 
   @doc """
   Holds the lock `name` for `owner`; gives its `token`, `expires_in_ms` and more.
@@ -361,27 +388,27 @@ defmodule GitPort do
   `:ttl_ms` is 30,000 unless given. Also `:shared`, `:reason`, `:wait_ms`, `:durability`. Where it
   is to wait for long, `:timeout` has to be longer. `with_lock/6` lets go of it by itself.
   """
-  @spec lock(t(), Path.t(), String.t(), String.t(), arguments()) :: result(map())
+  @spec lock(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
   def lock(port, path, name, owner, options \\ []) do
-    operation(port, "lock", [path: path, name: name, owner: owner], options)
+    operation(port, "lock", at(path) ++ [name: name, owner: owner], options)
   end
 
   @doc "Holds a lock for `ttl_ms` from now."
-  @spec renew(t(), Path.t(), String.t(), pos_integer(), pos_integer(), arguments()) ::
+  @spec renew(t(), repository(), String.t(), pos_integer(), pos_integer(), arguments()) ::
           result(map())
   def renew(port, path, name, token, ttl_ms, options \\ []) do
-    operation(port, "renew", [path: path, name: name, token: token, ttl_ms: ttl_ms], options)
+    operation(port, "renew", at(path) ++ [name: name, token: token, ttl_ms: ttl_ms], options)
   end
 
   @doc "Lets go of a lock; `:conflict` if it is not held by this token any more."
-  @spec unlock(t(), Path.t(), String.t(), pos_integer(), arguments()) :: result(map())
+  @spec unlock(t(), repository(), String.t(), pos_integer(), arguments()) :: result(map())
   def unlock(port, path, name, token, options \\ []) do
-    operation(port, "unlock", [path: path, name: name, token: token], options)
+    operation(port, "unlock", at(path) ++ [name: name, token: token], options)
   end
 
   @doc "The locks that are held: `locks` and `next`. `:prefix`, `:limit`, `:after`."
-  @spec locks(t(), Path.t(), arguments()) :: result(map())
-  def locks(port, path, options \\ []), do: operation(port, "locks", [path: path], options)
+  @spec locks(t(), repository(), arguments()) :: result(map())
+  def locks(port, path, options \\ []), do: operation(port, "locks", at(path), options)
 
   @doc """
   Calls a function while it holds a lock; its value is the function's, as `{:ok, value}`.
@@ -391,7 +418,7 @@ defmodule GitPort do
   than it is held has the result `:conflict`, as somebody else may have had the lock meanwhile. The
   lock is let go also when the function raises; when the caller is killed, it expires.
   """
-  @spec with_lock(t(), Path.t(), String.t(), String.t(), arguments(), (map() -> value)) ::
+  @spec with_lock(t(), repository(), String.t(), String.t(), arguments(), (map() -> value)) ::
           result(value)
         when value: term()
   def with_lock(port, path, name, owner, options \\ [], function) do
@@ -548,6 +575,17 @@ defmodule GitPort do
     {timeout, given} = options |> named() |> Map.split(["timeout"])
     own = for {"timeout", milliseconds} <- timeout, do: {:timeout, milliseconds}
     call(port, op, arguments |> named() |> Map.merge(given), own)
+  end
+
+  # Content is no text to the daemon, whatever bytes it has.
+  defp change(change) do
+    case named(change) do
+      %{"content" => content} = change when is_binary(content) ->
+        %{change | "content" => {:bin, content}}
+
+      change ->
+        change
+    end
   end
 
   defp at({:workspace, id}), do: [workspace: id]

@@ -53,13 +53,13 @@ def test_each_argument_of_the_contract_is_one_of_the_method() -> None:
         if operation not in operations():
             continue
         words = set(re.findall(r"[a-z_]+(?=[?=,]|$| or)", re.sub(r"=`[^`]*`|=\w+", "=", cell)))
-        named = {word for word in words if word not in ("or", "arguments")}
+        named = {word for word in words if word not in ("or", "none", "arguments")}
         named |= {"path"} if re.match(r"R\b", cell) else set()
         named |= remote if "remote arguments" in cell else set()
         # Content is bytes here, whatever way it travels.
         named -= {"encoding"}
         # What is a word of the language already has another name.
-        named = {{"from": "source"}.get(word, word) for word in named}
+        named = {{"from": "from_"}.get(word, word) for word in named}
         parameters = set(inspect.signature(getattr(gitport.Client, method(operation))).parameters)
         assert parameters - {"self", "timeout", "id"} == named, operation
 

@@ -72,7 +72,7 @@ def test_states_become_commits(client: gitport.Client, tmp_path: Path) -> None:
     file = tmp_path / "it.jsonl"
     lines = [{"state": it, "files": [{"path": "a", "content": str(it)}]} for it in range(3)]
     file.write_text("\n".join(map(json.dumps, lines)))
-    report = client.workspace_import(workspace="one", source={"lines": str(file)})
+    report = client.workspace_import(workspace="one", from_={"lines": str(file)})
     assert (report["states"], report["commits"], report["created"]) == (3, 3, True)
     assert client.read(path=Workspace("one"), file="a", rev="main") == b"2"
     page = client.workspace_imported(workspace="one", limit=2)

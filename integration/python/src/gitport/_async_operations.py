@@ -14,6 +14,7 @@ from .types import (
     Auth,
     Branches,
     BranchMoved,
+    Committed,
     Created,
     Deleted,
     Diff,
@@ -21,6 +22,8 @@ from .types import (
     Durability,
     Entry,
     Exported,
+    Fence,
+    FileChange,
     Head,
     Hello,
     Id,
@@ -40,6 +43,7 @@ from .types import (
     Released,
     Removed,
     Repository,
+    Sign,
     Status,
     TagMoved,
     Tags,
@@ -165,7 +169,7 @@ class AsyncOperations(ABC):
     async def push(
         self,
         *,
-        path: Path,
+        path: Repository,
         refs: Sequence[PushRef],
         url: Text | None = None,
         remote: Text | None = None,
@@ -305,6 +309,51 @@ class AsyncOperations(ABC):
     async def checkout(self, *, path: Repository, sha: Text, timeout: float | None = None) -> str:
         """Makes `sha`, any rev of a commit, the checked-out commit; its id. No branch moves."""
         return cast(str, await self.call("checkout", path=path, sha=sha, timeout=timeout))
+
+    async def commit(
+        self,
+        *,
+        path: Repository,
+        message: Text,
+        changes: Sequence[FileChange] | None = None,
+        all: bool | None = None,
+        branch: Text | None = None,
+        author: Who | None = None,
+        committer: Who | None = None,
+        message_encoding: str | None = None,
+        expect: str | None = None,
+        empty: bool | None = None,
+        key: str | None = None,
+        fence: Fence | None = None,
+        sign: Sign | None = None,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Committed:
+        """Makes a commit of `changes`, or of `all` that is different in the worktree.
+
+        The content of a change is bytes, or text that is committed as UTF-8. With a `key` it
+        happens once, however often it is asked for.
+        """
+        committed = await self.call(
+            "commit",
+            path=path,
+            message=message,
+            changes=changes,
+            all=all,
+            encoding="utf8",
+            branch=branch,
+            author=author,
+            committer=committer,
+            message_encoding=message_encoding,
+            expect=expect,
+            empty=empty,
+            key=key,
+            fence=fence,
+            sign=sign,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast(Committed, committed)
 
     async def log(
         self,
@@ -446,7 +495,7 @@ class AsyncOperations(ABC):
         self,
         *,
         workspace: Id,
-        source: Mapping[str, Any],
+        from_: Mapping[str, Any],
         branch: Text | None = None,
         name: str | None = None,
         author: Mapping[str, str] | None = None,
@@ -461,7 +510,7 @@ class AsyncOperations(ABC):
         """
         report = await self.call(
             "workspace.import",
-            **cast("dict[str, Any]", {"from": source}),
+            **cast("dict[str, Any]", {"from": from_}),
             workspace=workspace,
             branch=branch,
             name=name,
@@ -566,13 +615,14 @@ class AsyncOperations(ABC):
     async def branch(
         self,
         *,
-        path: Path,
+        path: Repository,
         branch: Text,
         from_: Text | None = None,
         expect: str | None = None,
         force: bool | None = None,
         delete: bool | None = None,
         rename: Text | None = None,
+        fence: Fence | None = None,
         durability: Durability | None = None,
         timeout: float | None = None,
     ) -> BranchMoved:
@@ -586,6 +636,7 @@ class AsyncOperations(ABC):
             force=force,
             delete=delete,
             rename=rename,
+            fence=fence,
             durability=durability,
             timeout=timeout,
             **named,
@@ -595,7 +646,7 @@ class AsyncOperations(ABC):
     async def branches(
         self,
         *,
-        path: Path,
+        path: Repository,
         pattern: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,
@@ -615,7 +666,7 @@ class AsyncOperations(ABC):
     async def tag(
         self,
         *,
-        path: Path,
+        path: Repository,
         tag: Text,
         target: Text | None = None,
         message: Text | None = None,
@@ -623,6 +674,8 @@ class AsyncOperations(ABC):
         expect: str | None = None,
         force: bool | None = None,
         delete: bool | None = None,
+        fence: Fence | None = None,
+        sign: Sign | None = None,
         durability: Durability | None = None,
         timeout: float | None = None,
     ) -> TagMoved:
@@ -637,6 +690,8 @@ class AsyncOperations(ABC):
             expect=expect,
             force=force,
             delete=delete,
+            fence=fence,
+            sign=sign,
             durability=durability,
             timeout=timeout,
         )
@@ -645,7 +700,7 @@ class AsyncOperations(ABC):
     async def tags(
         self,
         *,
-        path: Path,
+        path: Repository,
         pattern: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,
@@ -665,7 +720,7 @@ class AsyncOperations(ABC):
     async def refs(
         self,
         *,
-        path: Path,
+        path: Repository,
         prefix: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,
@@ -685,9 +740,10 @@ class AsyncOperations(ABC):
     async def ref_update(
         self,
         *,
-        path: Path,
+        path: Repository,
         updates: Sequence[RefUpdate],
         message: Text | None = None,
+        fence: Fence | None = None,
         durability: Durability | None = None,
         timeout: float | None = None,
     ) -> list[RefMoved]:
@@ -697,6 +753,7 @@ class AsyncOperations(ABC):
             path=path,
             updates=updates,
             message=message,
+            fence=fence,
             durability=durability,
             timeout=timeout,
         )
@@ -705,7 +762,7 @@ class AsyncOperations(ABC):
     async def merge(
         self,
         *,
-        path: Path,
+        path: Repository,
         into: Text | None = None,
         from_: Text,
         message: Text | None = None,
@@ -715,6 +772,8 @@ class AsyncOperations(ABC):
         expect: str | None = None,
         favor: Literal["ours", "theirs", "union"] | None = None,
         unrelated: bool | None = None,
+        fence: Fence | None = None,
+        sign: Sign | None = None,
         durability: Durability | None = None,
         timeout: float | None = None,
     ) -> Merged:
@@ -731,6 +790,8 @@ class AsyncOperations(ABC):
             expect=expect,
             favor=favor,
             unrelated=unrelated,
+            fence=fence,
+            sign=sign,
             durability=durability,
             encoding="binary",
             timeout=timeout,
@@ -741,17 +802,18 @@ class AsyncOperations(ABC):
     async def note(
         self,
         *,
-        path: Path,
+        path: Repository,
         target: Text | None = None,
         content: Text | None = None,
         notes: Sequence[Mapping[str, Any]] | None = None,
         namespace: Text | None = None,
         append: bool | None = None,
         expect: str | None = None,
-        author: Mapping[str, Any] | None = None,
-        committer: Mapping[str, Any] | None = None,
+        author: Who | None = None,
+        committer: Who | None = None,
         message: Text | None = None,
-        durability: Literal["durable", "relaxed"] | None = None,
+        fence: Fence | None = None,
+        durability: Durability | None = None,
         timeout: float | None = None,
     ) -> Noted:
         """Writes a note, or several in one commit. Text is noted as UTF-8, bytes as they are."""
@@ -768,6 +830,7 @@ class AsyncOperations(ABC):
             author=author,
             committer=committer,
             message=message,
+            fence=fence,
             durability=durability,
             timeout=timeout,
         )
@@ -776,16 +839,17 @@ class AsyncOperations(ABC):
     async def note_remove(
         self,
         *,
-        path: Path,
+        path: Repository,
         target: Text | None = None,
         targets: Sequence[Text] | None = None,
         namespace: Text | None = None,
         missing_ok: bool | None = None,
         expect: str | None = None,
-        author: Mapping[str, Any] | None = None,
-        committer: Mapping[str, Any] | None = None,
+        author: Who | None = None,
+        committer: Who | None = None,
         message: Text | None = None,
-        durability: Literal["durable", "relaxed"] | None = None,
+        fence: Fence | None = None,
+        durability: Durability | None = None,
         timeout: float | None = None,
     ) -> Removed:
         """Removes the note of a target, or of several."""
@@ -800,6 +864,7 @@ class AsyncOperations(ABC):
             author=author,
             committer=committer,
             message=message,
+            fence=fence,
             durability=durability,
             timeout=timeout,
         )
@@ -808,7 +873,7 @@ class AsyncOperations(ABC):
     async def notes(
         self,
         *,
-        path: Path,
+        path: Repository,
         namespace: Text | None = None,
         target: Text | None = None,
         limit: int | None = None,
@@ -832,7 +897,7 @@ class AsyncOperations(ABC):
     async def lock(
         self,
         *,
-        path: Path,
+        path: Repository,
         name: Text,
         owner: Text,
         shared: bool | None = None,
@@ -863,7 +928,7 @@ class AsyncOperations(ABC):
     async def holding(
         self,
         *,
-        path: Path,
+        path: Repository,
         name: Text,
         owner: Text,
         shared: bool | None = None,
@@ -902,7 +967,7 @@ class AsyncOperations(ABC):
     async def renew(
         self,
         *,
-        path: Path,
+        path: Repository,
         name: Text,
         token: int,
         ttl_ms: int,
@@ -924,7 +989,7 @@ class AsyncOperations(ABC):
     async def unlock(
         self,
         *,
-        path: Path,
+        path: Repository,
         name: Text,
         token: int,
         durability: Durability | None = None,
@@ -939,7 +1004,7 @@ class AsyncOperations(ABC):
     async def locks(
         self,
         *,
-        path: Path,
+        path: Repository,
         prefix: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,

@@ -13,6 +13,7 @@ from .types import (
     Auth,
     Branches,
     BranchMoved,
+    Committed,
     Created,
     Deleted,
     Diff,
@@ -20,6 +21,8 @@ from .types import (
     Durability,
     Entry,
     Exported,
+    Fence,
+    FileChange,
     Head,
     Hello,
     Id,
@@ -39,6 +42,7 @@ from .types import (
     Released,
     Removed,
     Repository,
+    Sign,
     Status,
     TagMoved,
     Tags,
@@ -164,7 +168,7 @@ class Operations(ABC):
     def push(
         self,
         *,
-        path: Path,
+        path: Repository,
         refs: Sequence[PushRef],
         url: Text | None = None,
         remote: Text | None = None,
@@ -304,6 +308,51 @@ class Operations(ABC):
     def checkout(self, *, path: Repository, sha: Text, timeout: float | None = None) -> str:
         """Makes `sha`, any rev of a commit, the checked-out commit; its id. No branch moves."""
         return cast(str, self.call("checkout", path=path, sha=sha, timeout=timeout))
+
+    def commit(
+        self,
+        *,
+        path: Repository,
+        message: Text,
+        changes: Sequence[FileChange] | None = None,
+        all: bool | None = None,
+        branch: Text | None = None,
+        author: Who | None = None,
+        committer: Who | None = None,
+        message_encoding: str | None = None,
+        expect: str | None = None,
+        empty: bool | None = None,
+        key: str | None = None,
+        fence: Fence | None = None,
+        sign: Sign | None = None,
+        durability: Durability | None = None,
+        timeout: float | None = None,
+    ) -> Committed:
+        """Makes a commit of `changes`, or of `all` that is different in the worktree.
+
+        The content of a change is bytes, or text that is committed as UTF-8. With a `key` it
+        happens once, however often it is asked for.
+        """
+        committed = self.call(
+            "commit",
+            path=path,
+            message=message,
+            changes=changes,
+            all=all,
+            encoding="utf8",
+            branch=branch,
+            author=author,
+            committer=committer,
+            message_encoding=message_encoding,
+            expect=expect,
+            empty=empty,
+            key=key,
+            fence=fence,
+            sign=sign,
+            durability=durability,
+            timeout=timeout,
+        )
+        return cast(Committed, committed)
 
     def log(
         self,
@@ -445,7 +494,7 @@ class Operations(ABC):
         self,
         *,
         workspace: Id,
-        source: Mapping[str, Any],
+        from_: Mapping[str, Any],
         branch: Text | None = None,
         name: str | None = None,
         author: Mapping[str, str] | None = None,
@@ -460,7 +509,7 @@ class Operations(ABC):
         """
         report = self.call(
             "workspace.import",
-            **cast("dict[str, Any]", {"from": source}),
+            **cast("dict[str, Any]", {"from": from_}),
             workspace=workspace,
             branch=branch,
             name=name,
@@ -563,13 +612,14 @@ class Operations(ABC):
     def branch(
         self,
         *,
-        path: Path,
+        path: Repository,
         branch: Text,
         from_: Text | None = None,
         expect: str | None = None,
         force: bool | None = None,
         delete: bool | None = None,
         rename: Text | None = None,
+        fence: Fence | None = None,
         durability: Durability | None = None,
         timeout: float | None = None,
     ) -> BranchMoved:
@@ -583,6 +633,7 @@ class Operations(ABC):
             force=force,
             delete=delete,
             rename=rename,
+            fence=fence,
             durability=durability,
             timeout=timeout,
             **named,
@@ -592,7 +643,7 @@ class Operations(ABC):
     def branches(
         self,
         *,
-        path: Path,
+        path: Repository,
         pattern: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,
@@ -612,7 +663,7 @@ class Operations(ABC):
     def tag(
         self,
         *,
-        path: Path,
+        path: Repository,
         tag: Text,
         target: Text | None = None,
         message: Text | None = None,
@@ -620,6 +671,8 @@ class Operations(ABC):
         expect: str | None = None,
         force: bool | None = None,
         delete: bool | None = None,
+        fence: Fence | None = None,
+        sign: Sign | None = None,
         durability: Durability | None = None,
         timeout: float | None = None,
     ) -> TagMoved:
@@ -634,6 +687,8 @@ class Operations(ABC):
             expect=expect,
             force=force,
             delete=delete,
+            fence=fence,
+            sign=sign,
             durability=durability,
             timeout=timeout,
         )
@@ -642,7 +697,7 @@ class Operations(ABC):
     def tags(
         self,
         *,
-        path: Path,
+        path: Repository,
         pattern: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,
@@ -662,7 +717,7 @@ class Operations(ABC):
     def refs(
         self,
         *,
-        path: Path,
+        path: Repository,
         prefix: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,
@@ -682,9 +737,10 @@ class Operations(ABC):
     def ref_update(
         self,
         *,
-        path: Path,
+        path: Repository,
         updates: Sequence[RefUpdate],
         message: Text | None = None,
+        fence: Fence | None = None,
         durability: Durability | None = None,
         timeout: float | None = None,
     ) -> list[RefMoved]:
@@ -694,6 +750,7 @@ class Operations(ABC):
             path=path,
             updates=updates,
             message=message,
+            fence=fence,
             durability=durability,
             timeout=timeout,
         )
@@ -702,7 +759,7 @@ class Operations(ABC):
     def merge(
         self,
         *,
-        path: Path,
+        path: Repository,
         into: Text | None = None,
         from_: Text,
         message: Text | None = None,
@@ -712,6 +769,8 @@ class Operations(ABC):
         expect: str | None = None,
         favor: Literal["ours", "theirs", "union"] | None = None,
         unrelated: bool | None = None,
+        fence: Fence | None = None,
+        sign: Sign | None = None,
         durability: Durability | None = None,
         timeout: float | None = None,
     ) -> Merged:
@@ -728,6 +787,8 @@ class Operations(ABC):
             expect=expect,
             favor=favor,
             unrelated=unrelated,
+            fence=fence,
+            sign=sign,
             durability=durability,
             encoding="binary",
             timeout=timeout,
@@ -738,17 +799,18 @@ class Operations(ABC):
     def note(
         self,
         *,
-        path: Path,
+        path: Repository,
         target: Text | None = None,
         content: Text | None = None,
         notes: Sequence[Mapping[str, Any]] | None = None,
         namespace: Text | None = None,
         append: bool | None = None,
         expect: str | None = None,
-        author: Mapping[str, Any] | None = None,
-        committer: Mapping[str, Any] | None = None,
+        author: Who | None = None,
+        committer: Who | None = None,
         message: Text | None = None,
-        durability: Literal["durable", "relaxed"] | None = None,
+        fence: Fence | None = None,
+        durability: Durability | None = None,
         timeout: float | None = None,
     ) -> Noted:
         """Writes a note, or several in one commit. Text is noted as UTF-8, bytes as they are."""
@@ -765,6 +827,7 @@ class Operations(ABC):
             author=author,
             committer=committer,
             message=message,
+            fence=fence,
             durability=durability,
             timeout=timeout,
         )
@@ -773,16 +836,17 @@ class Operations(ABC):
     def note_remove(
         self,
         *,
-        path: Path,
+        path: Repository,
         target: Text | None = None,
         targets: Sequence[Text] | None = None,
         namespace: Text | None = None,
         missing_ok: bool | None = None,
         expect: str | None = None,
-        author: Mapping[str, Any] | None = None,
-        committer: Mapping[str, Any] | None = None,
+        author: Who | None = None,
+        committer: Who | None = None,
         message: Text | None = None,
-        durability: Literal["durable", "relaxed"] | None = None,
+        fence: Fence | None = None,
+        durability: Durability | None = None,
         timeout: float | None = None,
     ) -> Removed:
         """Removes the note of a target, or of several."""
@@ -797,6 +861,7 @@ class Operations(ABC):
             author=author,
             committer=committer,
             message=message,
+            fence=fence,
             durability=durability,
             timeout=timeout,
         )
@@ -805,7 +870,7 @@ class Operations(ABC):
     def notes(
         self,
         *,
-        path: Path,
+        path: Repository,
         namespace: Text | None = None,
         target: Text | None = None,
         limit: int | None = None,
@@ -829,7 +894,7 @@ class Operations(ABC):
     def lock(
         self,
         *,
-        path: Path,
+        path: Repository,
         name: Text,
         owner: Text,
         shared: bool | None = None,
@@ -860,7 +925,7 @@ class Operations(ABC):
     def holding(
         self,
         *,
-        path: Path,
+        path: Repository,
         name: Text,
         owner: Text,
         shared: bool | None = None,
@@ -899,7 +964,7 @@ class Operations(ABC):
     def renew(
         self,
         *,
-        path: Path,
+        path: Repository,
         name: Text,
         token: int,
         ttl_ms: int,
@@ -921,7 +986,7 @@ class Operations(ABC):
     def unlock(
         self,
         *,
-        path: Path,
+        path: Repository,
         name: Text,
         token: int,
         durability: Durability | None = None,
@@ -936,7 +1001,7 @@ class Operations(ABC):
     def locks(
         self,
         *,
-        path: Path,
+        path: Repository,
         prefix: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,

@@ -199,6 +199,65 @@ class Status(TypedDict):
 Durability = Literal["durable", "relaxed"]
 
 
+class Fence(TypedDict):
+    """A change is done only while the lock is held by whoever has this token."""
+
+    lock: Text
+    token: int
+
+
+class _Passphrase(TypedDict, total=False):
+    passphrase: str
+
+
+class SignKeyFile(_Passphrase):
+    """An ssh private key in a file."""
+
+    key_file: str
+
+
+class SignKey(_Passphrase):
+    """An ssh private key as text."""
+
+    key: str
+
+
+class _SignAgent(TypedDict, total=False):
+    public_key: str
+    socket: str
+
+
+class SignAgent(_SignAgent):
+    """A key of the ssh agent."""
+
+    agent: Literal[True]
+
+
+Sign = SignKeyFile | SignKey | SignAgent
+
+
+class _FileChange(TypedDict):
+    file: Path
+
+
+class FileChange(_FileChange, total=False):
+    """One of `content`, `delete` and `rename`, or a `mode` alone."""
+
+    content: Text
+    delete: bool
+    rename: Path
+    mode: Literal["100644", "100755", "120000"]
+
+
+class _Committed(TypedDict):
+    commit: str
+    tree: str
+
+
+class Committed(_Committed, total=False):
+    durability: Literal["relaxed"]
+
+
 class Lease(TypedDict):
     """A lock that is held; its time counts from before it was asked for."""
 
