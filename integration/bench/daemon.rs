@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     git,
     reply::{HEADER_BYTES, Reply, body},
-    wire::Wire,
+    wire::{Talk, Wire},
 };
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gitport");
@@ -74,6 +74,23 @@ pub struct OwnedReply {
     pub ok: Option<Vec<u8>>,
     pub err: String,
     pub code: String,
+}
+
+/// Requests of which each must succeed: the operation and its arguments for every index.
+pub struct Requests<F>(pub F);
+
+impl<F: FnMut(usize) -> (&'static str, Value)> Talk for Requests<F> {
+    fn request(&mut self, index: usize, output: &mut Vec<u8>) {
+        let (operation, arguments) = self.0(index);
+        output.extend_from_slice(&frame(&request(operation, index as u64, arguments)));
+    }
+
+    fn reply(&mut self, input: &[u8]) -> Option<usize> {
+        let body = body(input)?;
+        let reply = Reply::parse(body);
+        assert!(reply.ok.is_some(), "{} ({})", reply.err, reply.code);
+        Some(HEADER_BYTES + body.len())
+    }
 }
 
 /// A request of any operation, as msgpack.

@@ -1,6 +1,7 @@
 //! Stock git, shielded from the configuration of whoever runs this.
 
 use std::{
+    io::Write,
     path::Path,
     process::{Command, Stdio},
 };
@@ -21,6 +22,20 @@ pub fn git_says(folder: &Path, arguments: &[&str]) -> String {
     let output = command(folder, arguments).stdout(Stdio::piped()).output().expect("git starts");
     assert!(output.status.success(), "git {arguments:?} failed");
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// Puts a stream for `git fast-import` into a repository, durably.
+pub fn fast_import(folder: &Path, stream: &[u8]) {
+    let arguments = ["-c", "core.fsync=all", "fast-import", "--quiet", "--done"];
+    feed(folder, &arguments, &[stream, b"done\n"].concat());
+}
+
+/// Runs git with something to read, and expects it to succeed.
+pub fn feed(folder: &Path, arguments: &[&str], input: &[u8]) {
+    let mut process =
+        command(folder, arguments).stdin(Stdio::piped()).spawn().expect("git can be started");
+    process.stdin.take().expect("it is piped").write_all(input).expect("git reads");
+    assert!(process.wait().expect("git ends").success(), "git {arguments:?} failed");
 }
 
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {

@@ -15,8 +15,12 @@ mod process;
 mod reply;
 mod rounds;
 mod rows;
+mod scratch;
 mod servers;
 mod slow;
+#[allow(dead_code)] // The suites write other layouts too.
+#[path = "../snapshots.rs"]
+mod snapshots;
 mod table;
 mod text;
 mod wire;

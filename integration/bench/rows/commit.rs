@@ -9,16 +9,15 @@ use std::{
 };
 
 use git2::{ObjectType, Oid, Repository, Signature};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Bench,
-    daemon::{self, frame, request},
+    daemon::{self, Requests},
     git,
-    reply::{HEADER_BYTES, Reply, body},
     rounds::{alternate, median},
+    scratch::{empty_repository, text},
     table::{Quantity::PerSecond, Row},
-    wire::Talk,
 };
 
 pub const NESTED: &str = "durable commits, 1 of 10,000 nested files, 64 outstanding (peer: fast-import, checkpoint per 64)";
@@ -74,7 +73,7 @@ impl Shape {
         }
     }
 
-    fn file(self, index: usize) -> String {
+    pub fn file(self, index: usize) -> String {
         let index = index % self.files();
         match self {
             Shape::Flat => format!("file-{index:03}"),
@@ -90,8 +89,7 @@ impl Shape {
 
 /// A new bare repository with one commit of these files.
 pub fn repository(bench: &Bench, shape: Shape) -> PathBuf {
-    let folder = tempfile::tempdir_in(&bench.scratch).expect("there is room").keep();
-    git::git(&folder, &["init", "--quiet", "--bare", "--initial-branch=main", "."]);
+    let folder = empty_repository(bench);
     let mut stream = String::from("commit refs/heads/main\n");
     stream.push_str("committer Ada Example <ada@example.org> 1700000000 +0000\ndata 5\nfirst\n");
     for index in 0..shape.files() {
@@ -99,51 +97,30 @@ pub fn repository(bench: &Bench, shape: Shape) -> PathBuf {
         write!(stream, "M 100644 inline {}\ndata {}\n{content}", shape.file(index), content.len())
             .expect("memory does not fail");
     }
-    run_fast_import(&folder, stream.as_bytes());
+    git::fast_import(&folder, stream.as_bytes());
     folder
-}
-
-fn run_fast_import(folder: &Path, stream: &[u8]) {
-    let arguments = ["-c", "core.fsync=all", "fast-import", "--quiet", "--done"];
-    let mut command = git::command(folder, &arguments);
-    let mut process = command.stdin(Stdio::piped()).spawn().expect("git starts");
-    let mut stdin = process.stdin.take().expect("it is piped");
-    stdin.write_all(stream).and_then(|()| stdin.write_all(b"done\n")).expect("git reads");
-    drop(stdin);
-    assert!(process.wait().expect("git ends").success(), "fast-import succeeds");
 }
 
 /// Commits a second through the daemon.
 pub fn ours(bench: &Bench, shape: Shape, count: usize, outstanding: usize) -> f64 {
     let folder = repository(bench, shape);
     let mut wire = daemon::start(&[]).wire;
-    let mut commits = Commits { path: folder.to_str().expect("it is text").to_owned(), shape };
-    let took = wire.drive(&mut commits, 0..count, outstanding);
+    let took = wire.drive(&mut Requests(commits(&folder, shape)), 0..count, outstanding);
     drop(wire);
     assert_eq!(git::git_says(&folder, &["rev-list", "--count", "main"]), (count + 1).to_string());
     count as f64 / took.as_secs_f64()
 }
 
-pub struct Commits {
-    pub path: String,
-    pub shape: Shape,
-}
-
-impl Talk for Commits {
-    fn request(&mut self, index: usize, output: &mut Vec<u8>) {
-        let (file, content) = self.shape.change(index);
+/// The request for each commit.
+pub fn commits(folder: &Path, shape: Shape) -> impl Fn(usize) -> (&'static str, Value) + use<> {
+    let path = text(folder);
+    move |index| {
+        let (file, content) = shape.change(index);
         let arguments = json!({
-            "path": self.path, "branch": "main", "message": format!("commit {index}\n"),
+            "path": path, "branch": "main", "message": format!("commit {index}\n"),
             "encoding": "utf8", "changes": [{"file": file, "content": content}],
         });
-        output.extend_from_slice(&frame(&request("commit", index as u64, arguments)));
-    }
-
-    fn reply(&mut self, input: &[u8]) -> Option<usize> {
-        let body = body(input)?;
-        let reply = Reply::parse(body);
-        assert!(reply.ok.is_some(), "commit: {} ({})", reply.err, reply.code);
-        Some(HEADER_BYTES + body.len())
+        ("commit", arguments)
     }
 }
 
@@ -167,7 +144,7 @@ fn fast_import(bench: &Bench, shape: Shape, count: usize) -> f64 {
         }
     }
     let started = Instant::now();
-    run_fast_import(&folder, stream.as_bytes());
+    git::fast_import(&folder, stream.as_bytes());
     count as f64 / started.elapsed().as_secs_f64()
 }
 

@@ -2,10 +2,16 @@
 
 mod commit;
 mod elixir;
+mod growth;
+mod import;
+mod lock;
+mod maintain;
 mod network;
+mod note;
 mod ping;
 mod program;
 mod read;
+mod refs;
 mod resident;
 
 use crate::{Bench, table::Row};
@@ -22,6 +28,14 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[read::SINGLE, read::SINGLE_WARM, read::SHOW], run: read::single },
     Benchmark { rows: &[commit::NESTED, commit::FLAT], run: commit::outstanding },
     Benchmark { rows: &[commit::ONE, commit::PLUMBING], run: commit::one },
+    Benchmark { rows: &[note::MANY, note::FEW], run: note::outstanding },
+    Benchmark { rows: &[refs::UPDATE], run: refs::update },
+    Benchmark { rows: &[lock::DURABLE, lock::RELAXED], run: lock::alone },
+    Benchmark { rows: &[lock::CROWD], run: lock::crowd },
+    Benchmark { rows: &[import::SMALLER, import::STATES], run: import::snapshots },
+    Benchmark { rows: &[growth::COMMITS, growth::READS], run: growth::history },
+    Benchmark { rows: &[maintain::SIZE], run: maintain::size },
+    Benchmark { rows: &[maintain::READS, maintain::WRITES], run: maintain::beside },
     Benchmark { rows: &[elixir::READS], run: elixir::reads },
     Benchmark { rows: &[ping::SLOW_CLONES], run: ping::slow_clones },
     Benchmark { rows: &network::NOTHING_HTTP, run: network::nothing_new_http },
