@@ -41,11 +41,12 @@ impl Row {
     /// How many times as much as the peer.
     pub fn within(what: impl Into<String>, ours: Quantity, peer: Quantity, at_most: f64) -> Row {
         let ratio = ours.number() / peer.number();
+        let digits = if ratio < 0.1 { 4 } else { 2 };
         Row {
             what: what.into(),
             ours: ours.to_string(),
             peer: peer.to_string(),
-            ratio: format!("{ratio:.2} x"),
+            ratio: format!("{ratio:.digits$} x"),
             wanted: format!("<= {at_most} x"),
             met: verdict(ratio <= at_most),
         }

@@ -80,4 +80,4 @@ fn check(folder: &Path, ids: &[String; 2]) {
     assert_eq!(refs.lines().filter(|line| line.starts_with(last.as_str())).count(), 1_000);
 }
 
-const STEPS: usize = 10;
+const STEPS: usize = 4;
