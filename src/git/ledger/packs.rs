@@ -22,8 +22,10 @@ use crate::{
 };
 
 const KEEP: &[u8] = b"gitport: in its journal\n";
-/// Begins the names of files that are not whole yet; what begins with `tmp_` Git prunes.
+/// Begins the names of files that are not whole yet; what begins with `tmp_` Git prunes …
 const TEMPORARY: &str = "gitport_tmp_";
+/// … and it takes away what ends like an index and has no pack beside it.
+const TEMPORARY_ENDING: &str = ".part";
 /// Begins the names of packs whose objects the journal has too: `gitport` in hexadecimal.
 const JOURNALED: &str = "676974706f7274";
 /// Packs that have such a file beside them mean more than their objects: that they stay, what age
@@ -270,18 +272,30 @@ impl PackFolder {
     }
 
     fn replace(&self, file: &Path, content: &[u8], for_good: bool) -> Result<()> {
-        let name = file.file_name().and_then(|it| it.to_str()).expect("names of packs are text");
-        let aside = self.0.join(format!("{TEMPORARY}{name}"));
+        let aside = self.aside(file);
         let write = || {
-            let mut file = File::create(&aside)?;
-            file.write_all(content)?;
-            if for_good { file.sync_all() } else { Ok(()) }
+            let mut new = File::create(&aside)?;
+            new.write_all(content)?;
+            if for_good {
+                new.sync_all()?;
+            }
+            fs::rename(&aside, file)
         };
-        let written = write().and_then(|()| fs::rename(&aside, file));
+        // Somebody may clear up what is not theirs, but hardly twice.
+        let written = write().or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => write(),
+            _ => Err(error),
+        });
         written.map_err(|error| {
             let _ = fs::remove_file(&aside);
             failed(file, &error)
         })
+    }
+
+    /// Where a file is while it is not whole.
+    fn aside(&self, file: &Path) -> PathBuf {
+        let name = file.file_name().and_then(|it| it.to_str()).expect("names of packs are text");
+        self.0.join(format!("{TEMPORARY}{name}{TEMPORARY_ENDING}"))
     }
 }
 
@@ -292,6 +306,13 @@ fn unlike_any(hash: Oid) -> String {
     Oid::from_bytes(&Sha1::digest(salt)).expect("a hash has this length").to_string()
 }
 
+/// Nobody asked for these files: that one is not there says nothing of what was asked for.
 fn failed(file: &Path, error: &io::Error) -> Error {
-    Error::from_io(file.display(), error)
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::unavailable(format!("{}: {error}", file.display())),
+        _ => Error::from_io(file.display(), error),
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! Git clears up beside packs that are being written.
+
+use std::{fs, process::Command};
+
+use git2::Oid;
+use tempfile::TempDir;
+
+use super::PackFolder;
+use crate::{
+    error::Code,
+    git::{
+        hash::object_id,
+        pack::{Image, Kind},
+    },
+};
+
+#[test]
+fn git_leaves_what_is_being_written_where_it_is() {
+    let folder = TempDir::new().unwrap();
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(folder.path()).args(arguments).output();
+        assert!(output.unwrap().status.success(), "{arguments:?}");
+    };
+    git(&["init", "-q", "--bare"]);
+    let packs = PackFolder::of(folder.path());
+    // By itself: what ends like an index and has a pack beside it is left alone anyway.
+    let part = packs.aside(&packs.file("0123", "idx"));
+    fs::write(&part, "half").unwrap();
+    git(&["gc", "-q", "--prune=now"]);
+    git(&["prune-packed", "-q"]);
+    assert!(part.exists());
+    packs.sweep(&[]);
+    assert!(!part.exists());
+}
+
+#[test]
+fn a_pack_that_cannot_be_put_is_not_what_was_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let mut image = Image::default();
+    let id: Oid = object_id(Kind::Blob, b"one");
+    image.add(id, Kind::Blob, b"one");
+    let error = PackFolder::of(&folder.path().join("gone")).put(&image).unwrap_err();
+    assert_eq!(error.code, Code::Unavailable);
+}
