@@ -3,12 +3,15 @@
 mod branches;
 mod committing;
 mod locks;
+mod maintaining;
 mod merging;
 mod notes;
 mod reflogs;
 mod refs;
+mod signing;
 mod tags;
 mod updates;
+mod verifying;
 
 use serde_json::{Value, json};
 
@@ -19,6 +22,22 @@ const ZEROS: &str = "0000000000000000000000000000000000000000";
 /// A bare repository without a commit.
 fn bare() -> Repository {
     Repository::init(&["--bare"])
+}
+
+/// A bare repository with so many commits of the daemon's own.
+fn written(daemon: &mut Daemon, commits: usize) -> Repository {
+    let repository = bare();
+    for number in 0..commits {
+        daemon.ok(changing(&repository, &format!("file {}", number % 7), &format!("{number}\n")));
+    }
+    repository
+}
+
+/// The request for a commit of one file.
+fn changing(repository: &Repository, file: &str, content: &str) -> Value {
+    let changes = json!([{"file": file, "content": content}]);
+    json!({"op": "commit", "path": repository.path(), "branch": "main", "message": "a change\n",
+           "changes": changes, "encoding": "utf8"})
 }
 
 /// A commit of one file, by the daemon.

@@ -72,7 +72,7 @@ impl Ledger {
             Ok(packed) => packed,
             Err(error) => {
                 if let Some(pack) = put {
-                    self.packs.remove(&pack);
+                    self.packs.give_up(&pack);
                 }
                 follows.into_iter().for_each(|(_, it)| it.give_up());
                 return Err(error);

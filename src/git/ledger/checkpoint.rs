@@ -57,7 +57,7 @@ impl Ledger {
         self.retired.extract_if(.., may_go).for_each(|it| packs.remove(&it));
     }
 
-    /// Removes all packs that were put there for a while: the journal has none of them any more.
+    /// Gives up all packs that were put there for a while: the journal has none of them any more.
     pub fn clear_kept(&mut self) {
         self.retired.clear();
         self.packs.sweep(&self.steps);
@@ -67,8 +67,7 @@ impl Ledger {
     pub fn leave(&mut self) -> Result<()> {
         self.checkpoint()?;
         self.retire();
-        // Whoever takes care of the repository clears these.
-        self.retired.drain(..).for_each(|it| self.packs.release(&it));
+        self.retired.clear();
         self.journal.take().map_or(Ok(()), |it| it.remove())
     }
 

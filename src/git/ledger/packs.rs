@@ -21,6 +21,8 @@ use crate::{
     git::pack::Image,
 };
 
+/// What a pack ends with.
+const SUM_BYTES: usize = 20;
 const KEEP: &[u8] = b"gitport: in its journal\n";
 /// Begins the names of files that are not whole yet; what begins with `tmp_` Git prunes …
 const TEMPORARY: &str = "gitport_tmp_";
@@ -154,6 +156,18 @@ impl PackFolder {
     /// A pack that was put here for a while stays for good.
     pub fn release(&self, name: &str) {
         self.remove_file(name, "keep");
+    }
+
+    /// Leaves a pack to housekeeping that nobody was answered for. It is not removed: a repack that
+    /// found it marked may count on what is in it, and have removed what was elsewhere.
+    pub fn give_up(&self, name: &str) {
+        let pack = fs::read(self.file(name, "pack")).unwrap_or_default();
+        let (content, sum) = pack.split_at(pack.len().saturating_sub(SUM_BYTES));
+        let is_whole = self.file(name, "idx").exists() && Sha1::digest(content)[..] == *sum;
+        match is_whole {
+            true => self.release(name),
+            false => self.remove(name),
+        }
     }
 
     /// Makes one pack of small ones, as soon as there are several of about the same size: their

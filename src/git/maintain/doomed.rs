@@ -98,7 +98,9 @@ impl Doomed {
     /// The names of the packs, but for those that were just made.
     pub fn packs_but(&self, fresh: &[String]) -> Vec<String> {
         let names = self.packs.iter().map(|it| it.name.clone());
-        names.filter(|it| !fresh.contains(it)).collect()
+        // Somebody else may have removed some.
+        let is_there = |it: &String| self.folder.join(format!("pack-{it}.idx")).exists();
+        names.filter(|it| !fresh.contains(it) && is_there(it)).collect()
     }
 
     /// Remembers what was packed anew. What is neither there nor in an old pack stays: it is loose,

@@ -1,5 +1,7 @@
 //! What `git fsck` says, as problems.
 
+use std::path::Path;
+
 use git2::Oid;
 
 use super::{Kind, Problem};
@@ -49,6 +51,11 @@ impl Repository {
             (Kind::Ref, _, Some(name)) => {
                 let target = self.inner.refname_to_id(name);
                 !target.is_ok_and(|it| self.has_sound(it))
+            }
+            (Kind::Pack, ..) => {
+                let words = String::from_utf8_lossy(&problem.message.0).into_owned();
+                let mut files = words.split([' ', '\'']).filter(|it| it.contains("objects/pack/"));
+                files.all(|it| Path::new(it.trim_end_matches(':')).exists())
             }
             _ => true,
         }
@@ -103,6 +110,15 @@ fn problem(line: &str) -> Problem {
 /// The id in a line; the name of a pack is none.
 fn id_in(line: &str) -> Option<String> {
     let is_id = |it: &&str| it.len() == ID_DIGITS && it.bytes().all(|it| it.is_ascii_hexdigit());
+    // Of a file that holds another object, the one that should be in it.
+    if let Some((_, file)) = line.split_once("objects/")
+        && let Some((above, name)) = file.split_once('/')
+    {
+        let id = format!("{above}{}", name.split([' ', ')']).next().unwrap_or_default());
+        if is_id(&&*id) {
+            return Some(id);
+        }
+    }
     let words = line.split(|it: char| !it.is_ascii_alphanumeric() && it != '-' && it != '/');
     words.flat_map(|it| it.split('/')).find(is_id).map(str::to_owned)
 }
