@@ -243,7 +243,21 @@ fn on_a_terminal_without_a_subcommand_it_explains_itself_and_ends() {
 fn the_demo_shows_requests_replies_and_times() {
     let demo = run(&["demo"], "");
     assert!(demo.status.success(), "{}{}", demo.stdout, demo.stderr);
-    for word in ["sync", "files", "read", "head", "lsremote", "ping", "shutdown"] {
+    for word in [
+        "sync",
+        "files",
+        "read",
+        "head",
+        "lsremote",
+        "ping",
+        "workspace.create",
+        "commit",
+        "merge",
+        "note",
+        "lock",
+        "workspace.export",
+        "shutdown",
+    ] {
         let row = format!("{{\"op\": \"{word}\"");
         assert!(demo.stdout.contains(&row), "{word} is not in\n{}", demo.stdout);
     }
@@ -259,6 +273,9 @@ fn the_demo_shows_requests_replies_and_times() {
     let (_, failed) = demo.stdout.split_once("{\"err\":").expect("one of them fails");
     let (failed, rest) = failed.split_once('}').unwrap();
     assert!(failed.contains("\"code\": \"not_found\""), "{failed}");
+    let (_, failed) = rest.split_once("{\"err\":").expect("and one with an old token");
+    let (failed, rest) = failed.split_once('}').unwrap();
+    assert!(failed.contains("\"code\": \"conflict\""), "{failed}");
     assert!(!rest.contains("\"err\":"), "{}", demo.stdout);
     assert!(!demo.stdout.contains('\u{1b}'), "no colours where nobody sees them");
     let demo = on_a_terminal(&format!("{PROGRAM} demo"));

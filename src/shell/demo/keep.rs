@@ -1,6 +1,6 @@
 //! The second act: a workspace that two daemons write at once.
 
-use std::{io, process::Stdio};
+use std::{io, process::Stdio, time::Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -52,11 +52,12 @@ impl Player {
         let mut other = start(stage.folder())?;
         let here = commit("main", "plan.md", "# Plan\n\n1. open\n2. sell\n");
         let there = commit("idea", "idea.md", "free coffee\n");
+        let start = Instant::now();
         self.screen.request(&there)?;
         other.requests.send(&there).map_err(io::Error::other)?;
         self.ok(&here)?;
         let reply = other.replies.next()?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.screen.remark(&format!("the other daemon: {reply}"))?;
+        self.screen.reply(&reply, start.elapsed())?;
         if reply.get("ok").is_none() {
             return Err(unexpected(&reply));
         }
