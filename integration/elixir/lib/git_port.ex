@@ -375,12 +375,13 @@ defmodule GitPort do
   @doc "The notes of a `:namespace`, or of one `:target`. `:limit`, `:after`, `:contents`, `:encoding`."
   @spec notes(t(), repository(), arguments()) :: result(map())
   def notes(port, path, options \\ []) do
-    operation(port, "notes", at(path), Keyword.put_new(options, :encoding, "binary"))
+    operation(port, "notes", at(path) ++ [encoding: "binary"], options)
   end
 
   @doc "Removes the note of a `:target`, or of `:targets`. `:namespace`, `:missing_ok`, `:expect` and as `note/5`."
   @spec note_remove(t(), repository(), arguments()) :: result(map())
-  def note_remove(port, path, options \\ []), do: operation(port, "note.remove", at(path), options)
+  def note_remove(port, path, options \\ []),
+    do: operation(port, "note.remove", at(path), options)
 
   @doc """
   Holds the lock `name` for `owner`; gives its `token`, `expires_in_ms` and more.
