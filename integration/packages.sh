@@ -41,6 +41,7 @@ need_for_suites() {
     need strace has strace
     need bsdutils has script
     need util-linux has setpriv
+    need mount has mount
     need postgresql has_postgres
     # libFuzzer is built from its source.
     need g++ has g++

@@ -70,6 +70,7 @@ impl Postgres {
     }
 
     /// What a client has to trust.
+    #[allow(dead_code, reason = "unit tests use this file too, and only they ask for it")]
     pub fn certificate_file(&self) -> PathBuf {
         self.folder.path().join("data/server.crt")
     }
