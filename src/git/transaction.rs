@@ -6,7 +6,7 @@ mod node;
 mod present;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -43,6 +43,8 @@ pub struct Transaction<'a> {
     fresh: HashMap<Oid, (Kind, Arc<Vec<u8>>), RandomState>,
     /// Refs that were looked at: nobody else can move them until this is over.
     held: BTreeMap<String, Held>,
+    /// What the refs that are held led to.
+    led_to: HashSet<Oid, RandomState>,
     /// The last of them whose lock is a file of its own.
     sharable: Option<String>,
     moves: Vec<Move>,
@@ -76,6 +78,7 @@ impl<'a> Transaction<'a> {
             image: Image::default(),
             fresh: HashMap::default(),
             held: BTreeMap::new(),
+            led_to: HashSet::default(),
             sharable: None,
             moves: Vec::new(),
             lines: Vec::new(),
@@ -144,6 +147,7 @@ impl<'a> Transaction<'a> {
             if held.is_sharable() {
                 self.sharable = Some(name.to_owned());
             }
+            self.led_to.extend(held.before);
             self.held.insert(name.to_owned(), held);
         }
         Ok(self.held[name].before)

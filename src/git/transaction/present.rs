@@ -9,8 +9,7 @@ impl Transaction<'_> {
     /// Fails where an object is gone that nothing led to for long. One that was made here, or that
     /// a ref which is held leads to, is there.
     pub(in crate::git) fn expect_present(&mut self, id: Oid) -> Result<()> {
-        let is_held = self.held.values().any(|it| it.before == Some(id));
-        if self.fresh.contains_key(&id) || is_held {
+        if self.fresh.contains_key(&id) || self.led_to.contains(&id) {
             return Ok(());
         }
         let repository = self.repository();
