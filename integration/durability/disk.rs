@@ -61,6 +61,8 @@ pub struct Disk {
     files: Vec<Content>,
     by_inode: HashMap<u64, usize>,
     folders: BTreeMap<PathBuf, Folder>,
+    /// Whether a file that takes another one's name has its content by then, as ext4 has it.
+    pub is_kind: bool,
 }
 
 #[derive(Default)]
@@ -102,6 +104,7 @@ impl Disk {
             files: Vec::new(),
             by_inode: HashMap::new(),
             folders: BTreeMap::new(),
+            is_kind: false,
         };
         disk.take(root);
         disk
@@ -148,6 +151,13 @@ impl Disk {
             b'U' => self.rename(&deed.one, Renaming::Remove),
             b'R' => {
                 assert_eq!(deed.one.parent(), deed.other.parent(), "only within a folder");
+                let is_there = self.node(&deed.other).is_some();
+                if self.is_kind
+                    && is_there
+                    && let Some(Node::File(file)) = self.node(&deed.one)
+                {
+                    self.files[file].flush();
+                }
                 let to = deed.other.file_name().unwrap().to_owned();
                 self.rename(&deed.one, |it| Renaming::Rename(it, to));
             }
@@ -164,6 +174,11 @@ impl Disk {
     fn rename(&mut self, path: &Path, renaming: impl FnOnce(OsString) -> Renaming) {
         let name = path.file_name().unwrap().to_owned();
         self.folders.get_mut(path.parent().unwrap()).unwrap().since.push(renaming(name));
+    }
+
+    fn node(&self, path: &Path) -> Option<Node> {
+        let folder = &self.folders[path.parent().unwrap()];
+        folder.names(folder.since.len()).get(path.file_name().unwrap()).copied()
     }
 
     fn flush(&mut self, inode: u64, path: &Path) {

@@ -167,6 +167,26 @@ impl Repository {
         }
     }
 
+    /// Whether nothing is missing of what an object needs, beyond what these others need.
+    pub(super) fn is_whole_since(&self, id: git2::Oid, known: &[git2::Oid]) -> bool {
+        let look = || -> std::result::Result<(), git2::Error> {
+            let odb = self.inner.odb()?;
+            odb.refresh()?;
+            let object = self.inner.find_object(id, None)?.peel(git2::ObjectType::Any)?;
+            if object.kind() != Some(git2::ObjectType::Commit) {
+                return Ok(());
+            }
+            let mut walk = self.inner.revwalk()?;
+            walk.push(object.id())?;
+            known.iter().filter(|it| odb.exists(**it)).try_for_each(|it| walk.hide(*it))?;
+            self.inner.packbuilder()?.insert_walk(&mut walk)
+        };
+        let is_missing = |error: &git2::Error| {
+            error.code() == git2::ErrorCode::NotFound || error.class() == git2::ErrorClass::Odb
+        };
+        self.is_partial() || !look().is_err_and(|error| is_missing(&error))
+    }
+
     /// Who changes the repository where nobody says who: as its own configuration has it.
     pub fn owner(&self) -> Person {
         let (name, email) = self.owner.get_or_init(|| self.find_owner()).clone();

@@ -65,7 +65,12 @@ impl Ledger {
             }
             let packed = self.prepare(&last, &held, is_one, site)?;
             site.right.begin();
+            // A ref may be on disk before what it leads to: then it can go back to a record.
+            let is_durable = is_durable || !last.keys().all(|it| self.known.contains(it));
             self.append(&encoded, is_durable)?;
+            if is_durable {
+                self.known.extend(last.keys().cloned());
+            }
             Ok(packed)
         });
         let packed = match logged {

@@ -35,6 +35,7 @@ impl Ledger {
             whole.push(self.packs.put_kept_for_good(&merged)?);
         }
         self.flush_refs(&refs)?;
+        self.known.clear();
         self.journal()?.start_over()?;
         self.retire();
         for pack in std::mem::take(&mut self.steps) {

@@ -17,6 +17,7 @@ mod record;
 mod recovery;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -60,6 +61,8 @@ pub struct Ledger {
     journal: Option<Journal>,
     packed: Packed,
     packs: PackFolder,
+    /// Refs that a record on disk says the place of, since the last checkpoint.
+    known: BTreeSet<String>,
     /// Packs put there since the last checkpoint, and those that the last one made superfluous.
     steps: Vec<String>,
     retired: Vec<String>,
@@ -77,6 +80,7 @@ impl Ledger {
             common_folder,
             journal: None,
             packed: Packed::default(),
+            known: BTreeSet::new(),
             steps: Vec::new(),
             retired: Vec::new(),
             is_doubtful: false,

@@ -1,6 +1,6 @@
 //! What a writer does first: it carries out what the ones before it were answered for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use git2::Oid;
 
@@ -12,8 +12,9 @@ use super::{
     record::{Record, combined},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     git::{
+        Repository,
         folder::files_below,
         lock::{HEAD_LOCK, PACKED_LOCK},
         refs::REFS,
@@ -29,20 +30,16 @@ impl Ledger {
         let is_new = self.journal.is_none();
         if is_new {
             self.steps.clear();
+            self.known.clear();
             self.journal = Journal::open(&self.common_folder)?;
         }
         // What was lost with the power tells nobody that there was a writer.
         let is_first = is_new || site.right.follows_unfinished();
         let is_swept = !is_first || self.sweep(site);
-        if let Err(error) = self.catch_up(site) {
+        if let Err(error) = self.catch_up(is_first, site) {
             // What was read and is not carried out has to be read again.
             self.journal = None;
             return Err(error);
-        }
-        if is_first {
-            // Nor does one who was killed between two steps.
-            self.retire();
-            self.packs.sweep(&self.steps);
         }
         if self.is_doubtful {
             self.checkpoint()?;
@@ -54,15 +51,33 @@ impl Ledger {
         Ok(())
     }
 
-    /// Reads what was appended since this process looked, and carries out what is not yet.
-    fn catch_up(&mut self, site: &Site) -> Result<()> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
+    /// Carries out what was appended since this process looked, and is not yet.
+    fn catch_up(&mut self, is_first: bool, site: &Site) -> Result<()> {
+        let moves = self.read_on()?;
+        if is_first {
+            // Nor does one who was killed between two steps tell anybody. Refs are looked at
+            // afterwards: none of the objects that are left is torn.
+            self.retire();
+            self.packs.sweep(&self.steps);
+        }
+        if !moves.is_empty() {
+            self.settle(moves, site)?;
+            self.journal()?.mark_carried_out()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what was appended since this process looked: the moves that are not carried out yet,
+    /// with their objects in place.
+    fn read_on(&mut self) -> Result<Vec<Move>> {
+        let mut moves = Vec::new();
+        let Some(journal) = &mut self.journal else { return Ok(moves) };
         if journal.look()? {
             // Their objects are in other packs by now.
             self.steps.clear();
+            self.known.clear();
         }
         let carried_out = journal.carried_out()?;
-        let mut moves = Vec::new();
         while let Some(content) = journal.next()? {
             let record = Record::decode(&content)?;
             if carried_out < journal.end() {
@@ -73,11 +88,7 @@ impl Ledger {
             }
             self.steps.extend(record.pack);
         }
-        if !moves.is_empty() {
-            self.settle(moves, site)?;
-            self.journal()?.mark_carried_out()?;
-        }
-        Ok(())
+        Ok(moves)
     }
 
     /// Moves the refs to where the records left them, except for those that others moved on.
@@ -90,23 +101,23 @@ impl Ledger {
         self.packed.refresh(&self.common_folder)?;
         let (mut due, mut held) = (BTreeMap::new(), BTreeMap::new());
         for (name, it) in combined(&moves) {
+            let passed = &passed[name.as_str()];
             let file = self.common_folder.join(&name);
-            let now = match held::read(&file)? {
-                Loose::At(id) => Some(id),
-                Loose::Absent => self.packed.find(name.as_bytes()),
-                // Only a loss of power leaves this, and then it is ours.
-                Loose::Torn => {
-                    std::fs::remove_file(&file).ok();
-                    it.from()
+            let is_lost = match held::read(&file)? {
+                Loose::At(id) => is_lost(id, &it, passed, site.repository),
+                Loose::Absent => {
+                    let now = self.packed.find(name.as_bytes());
+                    now.is_some_and(|id| is_lost(id, &it, passed, site.repository))
                 }
+                // Only a loss of power leaves this, and then it is ours.
+                Loose::Torn => true,
                 Loose::Symbolic(_) => continue,
             };
-            let is_due = |now| now != it.to() && passed[name.as_str()].contains(&now);
-            if !is_due(now) {
-                continue;
+            if is_lost {
+                go_back(&file, it.from())?;
             }
             let ours = self.hold(&name, None, site)?;
-            if is_due(ours.before) {
+            if ours.before != it.to() && (is_lost || passed.contains(&ours.before)) {
                 held.insert(name.clone(), ours);
                 due.insert(name, it);
             }
@@ -125,4 +136,30 @@ impl Ledger {
         files.extend([PACKED_LOCK, PACKED_NEW, HEAD_LOCK].map(|it| self.common_folder.join(it)));
         site.right.sweep(&self.common_folder, files, site.watch)
     }
+}
+
+/// Whether a ref went on to what did not get to the disk before the power went: steps that were
+/// not waited for. Anything else that it may be is somebody's who moved it on.
+fn is_lost(now: Oid, it: &Move, passed: &[Option<Oid>], repository: &Repository) -> bool {
+    if it.to() == Some(now) || passed.contains(&Some(now)) {
+        return false;
+    }
+    let known: Vec<Oid> = passed.iter().copied().chain([it.to()]).flatten().collect();
+    !repository.is_whole_since(now, &known)
+}
+
+/// Lets a ref's own file say what it was before the records, from where they lead on.
+fn go_back(file: &Path, to: Option<Oid>) -> Result<()> {
+    log::warn!("{} is taken back to what is on disk", file.display());
+    let gone = match to {
+        Some(id) => {
+            let folder = file.parent().expect("a ref lies in a folder");
+            fs::create_dir_all(folder).and_then(|()| fs::write(file, format!("{id}\n")))
+        }
+        None => fs::remove_file(file).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        }),
+    };
+    gone.map_err(|error| Error::from_io(file.display(), &error))
 }
