@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    Seen, State, Store, WRITINGS, debris, is_sound,
+    COMMITS, Seen, State, Store, WRITINGS, debris, is_sound,
     shim::{OPEN, RENAME, SYNC, Shim, WRITE},
     with, writing,
 };
@@ -72,7 +72,7 @@ impl Scene {
         codes: &[&str],
     ) -> bool {
         let mut has_failed = false;
-        for _ in WRITINGS {
+        for _ in 0..COMMITS {
             let number = self.take_number();
             self.shim.arm(kind, error.raw_os_error(), before, lasts);
             let reply = self.daemon.call(writing(number).request(self.store.path(), number));
@@ -90,14 +90,18 @@ impl Scene {
         has_failed
     }
 
+    /// Of the next commit.
     fn take_number(&mut self) -> u64 {
+        if COMMITS <= self.next % WRITINGS.len() as u64 {
+            self.next = self.next.next_multiple_of(WRITINGS.len() as u64);
+        }
         self.next += 1;
         self.next - 1
     }
 
     /// The next request on each branch succeeds.
     fn works(&mut self, about: &str) {
-        for _ in WRITINGS {
+        for _ in 0..COMMITS {
             let number = self.take_number();
             let reply = self.daemon.call(writing(number).request(self.store.path(), number));
             assert!(reply.get("ok").is_some(), "{about}, then {reply}\n{}", self.daemon.stderr());

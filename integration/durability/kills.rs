@@ -18,7 +18,7 @@ const KILLS_OF_ONE: u64 = 10;
 
 #[test]
 fn what_was_answered_for_outlives_a_kill_at_any_instant() {
-    let kills = std::env::var("GITPORT_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(40);
+    let kills = std::env::var("GITPORT_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(20);
     let mut chance = Chance::new();
     let mut done = 0;
     while done < kills {

@@ -44,6 +44,14 @@ pub const WRITINGS: &[Writing] = &[
     Writing { name: "commit", request: commit_on_side, traces: committed_on_side },
     Writing { name: "commit", request: commit_relaxed, traces: committed },
     Writing { name: "commit", request: commit_on_new, traces: committed_on_new },
+    Writing { name: "commit", request: commit_once, traces: committed },
+    Writing { name: "ref.update", request: move_refs, traces: refs_moved },
+    Writing { name: "branch", request: branch, traces: branched },
+    Writing { name: "tag", request: tag, traces: tagged },
+    Writing { name: "note", request: note, traces: noted },
+    Writing { name: "merge", request: merge, traces: merged },
+    Writing { name: "merge", request: merge_forward, traces: merged },
+    Writing { name: "lock", request: lock, traces: locked },
 ];
 
 #[derive(Default)]
@@ -79,12 +87,16 @@ impl Writing {
         let count = refs.iter().filter(|it| has_ref(it)).count()
             + files.iter().filter(|it| has_file(it)).count();
         match count {
-            0 => Seen::Absent,
+            // Also where nothing is to be seen of it.
             _ if count == refs.len() + files.len() => Seen::Whole,
+            0 => Seen::Absent,
             _ => Seen::Half,
         }
     }
 }
+
+/// How many of them are commits, which come first.
+pub const COMMITS: u64 = 5;
 
 /// The writing whose turn it is.
 pub fn writing(number: u64) -> &'static Writing {
@@ -108,6 +120,70 @@ fn commit_relaxed(number: u64) -> Value {
 
 fn commit_on_new(number: u64) -> Value {
     with(commit(number), json!({"branch": format!("new/{number}")}))
+}
+
+fn commit_once(number: u64) -> Value {
+    with(commit(number), json!({"key": format!("key-{number}")}))
+}
+
+fn move_refs(number: u64) -> Value {
+    let update = |it: &String| json!({"ref": it, "to": "main"});
+    json!({"updates": refs_moved(number).refs.iter().map(update).collect::<Vec<_>>()})
+}
+
+fn refs_moved(number: u64) -> Traces {
+    named(["one", "other"].map(|it| format!("refs/many/{number}/{it}")))
+}
+
+fn branch(number: u64) -> Value {
+    json!({"branch": format!("at/{number}"), "from": "side"})
+}
+
+fn branched(number: u64) -> Traces {
+    named([format!("refs/heads/at/{number}")])
+}
+
+fn tag(number: u64) -> Value {
+    json!({"tag": format!("t/{number}"), "target": "main", "message": format!("{number}\n")})
+}
+
+fn tagged(number: u64) -> Traces {
+    named([format!("refs/tags/t/{number}")])
+}
+
+fn note(number: u64) -> Value {
+    json!({"target": "main", "namespace": format!("n{number}"), "content": "noted\n",
+        "encoding": "utf8"})
+}
+
+fn noted(number: u64) -> Traces {
+    named([format!("refs/notes/n{number}")])
+}
+
+fn merge(_: u64) -> Value {
+    json!({"into": "main", "from": "side", "message": "merged\n", "encoding": "utf8"})
+}
+
+/// After the other one, most of the time.
+fn merge_forward(_: u64) -> Value {
+    json!({"into": "side", "from": "main", "message": "merged\n", "encoding": "utf8"})
+}
+
+/// Whether there was anything to merge only those before it tell.
+fn merged(_: u64) -> Traces {
+    Traces::default()
+}
+
+fn lock(number: u64) -> Value {
+    json!({"name": format!("lock-{number}"), "owner": "ada", "ttl_ms": 600_000})
+}
+
+fn locked(number: u64) -> Traces {
+    named([format!("refs/gitvan/locks/lock-{number}")])
+}
+
+fn named<const COUNT: usize>(refs: [String; COUNT]) -> Traces {
+    Traces { refs: refs.into(), files: Vec::new() }
 }
 
 fn committed(number: u64) -> Traces {

@@ -4,8 +4,11 @@ use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
-use super::{Store, with, writing};
+use super::{Store, WRITINGS, with, writing};
 use crate::daemon::Daemon;
+
+/// The number of a commit on the main branch, as is each multiple of it.
+const COMMIT: u64 = WRITINGS.len() as u64;
 
 /// Calls of the daemon, in order, while it answered these requests one batch after the other.
 fn calls(store: &Store, batches: &[Vec<Value>]) -> Option<Vec<String>> {
@@ -51,7 +54,7 @@ fn one_commit_is_answered_after_one_flush_of_the_journal() {
     for is_bare in [true, false] {
         let store = Store::new(is_bare);
         // The first one of all also makes the journal.
-        let batches = [vec![named(&store, 0, "first")], vec![named(&store, 4, "the-one")]];
+        let batches = [vec![named(&store, 0, "first")], vec![named(&store, COMMIT, "the-one")]];
         let Some(calls) = calls(&store, &batches) else { return };
         let flushes = flushes(&calls, "the-one", "the-one");
         assert_eq!(flushes.len(), 1, "{flushes:#?}");
@@ -62,7 +65,7 @@ fn one_commit_is_answered_after_one_flush_of_the_journal() {
 #[test]
 fn commits_that_wait_together_share_a_flush() {
     let store = Store::new(true);
-    let many = (0..64).map(|it| named(&store, 4 * it + 4, &format!("of-many-{it}")));
+    let many = (0..64).map(|it| named(&store, COMMIT * (it + 1), &format!("of-many-{it}")));
     let Some(calls) = calls(&store, &[vec![named(&store, 0, "first")], many.collect()]) else {
         return;
     };
@@ -73,7 +76,7 @@ fn commits_that_wait_together_share_a_flush() {
 #[test]
 fn a_relaxed_commit_is_answered_without_a_flush_and_says_so() {
     let store = Store::new(true);
-    let relaxed = with(named(&store, 4, "the-one"), json!({"durability": "relaxed"}));
+    let relaxed = with(named(&store, COMMIT, "the-one"), json!({"durability": "relaxed"}));
     let Some(calls) = calls(&store, &[vec![named(&store, 0, "first")], vec![relaxed]]) else {
         return;
     };
