@@ -291,7 +291,7 @@ fn merges_of_many_kinds_are_those_of_git() {
                 }
                 // A file is moved once.
                 repository.git(&["add", "-A"]);
-                if repository.file(&format!("moved-{side}")).exists() {
+                if repository.file(format!("moved-{side}")).exists() {
                     break;
                 }
             }

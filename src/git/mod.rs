@@ -16,6 +16,7 @@ mod folder;
 mod follow;
 mod hash;
 mod history;
+mod image;
 mod keys;
 mod import;
 mod ledger;

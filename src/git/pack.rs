@@ -5,7 +5,6 @@
 
 mod delta;
 mod file;
-mod image;
 
 use std::{
     collections::HashMap,
@@ -19,10 +18,7 @@ use std::{
 use flate2::{Decompress, FlushDecompress, Status};
 
 use self::file::Header;
-pub use self::{
-    file::Pack,
-    image::{Image, Mark},
-};
+pub use self::file::Pack;
 use super::cache::Cache;
 
 /// A larger object is read in pieces or by libgit2.
@@ -35,9 +31,9 @@ const PAGE_BYTES: usize = 64 * 1024;
 /// A chain this long does not occur in sound packs.
 const CHAIN_MAX: usize = 10_000;
 
-const HASH_BYTES: usize = 20;
+pub const HASH_BYTES: usize = 20;
 const FANOUT_AT: usize = 8;
-const NAMES_AT: usize = FANOUT_AT + 256 * 4;
+pub const NAMES_AT: usize = FANOUT_AT + 256 * 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

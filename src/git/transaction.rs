@@ -20,9 +20,10 @@ use super::{
     edit::{self, Entry},
     follow::Follow,
     hash::object_id,
+    image::{Image, Mark},
     ledger::{Held, Ledger, Move, Site, Step},
     locks::Locks,
-    pack::{Image, Kind, Mark},
+    pack::Kind,
     reflog::Line,
     refs::{self, Branch},
 };

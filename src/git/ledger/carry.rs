@@ -14,8 +14,8 @@ use crate::{
     error::{Error, Result},
     git::{
         follow::Follow,
+        image::Image,
         lock::PACKED_LOCK,
-        pack::Image,
         reflog::{self, Line},
         refs::PACKED,
     },

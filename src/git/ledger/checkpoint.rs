@@ -10,7 +10,7 @@ use std::{
 use super::{Ledger, packs::ROLLED_UP_MIN, record::Record};
 use crate::{
     error::{Error, Result},
-    git::{lock::maintained_since, pack::Image, refs::PACKED},
+    git::{image::Image, lock::maintained_since, refs::PACKED},
 };
 
 impl Ledger {

@@ -25,11 +25,14 @@ pub fn loose_refs(common_folder: &Path) -> Vec<String> {
     names
 }
 
+/// A ref that has a file of its own: its name, its lock, and what it is.
+type Loosely<'a> = (&'a str, Held, (Oid, Option<Oid>));
+
 impl Ledger {
     /// Moves these refs, which come in the order of their names, into the one file for all; how
     /// many. Those that somebody else holds stay as they are.
     pub fn pack_refs(&mut self, names: &[String], site: &mut Site) -> Result<usize> {
-        let mut packed: Vec<(&str, Held, (Oid, Option<Oid>))> = Vec::new();
+        let mut packed: Vec<Loosely> = Vec::new();
         for name in names {
             let file = self.common_folder.join(name);
             let is_held = self.common_folder.join(format!("{name}.lock")).exists();

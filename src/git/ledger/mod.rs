@@ -33,7 +33,7 @@ pub use self::{
     record::Move,
 };
 use self::{journal::Journal, record::Record};
-use super::{Repository, cache::Cache, lock, pack::Image};
+use super::{Repository, cache::Cache, image::Image, lock};
 use crate::{error::Result, watch::Watch};
 
 /// A checkpoint comes after so many steps, so that there are never more small packs than this …

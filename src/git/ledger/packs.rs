@@ -18,7 +18,7 @@ use sha1::{Digest, Sha1};
 
 use crate::{
     error::{Error, Result},
-    git::pack::Image,
+    git::image::Image,
 };
 
 /// What a pack ends with.

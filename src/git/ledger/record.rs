@@ -8,7 +8,7 @@ use serde_bytes::ByteArray;
 
 use crate::{
     error::{Error, Result},
-    git::pack::Image,
+    git::image::Image,
 };
 
 /// One durable step: objects, and the refs that moved to them.

@@ -1,6 +1,6 @@
 //! Where an import comes from, and what its states are as commits.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -53,8 +53,8 @@ impl Source {
     }
 }
 
-fn path_of(place: &PathBuf) -> Result<RepositoryPath> {
-    RepositoryPath::try_from(place.as_path()).map_err(|error| error.with("field", "from"))
+fn path_of(place: &Path) -> Result<RepositoryPath> {
+    RepositoryPath::try_from(place).map_err(|error| error.with("field", "from"))
 }
 
 /// Somebody without a time: that is the state's.

@@ -8,13 +8,11 @@ use tempfile::TempDir;
 use super::PackFolder;
 use crate::{
     error::Code,
-    git::{
-        hash::object_id,
-        pack::{Image, Kind},
-    },
+    git::{hash::object_id, image::Image, pack::Kind},
 };
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "stock git is what would take it away")]
 fn git_leaves_what_is_being_written_where_it_is() {
     let folder = TempDir::new().unwrap();
     let git = |arguments: &[&str]| {

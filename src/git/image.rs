@@ -14,7 +14,7 @@ use libdeflater::{CompressionLvl, Compressor};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
-use super::{HASH_BYTES, Kind, NAMES_AT};
+use super::pack::{HASH_BYTES, Kind, NAMES_AT};
 
 /// Before the entries: signature, version, how many.
 const HEAD_BYTES: usize = 12;
