@@ -3,6 +3,8 @@
 //! [`Code`] is for programs: clients branch on it, so it is part of the protocol. The message is
 //! for people and may change at any time. Details are facts a program may want beside the code.
 
+// Said in full, since the fuzzers have this file at another place of their tree.
+#[path = "error/carried.rs"]
 mod carried;
 
 use std::{collections::BTreeMap, fmt, io};
