@@ -40,7 +40,7 @@ fn each_call_fails(error: Errno, lasts: bool, codes: &[&str]) {
                 if !scene.fail_at(kind, error, before, lasts, codes) {
                     break;
                 }
-                assert_ne!(before + 1, CALLS_MAX, "no request makes so many calls");
+                assert_ne!(before + 1, CALLS_MAX, "kind {kind}: no request makes so many calls");
             }
             scene.ends_well();
         }
@@ -90,7 +90,7 @@ impl Scene {
         has_failed
     }
 
-    /// Of the next commit.
+    /// Of the next plain commit: each call that one makes is made to fail, and others make many.
     fn take_number(&mut self) -> u64 {
         if COMMITS <= self.next % WRITINGS.len() as u64 {
             self.next = self.next.next_multiple_of(WRITINGS.len() as u64);

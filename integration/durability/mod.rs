@@ -95,8 +95,8 @@ impl Writing {
     }
 }
 
-/// How many of them are commits, which come first.
-pub const COMMITS: u64 = 5;
+/// How many of them are plain commits, which come first.
+pub const COMMITS: u64 = 4;
 
 /// The writing whose turn it is.
 pub fn writing(number: u64) -> &'static Writing {
