@@ -137,12 +137,13 @@ impl Store {
     }
 
     /// Carries out what an earlier daemon was answered for, before anybody reads what was before.
-    fn catch_up(&self, repository: &Repository) {
+    /// Tells whether there was anything: what the handle knows of packs may be out of date then.
+    fn catch_up(&self, repository: &Repository) -> bool {
         let folder = repository.common_folder();
         let is_known =
             self.ledgers.lock().expect("nobody panics with the lock").contains_key(folder);
         if is_known || !Ledger::is_left_at(folder) {
-            return;
+            return false;
         }
         let ledger = self.ledger(folder);
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
@@ -150,6 +151,7 @@ impl Store {
             // Who may not write here reads what there is, and the next writer tries again.
             log::warn!("{}: {error}", folder.display());
         }
+        true
     }
 
     /// What can be done after the answers: with many small packs every read gets slower.
@@ -255,9 +257,11 @@ impl Store {
 
     fn open_anew(&self, path: &RepositoryPath) -> Result<(Repository, Identity)> {
         self.root.confine(path)?;
-        let repository = Repository::open(path)?;
+        let mut repository = Repository::open(path)?;
         self.root.confine_repository(&repository)?;
-        self.catch_up(&repository);
+        if self.catch_up(&repository) {
+            repository = Repository::open(path)?;
+        }
         let identity = Identity::of(path, repository.objects().tip.folders())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
         match self.lock().get(path.as_os_str()) {
