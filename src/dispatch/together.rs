@@ -11,7 +11,7 @@ use std::{
 use super::{Dispatch, From, Then, Ticket, guarded, pool::Task};
 use crate::{
     error::Result,
-    git::{RepositoryPath, Transaction, Wait},
+    git::{Changed, RepositoryPath, Transaction, Wait},
     ops::{Job, Work},
     watch::Watch,
 };
@@ -41,7 +41,7 @@ impl Dispatch {
             works.push((ticket.clone(), job.work));
             waiting.push((ticket, then, job.lane, bytes));
         }
-        let turns = self.change(&path, works);
+        let (turns, is_checkpoint_due) = self.change(&path, works);
         queue.running.fetch_sub(waiting.len() as u64, Relaxed);
         for ((ticket, then, lane, bytes), turn) in waiting.into_iter().zip(turns) {
             match (turn, then) {
@@ -56,10 +56,12 @@ impl Dispatch {
                 }
             }
         }
-        let place = RepositoryPath::resolved_to(&path);
-        let clear_up = || self.store.clear_up(&place, &Watch::default());
-        if let Err(error) = guarded(clear_up).and_then(|it| it) {
-            log::warn!("{}: {error}", path.display());
+        if is_checkpoint_due {
+            let place = RepositoryPath::resolved_to(&path);
+            let clear_up = || self.store.clear_up(&place, &Watch::default());
+            if let Err(error) = guarded(clear_up).and_then(|it| it) {
+                log::warn!("{}: {error}", path.display());
+            }
         }
         self.schedule.note(&path);
         let next = self.board().leave(&path);
@@ -68,8 +70,9 @@ impl Dispatch {
         }
     }
 
-    /// The result of each, none of them good before all of them are durable.
-    fn change(&self, path: &Path, works: Vec<(Arc<Ticket>, Box<dyn Work>)>) -> Vec<Turn> {
+    /// The result of each, none of them good before all of them are durable; and whether a
+    /// checkpoint is due.
+    fn change(&self, path: &Path, works: Vec<(Arc<Ticket>, Box<dyn Work>)>) -> (Vec<Turn>, bool) {
         let count = works.len();
         let asked = Instant::now();
         let path = RepositoryPath::resolved_to(path);
@@ -84,14 +87,17 @@ impl Dispatch {
             Turn::Done(Ok(_)) => Turn::Done(Err(error)),
             turn => turn,
         };
-        match guarded(change).and_then(|it| it) {
-            Ok((turns, Ok(()))) => turns,
-            Ok((turns, Err(error))) => {
-                let turns: Vec<Turn> = turns;
-                turns.into_iter().map(|it| failed(it, error.clone())).collect()
+        let changed: Changed<Vec<Turn>> = match guarded(change).and_then(|it| it) {
+            Ok(changed) => changed,
+            Err(error) => {
+                return ((0..count).map(|_| Turn::Done(Err(error.clone()))).collect(), false);
             }
-            Err(error) => (0..count).map(|_| Turn::Done(Err(error.clone()))).collect(),
-        }
+        };
+        let turns = match changed.outcome {
+            Ok(()) => changed.value,
+            Err(error) => changed.value.into_iter().map(|it| failed(it, error.clone())).collect(),
+        };
+        (turns, changed.is_checkpoint_due)
     }
 
     fn run_in(

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs, io,
+    fs,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
@@ -273,16 +273,7 @@ pub(super) struct IndexLock(PathBuf);
 
 impl IndexLock {
     pub fn take(git_folder: &Path, writer: &Writer, watch: &Watch) -> Result<IndexLock> {
-        let lock = git_folder.join(INDEX_LOCK);
-        loop {
-            // Waits for those who live, but not for ever.
-            writer.clear(git_folder, &[INDEX_LOCK], watch)?;
-            match fs::File::create_new(&lock) {
-                Ok(_) => return Ok(IndexLock(lock)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
-                Err(error) => return Err(Error::from_io(lock.display(), &error)),
-            }
-        }
+        writer.take(git_folder, INDEX_LOCK, watch).map(IndexLock)
     }
 
     fn replace_index(&self, new: &Path) -> Result<()> {

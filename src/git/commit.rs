@@ -161,8 +161,13 @@ impl Person {
 
 /// Now, in seconds since 1970.
 pub fn now() -> i64 {
+    (now_ms() / 1000).cast_signed()
+}
+
+/// The same in milliseconds.
+pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs().cast_signed()
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[derive(Serialize)]

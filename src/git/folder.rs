@@ -24,6 +24,11 @@ use crate::{
     watch::Watch,
 };
 
+/// Has what a file or folder is by now on disk; of a folder the names in it.
+pub fn flush(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// The files below a folder whose name is wanted.
 pub fn files_below(folder: &Path, is_wanted: &impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -12,6 +12,21 @@ pub fn digest(text: &[u8]) -> Oid {
     Oid::from_bytes(hasher.try_finalize().hash()).expect("a hash has this length")
 }
 
+/// How long a whole id is.
+pub const ID_DIGITS: usize = 40;
+/// What Git writes where there is no object.
+pub const NO_ID: &str = "0000000000000000000000000000000000000000";
+
+/// The id that a line begins with.
+pub fn id_of(line: &[u8]) -> Option<Oid> {
+    Oid::from_str(str::from_utf8(line.get(..ID_DIGITS)?).ok()?).ok()
+}
+
+/// The id that a text is, if it is a whole one.
+pub fn whole_id(text: &str) -> Option<Oid> {
+    (text.len() == ID_DIGITS).then(|| Oid::from_str(text).ok())?
+}
+
 /// The id of an object with this content.
 ///
 /// What clients write freely is hashed as Git does it, so that two contents made to have one id

@@ -180,17 +180,9 @@ impl<'a> Import<'a> {
         let mut step = std::mem::take(&mut self.step);
         let Destination { store, path, name, branch, watch } = self.to;
         let (line, mapping) = (&self.line, &self.mapping);
-        let (made, carried) = store.change(path, Instant::now(), watch, |transaction| {
-            let mut transaction = transaction.borrow_mut();
-            let savepoint = transaction.savepoint();
-            let made = step.apply(&mut transaction, mapping, line, name, branch);
-            if made.is_err() {
-                transaction.go_back(&savepoint);
-            }
-            made
+        let made = store.change_alone(path, watch, |transaction| {
+            step.apply(transaction, mapping, line, name, branch)
         })?;
-        let made = made?;
-        carried?;
         self.mapping.advance(made);
         self.step_begun = Instant::now();
         store.clear_up(path, watch)

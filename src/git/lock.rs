@@ -9,6 +9,7 @@ mod living;
 
 use std::{
     fs::{self, File, OpenOptions},
+    io,
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
@@ -186,6 +187,20 @@ impl Writer {
     /// All is written, and what others left in pieces was mended.
     pub fn finish(mut self) {
         self.is_unfinished = false;
+    }
+
+    /// Makes one of Git's locks. The living are waited for, but not for ever.
+    pub fn take(&self, git_folder: &Path, name: &str, watch: &Watch) -> Result<PathBuf> {
+        let lock = git_folder.join(name);
+        loop {
+            match File::create_new(&lock) {
+                Ok(_) => return Ok(lock),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.clear(git_folder, &[name], watch)?;
+                }
+                Err(error) => return Err(Error::from_io(lock.display(), &error)),
+            }
+        }
     }
 
     /// Waits until none of stock git's locks is there, removing those of the dead.

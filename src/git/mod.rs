@@ -54,10 +54,11 @@ use std::{env, path::PathBuf, process::Command, sync::Once};
 
 pub use self::{
     branches::{BranchChange, BranchDraft, BranchMoved, BranchPage},
-    commit::{Change, Committed, Draft, Expect, Files, Message, Mode, Person, What, now},
+    commit::{Change, Committed, Draft, Expect, Files, Message, Mode, Person, What, now, now_ms},
     diff::{Changes, DiffQuery},
     export::{Export, Format, Output},
     folder::Folder,
+    hash::NO_ID,
     history::{LogPage, LogQuery},
     import::{Bundle, Destination, Import, Imported, Mapping, Snapshot, check_name, trailer},
     keys::{Key, Meaning},
@@ -73,7 +74,7 @@ pub use self::{
     root::Root,
     signature::{AllowedSigners, SignWith, Signer},
     status::{Status, StatusQuery},
-    store::{Opened, Store},
+    store::{Changed, Opened, Store},
     tags::{TagChange, TagDraft, TagMoved, TagPage},
     transaction::Transaction,
     tree::{Bytes, Entry, Listing, Range},

@@ -10,12 +10,10 @@ use serde::Serialize;
 use self::fan::Changes;
 pub use self::listing::NotesQuery;
 use super::{
-    Expect, Message, Namespace, Person, Transaction, commit::Content, pack::Kind, repository::Sha,
+    Expect, Message, Namespace, Person, Transaction, commit::Content, hash::whole_id, pack::Kind,
+    repository::Sha,
 };
 use crate::error::{Error, Result};
-
-/// The digits of a whole id.
-const ID_DIGITS: usize = 40;
 
 /// Notes that shall be there, in one commit.
 pub struct NotesDraft {
@@ -174,8 +172,4 @@ fn append(joined: &mut Vec<u8>, content: &[u8]) {
 
 fn expect_note(expect: Option<Expect>, found: &[Oid], target: Oid) -> Result<()> {
     Expect::check(expect, found.first().copied(), &format!("the note on {target}"))
-}
-
-fn whole_id(text: &str) -> Option<Oid> {
-    Oid::from_str(text).ok().filter(|_| text.len() == ID_DIGITS)
 }

@@ -2,7 +2,7 @@
 
 use git2::{ObjectType, Oid};
 
-use super::{Transaction, pack::Kind, refs::meanings};
+use super::{Transaction, hash::whole_id, pack::Kind, refs::meanings};
 use crate::error::{Error, Result};
 
 impl Transaction<'_> {
@@ -43,7 +43,7 @@ impl Transaction<'_> {
 
     /// An id that is written out and leads to an object.
     fn whole_id(&self, rev: &str) -> Option<Oid> {
-        let id = (rev.len() == 40).then(|| Oid::from_str(rev).ok()).flatten()?;
+        let id = whole_id(rev)?;
         self.kind_of(id).is_ok().then_some(id)
     }
 

@@ -74,6 +74,15 @@ pub struct Opened<'a> {
     repository: Option<Repository>,
 }
 
+/// What became of a step.
+pub struct Changed<T> {
+    pub value: T,
+    /// Whether it was carried out.
+    pub outcome: Result<()>,
+    /// Whether [`Store::clear_up`] has something to do.
+    pub is_checkpoint_due: bool,
+}
+
 impl Store {
     /// Without a data directory there are no workspaces.
     pub fn new(root: Root, data: Option<&Path>) -> Result<Store> {
@@ -108,6 +117,26 @@ impl Store {
         Ok(Opened { store: self, path, identity, repository: Some(repository) })
     }
 
+    /// Changes a repository by one piece of work: all of it is on disk when this returns, or
+    /// nothing of it is done.
+    pub fn change_alone<T>(
+        &self,
+        path: &RepositoryPath,
+        watch: &Watch,
+        work: impl FnOnce(&mut Transaction) -> Result<T>,
+    ) -> Result<T> {
+        let changed = self.change(path, Instant::now(), watch, |transaction| {
+            let mut transaction = transaction.borrow_mut();
+            let savepoint = transaction.savepoint();
+            let value = work(&mut transaction);
+            if value.is_err() {
+                transaction.go_back(&savepoint);
+            }
+            value
+        })?;
+        changed.outcome.and(changed.value)
+    }
+
     /// Changes a repository: what `work` does is one step, and on disk when this returns.
     pub fn change<T>(
         &self,
@@ -115,14 +144,15 @@ impl Store {
         asked: Instant,
         watch: &Watch,
         work: impl FnOnce(&RefCell<Transaction>) -> T,
-    ) -> Result<(T, Result<()>)> {
+    ) -> Result<Changed<T>> {
         let repository = self.open(path, asked)?;
         let ledger = self.ledger(repository.common_folder());
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
         let site = ledger.enter(&repository, watch)?;
         let transaction = RefCell::new(Transaction::begin(&mut ledger, site, &self.locks));
         let value = work(&transaction);
-        Ok((value, transaction.into_inner().carry_out()))
+        let outcome = transaction.into_inner().carry_out();
+        Ok(Changed { value, outcome, is_checkpoint_due: ledger.is_checkpoint_due() })
     }
 
     fn ledger(&self, common_folder: &Path) -> Arc<Mutex<Ledger>> {
@@ -182,12 +212,11 @@ impl Store {
     /// Has the journal empty and few packs, whatever is due.
     pub fn settle(&self, path: &RepositoryPath, watch: &Watch) -> Result<()> {
         let repository = self.open(path, Instant::now())?;
-        let ledger = self.ledger(repository.common_folder());
-        let mut ledger = ledger.lock().expect("nobody panics with the lock");
-        let _site = ledger.enter(&repository, watch)?;
-        ledger.checkpoint()?;
-        ledger.retire();
-        Ok(())
+        self.keep_house(&repository, watch, |ledger, _| {
+            ledger.checkpoint()?;
+            ledger.retire();
+            Ok(())
+        })
     }
 
     /// Leaves plain Git repositories, each with all that was answered for on disk.

@@ -19,7 +19,7 @@ use super::{
     Person, Repository,
     edit::{self, Entry},
     follow::Follow,
-    hash::object_id,
+    hash::{id_of, object_id},
     image::{Image, Mark},
     ledger::{Held, Ledger, Move, Site, Step},
     locks::Locks,
@@ -290,8 +290,7 @@ impl<'a> Transaction<'a> {
             return Ok(tree);
         }
         let content = self.content(commit, Kind::Commit)?;
-        let tree = content.strip_prefix(b"tree ").and_then(|it| it.get(..ID_DIGITS));
-        let tree = tree.and_then(|it| Oid::from_str(str::from_utf8(it).ok()?).ok());
+        let tree = content.strip_prefix(b"tree ").and_then(id_of);
         let tree =
             tree.ok_or_else(|| Error::corrupt(format!("the commit {commit} has no tree")))?;
         self.ledger.roots.insert(commit, tree, 1);
@@ -365,8 +364,6 @@ impl<'a> Transaction<'a> {
         self.ledger.carry_out(step, &mut self.site)
     }
 }
-
-const ID_DIGITS: usize = 40;
 
 fn expect_kind(id: Oid, found: Kind, wanted: Kind) -> Result<()> {
     match found == wanted {

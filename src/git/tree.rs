@@ -6,8 +6,8 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Serialize, Serializer};
 
 use super::{
-    FileName, Repository, Text, objects::Objects, pack::SMALL_BYTES_MAX, repository::Sha,
-    trees::Place,
+    FileName, Repository, Text, hash::whole_id, objects::Objects, pack::SMALL_BYTES_MAX,
+    repository::Sha, trees::Place,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -15,8 +15,6 @@ use crate::{
 };
 
 const HEAD: &str = "HEAD";
-/// How long a full object id is.
-const ID_DIGITS: usize = 40;
 
 /// The modes of files.
 pub const PLAIN: u32 = 0o100_644;
@@ -127,8 +125,7 @@ impl Objects {
     pub fn known_file(&self, rev: &str, name: &FileName) -> Option<(git2::Oid, Arc<Vec<u8>>)> {
         let tree = match rev {
             HEAD => self.tip.last_known()?,
-            _ if rev.len() == ID_DIGITS => self.known_tree(git2::Oid::from_str(rev).ok()?)?,
-            _ => return None,
+            _ => self.known_tree(whole_id(rev)?)?,
         };
         let place = self.known_place(tree, name.as_bytes())?;
         match Kind::of(place.mode) {
@@ -256,9 +253,9 @@ impl Repository {
             Err(error) if error.code == Code::BadRequest => Err(error.with("field", "rev")),
             Err(error) => Err(error),
         };
-        match git2::Oid::from_str(rev) {
-            Ok(id) if rev.len() == ID_DIGITS => self.objects.tree_of(id, resolve),
-            _ => resolve(),
+        match whole_id(rev) {
+            Some(id) => self.objects.tree_of(id, resolve),
+            None => resolve(),
         }
     }
 

@@ -13,22 +13,21 @@ use std::{
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustix::fs::{FlockOperation, flock};
 
 pub use self::id::WorkspaceId;
-use super::{Repository, RepositoryPath, lock::Writer, refs::Branch, root::Root};
+use super::{
+    Repository, RepositoryPath, commit::now_ms, folder::flush, hash::NO_ID, lock::Writer,
+    refs::Branch, root::Root,
+};
 use crate::{
     error::{Error, Result},
     watch::Watch,
 };
 
 const ENDING: &str = ".git";
-/// What git says for a branch that has no commit.
-const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
-
 /// The data directory. Nothing is in it before the first workspace is.
 pub struct Workspaces {
     data: PathBuf,
@@ -130,7 +129,7 @@ impl Workspaces {
         }
         if let Some(expected) = expect {
             let head = Repository::open_at(&place)?.branch_of_head()?.1;
-            let actual = head.map_or_else(|| NO_COMMIT.to_owned(), |it| it.to_string());
+            let actual = head.map_or_else(|| NO_ID.to_owned(), |it| it.to_string());
             if expected != actual {
                 return Err(Error::conflict("its branch is at another commit")
                     .with("expected", expected)
@@ -301,7 +300,7 @@ fn make_folder(folder: &Path) -> Result<()> {
 }
 
 fn sync(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|it| it.sync_all()).map_err(|error| failed(folder, &error))
+    flush(folder).map_err(|error| failed(folder, &error))
 }
 
 /// The names in a folder; none where there is no folder yet.
@@ -323,11 +322,6 @@ fn page<T: Ord>(found: &mut Vec<T>, limit: usize) -> (Vec<T>, bool) {
     let has_more = limit < found.len();
     found.truncate(limit);
     (std::mem::take(found), has_more)
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -137,6 +137,20 @@ impl Who {
         }
     }
 
+    /// Author and committer; the author is the committer unless the request says otherwise.
+    pub fn both(
+        author: Option<Who>,
+        committer: Option<Who>,
+        transaction: &Transaction,
+    ) -> Result<(Person, Person)> {
+        let committer = Who::or_default(committer, "committer", transaction)?;
+        let author = match author {
+            Some(author) => author.checked("author")?,
+            None => committer.clone(),
+        };
+        Ok((author, committer))
+    }
+
     /// Whoever the repository says it is where the request does not.
     pub fn or_default(
         who: Option<Who>,

@@ -81,11 +81,7 @@ impl Operation for Commit {
             return Ok(self.durability.promise(&mut transaction, before));
         }
         Fence::check(self.fence.as_ref(), &mut transaction)?;
-        let committer = Who::or_default(self.committer, "committer", &transaction)?;
-        let author = match self.author {
-            Some(author) => author.checked("author")?,
-            None => committer.clone(),
-        };
+        let (author, committer) = Who::both(self.author, self.committer, &transaction)?;
         let draft = Draft {
             branch: branch(self.branch.as_deref(), &transaction)?,
             files,

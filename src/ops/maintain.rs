@@ -1,13 +1,13 @@
 //! `maintain`: housekeeping of a repository, or of all workspaces.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Lane, Operation, sync::network};
 use crate::{
     error::{Error, Result},
-    git::{Network, RepositoryPath, Upkeep, Upkept, WorkspaceId},
+    git::{Network, RepositoryPath, Upkeep, Upkept, WorkspaceId, now_ms},
 };
 
 /// How long housework may take where the request does not say.
@@ -104,8 +104,7 @@ fn all(
             break;
         }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let before_ms = (now.as_millis() as u64).saturating_sub(purge_after_ms);
+    let before_ms = now_ms().saturating_sub(purge_after_ms);
     let purged = all.purge(before_ms, context.watch)? as u64;
     Ok(Reply::All { workspaces, purged, failed })
 }

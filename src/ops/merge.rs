@@ -46,11 +46,7 @@ impl Operation for Merge {
         let signer = signer(self.sign.as_ref())?;
         let mut transaction = context.transaction();
         Fence::check(self.fence.as_ref(), &mut transaction)?;
-        let committer = Who::or_default(self.committer, "committer", &transaction)?;
-        let author = match self.author {
-            Some(author) => author.checked("author")?,
-            None => committer.clone(),
-        };
+        let (author, committer) = Who::both(self.author, self.committer, &transaction)?;
         let draft = MergeDraft {
             into: branch(self.into.as_deref(), &transaction).map_err(about_into)?,
             from: self.from.into(),

@@ -106,11 +106,7 @@ fn written(
     transaction: &Transaction,
 ) -> Result<Written> {
     namespace.expect_free()?;
-    let committer = Who::or_default(committer, "committer", transaction)?;
-    let author = match author {
-        Some(author) => author.checked("author")?,
-        None => committer.clone(),
-    };
+    let (author, committer) = Who::both(author, committer, transaction)?;
     let message = text.map(|it| message(it, None)).transpose()?;
     Ok(Written { namespace, author, committer, message })
 }

@@ -8,15 +8,13 @@ use super::{Context, Lane, Operation, lsremote::access, plain::Plain, sync::netw
 use crate::{
     error::{Code, Error, Result},
     git::{
-        Auth, Pushed, Reason, Remote, Repository, RepositoryPath,
+        Auth, NO_ID, Pushed, Reason, Remote, Repository, RepositoryPath,
         remote::{Expect, Update},
     },
 };
 
 /// More would be a mirror's work.
 const REFS_MAX: usize = 1000;
-/// How Git writes that there is no object.
-const NO_ID: &str = "0000000000000000000000000000000000000000";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,7 +1,5 @@
 //! `sync`: bring a path to the tip of a remote's branch.
 
-use std::time::Instant;
-
 use serde::Deserialize;
 
 use super::{
@@ -64,12 +62,10 @@ impl Operation for Sync {
         let network = network(context);
         let commit = network.sync(remote, &branch, &path, depth, submodules, notes.clone())?;
         if notes.is_any() {
-            let changed = context.store.change(&path, Instant::now(), context.watch, |it| {
-                it.borrow_mut().be_durable();
-                it.borrow_mut().merge_fetched(&notes)
-            });
-            let (merged, carried_out) = changed?;
-            merged.and(carried_out)?;
+            context.store.change_alone(&path, context.watch, |transaction| {
+                transaction.be_durable();
+                transaction.merge_fetched(&notes)
+            })?;
         }
         Ok(commit)
     }

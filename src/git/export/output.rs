@@ -14,7 +14,7 @@ use tempfile::TempPath;
 use super::Meter;
 use crate::{
     error::{Error, Result},
-    git::RepositoryPath,
+    git::{RepositoryPath, folder::flush},
 };
 
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -105,7 +105,7 @@ impl FileTarget {
             ErrorKind::AlreadyExists => taken(&to),
             _ => failed(error.error),
         })?;
-        File::open(folder_of(&to)).and_then(|it| it.sync_all()).map_err(failed)?;
+        flush(folder_of(&to)).map_err(failed)?;
         Ok(bytes)
     }
 }

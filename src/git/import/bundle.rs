@@ -17,6 +17,7 @@ use crate::{
     git::{
         Branch, Repository, RepositoryPath, Store,
         failure::damaged_pack,
+        folder::flush,
         lock::Writer,
         refs::{BRANCHES, TAGS},
     },
@@ -87,16 +88,7 @@ impl Bundle {
         }
         let kept = self.index(&repository, &packs, watch)?;
         let refs = std::mem::take(&mut self.refs);
-        let (moved, carried) = store.change(path, Instant::now(), watch, |transaction| {
-            let mut transaction = transaction.borrow_mut();
-            let savepoint = transaction.savepoint();
-            let moved = move_refs(&mut transaction, &refs);
-            if moved.is_err() {
-                transaction.go_back(&savepoint);
-            }
-            moved
-        })?;
-        let done = moved.and(carried);
+        let done = store.change_alone(path, watch, |it| move_refs(it, &refs));
         let settled = done.and_then(|()| store.settle(path, watch));
         kept.iter().for_each(|it| drop(fs::remove_file(it)));
         drop(right);
@@ -218,10 +210,10 @@ impl Packs {
             fs::write(&keep, KEEP)?;
             for ending in ["pack", "idx"] {
                 let file = format!("pack-{name}.{ending}");
-                File::open(self.aside.join(&file))?.sync_all()?;
+                flush(&self.aside.join(&file))?;
                 fs::rename(self.aside.join(&file), self.folder.join(&file))?;
             }
-            File::open(&self.folder)?.sync_all()?;
+            flush(&self.folder)?;
             Ok(Some(keep))
         };
         put().map_err(|error| Error::from_io(self.folder.display(), &error))

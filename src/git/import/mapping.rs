@@ -8,7 +8,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs::File,
     io::{BufWriter, Write},
 };
 
@@ -18,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{folder_of, quoted, step::Sums, unquoted};
 use crate::{
     error::{Error, Result},
-    git::{Repository, RepositoryPath, refs},
+    git::{Repository, RepositoryPath, folder::flush, refs},
 };
 
 /// 1: as it says above.
@@ -144,7 +143,7 @@ impl Mapping {
         let aside = aside.into_inner().map_err(|error| failed(error.into_error()))?;
         aside.as_file().sync_all().map_err(failed)?;
         aside.persist(&**to).map_err(|error| failed(error.error))?;
-        File::open(folder_of(to)).and_then(|it| it.sync_all()).map_err(failed)
+        flush(folder_of(to)).map_err(failed)
     }
 }
 

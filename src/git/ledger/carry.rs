@@ -13,6 +13,7 @@ use super::{Held, Ledger, Move, Site, packed::Wanted, record::combined};
 use crate::{
     error::{Error, Result},
     git::{
+        folder::flush,
         follow::Follow,
         image::Image,
         lock::PACKED_LOCK,
@@ -128,9 +129,7 @@ impl Ledger {
                 olds.push((name.as_str(), Some((before, site.repository.peeled(before)?))));
             }
             new.write(&self.packed.with(olds))?;
-            new.put()?;
-            let folder = File::open(&self.common_folder).and_then(|it| it.sync_all());
-            folder.map_err(|error| new.failed(&error))?;
+            new.put_for_good()?;
             loose.iter().try_for_each(|it| held[*it].remove_file())?;
             self.packed.refresh(&self.common_folder)?;
         }
@@ -164,16 +163,9 @@ pub struct NewPacked {
 impl NewPacked {
     pub(super) fn take(ledger: &Ledger, site: &Site) -> Result<NewPacked> {
         let folder = &ledger.common_folder;
-        let [lock, new, file] = [PACKED_LOCK, PACKED_NEW, PACKED].map(|it| folder.join(it));
-        loop {
-            match File::create_new(&lock) {
-                Ok(_) => return Ok(NewPacked { lock, new, file }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    site.right.clear(folder, &[PACKED_LOCK], site.watch)?;
-                }
-                Err(error) => return Err(Error::from_io(lock.display(), &error)),
-            }
-        }
+        let lock = site.right.take(folder, PACKED_LOCK, site.watch)?;
+        let [new, file] = [PACKED_NEW, PACKED].map(|it| folder.join(it));
+        Ok(NewPacked { lock, new, file })
     }
 
     /// All refs are in this file: it is flushed before it gets its name.
@@ -185,11 +177,18 @@ impl NewPacked {
         written.map_err(|error| self.failed(&error))
     }
 
-    pub(super) fn put(&self) -> Result<()> {
+    fn put(&self) -> Result<()> {
         fs::rename(&self.new, &self.file).map_err(|error| self.failed(&error))
     }
 
-    pub(super) fn failed(&self, error: &io::Error) -> Error {
+    /// The same, also on disk when this returns: then other places of what is in it can go.
+    pub(super) fn put_for_good(&self) -> Result<()> {
+        self.put()?;
+        let folder = self.file.parent().expect("it lies in a folder");
+        flush(folder).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
         Error::from_io(self.file.display(), error)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -10,7 +9,7 @@ use std::{
 use super::{Ledger, packs::ROLLED_UP_MIN, record::Record};
 use crate::{
     error::{Error, Result},
-    git::{image::Image, lock::maintained_since, refs::PACKED},
+    git::{folder::flush, image::Image, lock::maintained_since, refs::PACKED},
 };
 
 impl Ledger {
@@ -76,7 +75,7 @@ impl Ledger {
         let mut folders = BTreeSet::from([self.common_folder.clone()]);
         let files = names.iter().map(|it| self.common_folder.join(it));
         for file in files.chain([self.common_folder.join(PACKED)]) {
-            flush(&file)?;
+            flush_if_there(&file)?;
             folders.extend(file.parent().map(Path::to_owned));
         }
         // A folder that was made for a ref has its own name in the one above.
@@ -85,13 +84,13 @@ impl Ledger {
             .flat_map(|it| it.ancestors().take_while(|it| it.starts_with(&self.common_folder)))
             .map(Path::to_owned)
             .collect();
-        above.iter().try_for_each(|it| flush(it))
+        above.iter().try_for_each(|it| flush_if_there(it))
     }
 }
 
 /// Flushes a file or folder, if it is there.
-fn flush(path: &Path) -> Result<()> {
-    match File::open(path).and_then(|it| it.sync_all()) {
+fn flush_if_there(path: &Path) -> Result<()> {
+    match flush(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::from_io(path.display(), &error))
         }

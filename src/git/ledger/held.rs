@@ -11,7 +11,10 @@ use git2::Oid;
 use super::{Site, packed::Packed};
 use crate::{
     error::{Error, Result},
-    git::folder::{files_below, remove_empty},
+    git::{
+        folder::{files_below, remove_empty},
+        hash::whole_id,
+    },
 };
 
 /// A ref that nobody else can move.
@@ -167,8 +170,7 @@ pub fn read(file: &Path) -> Result<Loose> {
         return Ok(Loose::Symbolic(target.trim_ascii().to_vec()));
     }
     let text = str::from_utf8(&content).unwrap_or_default().trim_ascii_end();
-    let id = (text.len() == 40).then(|| Oid::from_str(text).ok()).flatten();
-    Ok(id.map_or(Loose::Torn, Loose::At))
+    Ok(whole_id(text).map_or(Loose::Torn, Loose::At))
 }
 
 /// The refs with files of their own below this name, as in a folder.

@@ -1,9 +1,6 @@
 //! What makes a repository smaller without changing anything it says: loose refs are packed.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use git2::Oid;
 
@@ -13,7 +10,7 @@ use super::{
     held::{self, loose_below},
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     git::refs::{OF_ONE_WORKTREE, REFS},
 };
 
@@ -54,9 +51,7 @@ impl Ledger {
         self.packed.refresh(&self.common_folder)?;
         let wanted = packed.iter().map(|(name, _, it)| (*name, Some(*it)));
         new.write(&self.packed.with(wanted))?;
-        new.put()?;
-        let folder = File::open(&self.common_folder).and_then(|it| it.sync_all());
-        folder.map_err(|it| Error::from_io(self.common_folder.display(), &it))?;
+        new.put_for_good()?;
         packed.iter().try_for_each(|(_, held, _)| held.remove_file())?;
         drop(new);
         site.right.mended();

@@ -24,7 +24,7 @@ use rustix::fs::OFlags;
 
 use crate::{
     error::{Error, Result},
-    git::lock::is_at,
+    git::{folder::flush, lock::is_at},
 };
 
 /// The name of the file in the folder that all worktrees share.
@@ -89,8 +89,7 @@ impl Journal {
     /// With a head at last: where there is one, the file and its name are on disk.
     fn make(&mut self, common_folder: &Path) -> Result<()> {
         self.grow(CAPACITY_MIN)?;
-        let folder = File::open(common_folder).and_then(|it| it.sync_all());
-        folder.map_err(|error| self.failed(&error))?;
+        flush(common_folder).map_err(|error| self.failed(&error))?;
         self.start_over()
     }
 

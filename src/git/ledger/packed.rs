@@ -6,11 +6,14 @@ use git2::Oid;
 
 use crate::{
     error::{Error, Result},
-    git::{refs::PACKED, tip::Stamp},
+    git::{
+        hash::{ID_DIGITS, id_of},
+        refs::PACKED,
+        tip::Stamp,
+    },
 };
 
 const TRAITS: &str = "# pack-refs with: peeled fully-peeled sorted";
-const ID_DIGITS: usize = 40;
 
 /// The file as it was when it was read.
 #[derive(Default)]
@@ -169,11 +172,6 @@ fn has_word(line: &[u8], word: &[u8]) -> bool {
 
 fn end_of_line(line: &[u8]) -> usize {
     memchr::memchr(b'\n', line).map_or(line.len(), |it| it + 1)
-}
-
-fn id_of(line: &[u8]) -> Option<Oid> {
-    let digits = line.get(..ID_DIGITS)?;
-    Oid::from_str(std::str::from_utf8(digits).ok()?).ok()
 }
 
 fn name_of(line: &[u8]) -> &[u8] {

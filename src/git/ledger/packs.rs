@@ -18,11 +18,9 @@ use sha1::{Digest, Sha1};
 
 use crate::{
     error::{Error, Result},
-    git::image::Image,
+    git::{folder::flush, image::Image},
 };
 
-/// What a pack ends with.
-const SUM_BYTES: usize = 20;
 const KEEP: &[u8] = b"gitport: in its journal\n";
 /// Begins the names of files that are not whole yet; what begins with `tmp_` Git prunes …
 const TEMPORARY: &str = "gitport_tmp_";
@@ -99,10 +97,24 @@ impl PackFolder {
     pub fn put_for_good(&self, image: &Image) -> Result<String> {
         let (pack, hash) = image.pack();
         let name = hash.to_string();
-        self.replace(&self.file(&name, "pack"), &pack, true)?;
-        self.replace(&self.file(&name, "idx"), &image.index(hash), true)?;
-        self.sync()?;
+        self.write_for_good(&name, &pack, &image.index(hash))?;
         Ok(name)
+    }
+
+    /// The same, marked until it is released.
+    pub fn put_kept_for_good(&self, image: &Image) -> Result<String> {
+        let (pack, hash) = image.pack();
+        let name = hash.to_string();
+        self.place(&self.file(&name, "keep"), KEEP)?;
+        let written = self.write_for_good(&name, &pack, &image.index(hash));
+        written.inspect_err(|_| self.release(&name))?;
+        Ok(name)
+    }
+
+    fn write_for_good(&self, name: &str, pack: &[u8], index: &[u8]) -> Result<()> {
+        self.replace(&self.file(name, "pack"), pack, true)?;
+        self.replace(&self.file(name, "idx"), index, true)?;
+        self.sync()
     }
 
     /// Writes a pack again, unless it is there as it should be.
@@ -117,13 +129,6 @@ impl PackFolder {
             self.replace(&file, content, false)?;
         }
         Ok(())
-    }
-
-    /// The same, marked until it is released.
-    pub fn put_kept_for_good(&self, image: &Image) -> Result<String> {
-        let name = image.pack().1.to_string();
-        self.place(&self.file(&name, "keep"), KEEP)?;
-        self.put_for_good(image).inspect_err(|_| self.release(&name))
     }
 
     /// Removes a pack whose objects are elsewhere.
@@ -161,12 +166,9 @@ impl PackFolder {
     /// Leaves a pack to housekeeping that nobody was answered for. It is not removed: a repack that
     /// found it marked may count on what is in it, and have removed what was elsewhere.
     pub fn give_up(&self, name: &str) {
-        let pack = fs::read(self.file(name, "pack")).unwrap_or_default();
-        let (content, sum) = pack.split_at(pack.len().saturating_sub(SUM_BYTES));
-        let is_whole = self.file(name, "idx").exists() && Sha1::digest(content)[..] == *sum;
-        match is_whole {
-            true => self.release(name),
-            false => self.remove(name),
+        match self.whole(name) {
+            Some(_) => self.release(name),
+            None => self.remove(name),
         }
     }
 
@@ -269,7 +271,7 @@ impl PackFolder {
     }
 
     fn sync(&self) -> Result<()> {
-        File::open(&self.0).and_then(|it| it.sync_all()).map_err(|error| failed(&self.0, &error))
+        flush(&self.0).map_err(|error| failed(&self.0, &error))
     }
 
     /// Writes a file that nobody reads yet. One of this name may be in use: it is replaced.

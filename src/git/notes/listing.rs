@@ -8,11 +8,10 @@ use serde::Serialize;
 use super::{
     Place,
     fan::{self, Shelf},
-    whole_id,
 };
 use crate::{
     error::{Error, Result},
-    git::{Namespace, Repository, pack::Kind, repository::Sha},
+    git::{Namespace, Repository, hash::whole_id, pack::Kind, repository::Sha},
     watch::Watch,
 };
 

@@ -24,6 +24,7 @@ use crate::{
         Repository, Root,
         checkout::Head,
         failure::redact,
+        folder::flush,
         lock::{CONFIG_LOCK, Writer},
         refs::Branch,
         set_up,
@@ -166,7 +167,7 @@ fn stock_or_own_checkout(
 
 fn put_in_place(order: &Sync, parent: &Parent) -> Result<()> {
     let failed = |error: io::Error| Error::from_io(order.path.display(), &error);
-    flush(&order.staging)?;
+    flush_all(&order.staging)?;
     parent.ask()?;
     // Renaming replaces an empty folder and nothing else.
     fs::rename(&order.staging, &order.path).map_err(|error| match error.kind() {
@@ -176,13 +177,13 @@ fn put_in_place(order: &Sync, parent: &Parent) -> Result<()> {
         _ => failed(error),
     })?;
     if let Some(folder) = order.path.parent() {
-        fs::File::open(folder).and_then(|it| it.sync_all()).map_err(failed)?;
+        flush(folder).map_err(failed)?;
     }
     Ok(())
 }
 
 /// Has the system write what a clone wrote: the rename must not come before it.
-fn flush(folder: &Path) -> Result<()> {
+fn flush_all(folder: &Path) -> Result<()> {
     let opened = fs::File::open(folder).map_err(|error| Error::from_io("flushing", &error))?;
     rustix::fs::syncfs(opened).map_err(|error| Error::from_io("flushing", &error.into()))
 }

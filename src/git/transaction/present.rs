@@ -2,8 +2,11 @@
 
 use git2::Oid;
 
-use super::{ID_DIGITS, Repository, Transaction};
-use crate::error::{Error, Result};
+use super::{Repository, Transaction};
+use crate::{
+    error::{Error, Result},
+    git::hash::id_of,
+};
 
 impl Transaction<'_> {
     /// Fails where an object is gone that nothing led to for long. One that was made here, or that
@@ -29,7 +32,6 @@ impl Transaction<'_> {
 
 /// What a tag is about.
 pub(super) fn target_of(tag: &[u8]) -> Result<Oid> {
-    let target = tag.strip_prefix(b"object ").and_then(|it| it.get(..ID_DIGITS));
-    let target = target.and_then(|it| Oid::from_str(str::from_utf8(it).ok()?).ok());
+    let target = tag.strip_prefix(b"object ").and_then(id_of);
     target.ok_or_else(|| Error::corrupt("a tag is about nothing"))
 }

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     git::{
         Network, Repository,
-        hash::object_id,
+        hash::{ID_DIGITS, object_id},
         refs::REFS,
         remote::{Chore, Done},
     },
@@ -17,7 +17,6 @@ use crate::{
 
 /// How often it looks again because packs went while it looked.
 const TRIES: usize = 3;
-const ID_DIGITS: usize = 40;
 
 impl Repository {
     /// Nothing where the git program is not there.

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use crate::git::refs::{BRANCHES, Branch, TAGS};
+use crate::git::{
+    folder::flush,
+    refs::{BRANCHES, Branch, TAGS},
+};
 
 /// Made by us alone: nothing but `maintain` packs or prunes, and no name is taken that another
 /// system could not check out.
@@ -59,5 +62,5 @@ fn sync_all(folder: &Path) -> io::Result<()> {
             sync_all(&entry.path())?;
         }
     }
-    File::open(folder)?.sync_all()
+    flush(folder)
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    git::{Expect, RawName, RefName, RepositoryPath, Update, Updated},
+    git::{Expect, NO_ID, RawName, RefName, RepositoryPath, Update, Updated},
     ops::{
         Context, Lane, Operation, about,
         change::{self, Durability, Fence, Who, message},
@@ -13,8 +13,6 @@ use crate::{
 };
 
 const UPDATES_MAX: usize = 100_000;
-/// What an update names to say that the ref shall be removed, as for Git.
-const ZEROS: &str = "0000000000000000000000000000000000000000";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +70,7 @@ impl One {
     fn checked(self) -> Result<Update> {
         Ok(Update {
             name: RefName::new(&self.r#ref.0)?,
-            to: self.to.map(String::from).filter(|it| it != ZEROS),
+            to: self.to.map(String::from).filter(|it| it != NO_ID),
             expect: self.expect.as_deref().map(Expect::new).transpose()?,
         })
     }
