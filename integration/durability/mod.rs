@@ -7,6 +7,7 @@ mod formats;
 mod kills;
 mod power;
 mod races;
+mod rest;
 mod shim;
 mod synced;
 

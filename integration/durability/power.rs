@@ -12,7 +12,10 @@ use super::{
     shim::Shim,
     writing,
 };
-use crate::daemon::Daemon;
+use crate::{
+    daemon::Daemon,
+    processes::{PATIENCE, until},
+};
 
 /// More than the daemon has small packs at most: a checkpoint comes in between.
 const REQUESTS: u64 = 72;
@@ -134,7 +137,8 @@ impl Recorded {
         assert!(reply.get("ok").is_some(), "{about}: {reply}\n{}", daemon.stderr());
         is_sound(&path);
         self.has_all(&path, answered, about);
-        assert_eq!(debris(&path), [] as [std::path::PathBuf; 0], "{about}");
+        // It may be brought to rest at this moment.
+        until(&format!("nothing is left: {about}"), PATIENCE, || debris(&path).is_empty());
     }
 
     fn has_all(&self, path: &Path, answered: &BTreeSet<u64>, about: &str) {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Dispatch, From, Ticket};
+use super::{Dispatch, From, Ticket, guarded};
 use crate::{error::Error, memory};
 
 /// After so long without a request, caches and handles are given back.
@@ -80,8 +80,11 @@ impl Dispatch {
                 let error = Error::timeout(message).with("timeout_ms", late.timeout_ms);
                 self.give_up(&late, error, From::Clock);
             }
-            if is_warm && IDLE <= now - idle_from && !self.is_working() {
-                self.store.leave();
+            if is_warm
+                && IDLE <= now - idle_from
+                && !self.is_working()
+                && self.store.written().is_at_rest()
+            {
                 self.store.release();
                 memory::give_back();
                 is_warm = false;
@@ -90,6 +93,15 @@ impl Dispatch {
             let idle = is_warm.then(|| now + IDLE);
             if let Some(at) = deadline.into_iter().chain(idle).min() {
                 self.alarm.set(at);
+            }
+        }
+    }
+
+    /// The thread that has nothing left undone in repositories, for ever.
+    pub(super) fn bring_to_rest(&self) {
+        loop {
+            if let Err(error) = guarded(|| self.store.written().tend()) {
+                log::error!("{error}");
             }
         }
     }

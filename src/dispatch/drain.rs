@@ -9,6 +9,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, after, never, select, unbounded};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -60,6 +61,7 @@ pub struct Asked {
 /// The process must exit with the returned status right away: threads may still be stuck in work
 /// that nobody waits for.
 pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
+    raise_limit_of_files();
     let root = Root::new(settings.root.as_deref());
     let store = match root.and_then(|root| Store::new(root, settings.data.as_deref())) {
         Ok(store) => store,
@@ -84,6 +86,8 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     });
     let it = dispatch.clone();
     start("clock", move || it.keep_time());
+    let it = dispatch.clone();
+    start("rest", move || it.bring_to_rest());
     if 0 < dispatch.settings.maintain_every_ms {
         let it = dispatch.clone();
         start("upkeep", move || it.keep_up());
@@ -191,7 +195,7 @@ impl Dispatch {
 
     fn say_goodbye(&self, asked: Option<Asked>, grace: Duration) {
         self.schedule.end();
-        self.store.leave();
+        self.store.written().leave(Instant::now() + grace.max(LAST_WORDS));
         if let Some(Asked { key, left, cancelled, .. }) = asked {
             let reply = ShutdownReply { finished: left - cancelled, cancelled };
             self.reply(key.id(), Ok(envelope::encoded(&reply)), From::Clock);
@@ -242,6 +246,15 @@ impl Dispatch {
     fn stop_everything(&self) {
         self.schedule.end();
         self.board().live().for_each(|it| it.watch.stop());
+    }
+}
+
+/// As many files may be open as the system allows: each repository in use has some.
+fn raise_limit_of_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        log::debug!("no more files can be open than {:?}: {error}", limit.current);
     }
 }
 

@@ -95,8 +95,13 @@ impl Writer {
 
     /// The right to move refs, which writers take in turns of milliseconds.
     pub fn of_store(common_folder: &Path, watch: &Watch) -> Result<Writer> {
+        Writer::of_store_within(common_folder, WAIT, watch)
+    }
+
+    /// The same, for those who do not wait that long.
+    pub fn of_store_within(common_folder: &Path, wait: Duration, watch: &Watch) -> Result<Writer> {
         let why = "another daemon writes this repository";
-        Writer::of(&common_folder.join(STORE), why, WAIT, TURN, watch)
+        Writer::of(&common_folder.join(STORE), why, wait, TURN, watch)
     }
 
     /// The right to take care of a repository while others use it.
@@ -179,6 +184,11 @@ impl Writer {
         }
     }
 
+    /// What this one began is whole. What others left in pieces, and nobody mended, still is.
+    pub fn done(&mut self) {
+        self.is_unfinished = self.interrupted.is_some();
+    }
+
     /// What others left in pieces is mended.
     pub fn mended(&mut self) {
         (self.interrupted, self.is_unfinished) = (None, false);
@@ -224,7 +234,18 @@ impl Writer {
 
     /// Removes those of these files that the dead left; false where one may be in use after all.
     pub fn sweep(&self, git_folder: &Path, files: Vec<PathBuf>, watch: &Watch) -> bool {
-        let deadline = Instant::now() + WAIT_FOR_GIT;
+        self.sweep_within(git_folder, files, WAIT_FOR_GIT, watch)
+    }
+
+    /// The same, for those who do not wait for the end of who was killed.
+    pub fn sweep_within(
+        &self,
+        git_folder: &Path,
+        files: Vec<PathBuf>,
+        wait: Duration,
+        watch: &Watch,
+    ) -> bool {
+        let deadline = Instant::now() + wait;
         let mut files: Vec<Seen> = files.iter().filter_map(|it| Seen::at(it)).collect();
         loop {
             files.retain(|it| self.is_due(it.modified));

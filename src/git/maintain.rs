@@ -111,7 +111,7 @@ impl Work<'_> {
             upkept.temporary_removed = sweep::temporary(right, self.common_folder()) as u64;
             right.stamp()?;
             right.begin();
-            ledger.checkpoint()?;
+            ledger.checkpoint(site)?;
             ledger.clear_kept();
             Ok(Doomed::list(self.common_folder()))
         })

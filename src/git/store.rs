@@ -3,6 +3,8 @@
 //! A handle is used by one request at a time and looked at again before it is used once more, so
 //! that a repository that was moved, replaced or converted meanwhile is opened anew.
 
+mod written;
+
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -17,6 +19,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 
+use self::written::Written;
 use super::{
     Folder, Repository, RepositoryPath, Transaction,
     ledger::{Ledger, Site},
@@ -38,8 +41,7 @@ pub struct Store {
     root: Root,
     workspaces: Option<Workspaces>,
     kept: Mutex<Kept>,
-    /// By the folders that all worktrees share.
-    ledgers: Mutex<HashMap<PathBuf, Arc<Mutex<Ledger>>>>,
+    written: Written,
     locks: Arc<Locks>,
 }
 
@@ -87,13 +89,18 @@ impl Store {
     /// Without a data directory there are no workspaces.
     pub fn new(root: Root, data: Option<&Path>) -> Result<Store> {
         let workspaces = data.map(|data| Workspaces::new(data, &root)).transpose()?;
-        let (kept, ledgers) = (Mutex::default(), Mutex::default());
-        Ok(Store { root, workspaces, kept, ledgers, locks: Locks::new() })
+        let (kept, written) = (Mutex::default(), Written::default());
+        Ok(Store { root, workspaces, kept, written, locks: Locks::new() })
     }
 
     /// What is known of the locks of clients.
     pub fn locks(&self) -> &Arc<Locks> {
         &self.locks
+    }
+
+    /// The repositories that are being written.
+    pub fn written(&self) -> &Written {
+        &self.written
     }
 
     pub fn root(&self) -> &Root {
@@ -146,7 +153,7 @@ impl Store {
         work: impl FnOnce(&RefCell<Transaction>) -> T,
     ) -> Result<Changed<T>> {
         let repository = self.open(path, asked)?;
-        let ledger = self.ledger(repository.common_folder());
+        let ledger = self.written.ledger(repository.common_folder());
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
         let site = ledger.enter(&repository, watch)?;
         let transaction = RefCell::new(Transaction::begin(&mut ledger, site, &self.locks));
@@ -155,27 +162,14 @@ impl Store {
         Ok(Changed { value, outcome, is_checkpoint_due: ledger.is_checkpoint_due() })
     }
 
-    fn ledger(&self, common_folder: &Path) -> Arc<Mutex<Ledger>> {
-        let mut ledgers = self.ledgers.lock().expect("nobody panics with the lock");
-        let new = || Arc::new(Mutex::new(Ledger::new(common_folder.to_owned())));
-        let ledger = ledgers.entry(common_folder.to_owned()).or_insert_with(new);
-        if ledger.is_poisoned() {
-            // What a panic went through is not trusted any more; the journal knows all that counts.
-            *ledger = new();
-        }
-        ledger.clone()
-    }
-
     /// Carries out what an earlier daemon was answered for, before anybody reads what was before.
     /// Tells whether there was anything: what the handle knows of packs may be out of date then.
     fn catch_up(&self, repository: &Repository) -> bool {
         let folder = repository.common_folder();
-        let is_known =
-            self.ledgers.lock().expect("nobody panics with the lock").contains_key(folder);
-        if is_known || !Ledger::is_left_at(folder) {
+        if self.written.has(folder) || !Ledger::is_left_at(folder) {
             return false;
         }
-        let ledger = self.ledger(folder);
+        let ledger = self.written.ledger(folder);
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
         if let Err(error) = ledger.enter(repository, &Watch::default()) {
             // Who may not write here reads what there is, and the next writer tries again.
@@ -187,13 +181,13 @@ impl Store {
     /// What can be done after the answers: with many small packs every read gets slower.
     pub fn clear_up(&self, path: &RepositoryPath, watch: &Watch) -> Result<()> {
         let repository = self.open(path, Instant::now())?;
-        let ledger = self.ledger(repository.common_folder());
+        let ledger = self.written.ledger(repository.common_folder());
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
         if !ledger.is_checkpoint_due() {
             return Ok(());
         }
-        let _site = ledger.enter(&repository, watch)?;
-        ledger.checkpoint()
+        let mut site = ledger.enter(&repository, watch)?;
+        ledger.clear_up(&mut site)
     }
 
     /// Does what is no step with the right to write a repository. Writers wait meanwhile.
@@ -203,7 +197,7 @@ impl Store {
         watch: &Watch,
         work: impl FnOnce(&mut Ledger, &mut Site) -> Result<T>,
     ) -> Result<T> {
-        let ledger = self.ledger(repository.common_folder());
+        let ledger = self.written.ledger(repository.common_folder());
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
         let mut site = ledger.enter(repository, watch)?;
         work(&mut ledger, &mut site)
@@ -212,31 +206,11 @@ impl Store {
     /// Has the journal empty and few packs, whatever is due.
     pub fn settle(&self, path: &RepositoryPath, watch: &Watch) -> Result<()> {
         let repository = self.open(path, Instant::now())?;
-        self.keep_house(&repository, watch, |ledger, _| {
-            ledger.checkpoint()?;
+        self.keep_house(&repository, watch, |ledger, site| {
+            ledger.clear_up(site)?;
             ledger.retire();
             Ok(())
         })
-    }
-
-    /// Leaves plain Git repositories, each with all that was answered for on disk.
-    pub fn leave(&self) {
-        let ledgers =
-            std::mem::take(&mut *self.ledgers.lock().expect("nobody panics with the lock"));
-        for (common_folder, ledger) in ledgers {
-            let mut ledger = ledger.lock().expect("nobody panics with the lock");
-            let left = Repository::open_at(&common_folder).and_then(|repository| {
-                let watch = Watch::default();
-                let site = ledger.enter(&repository, &watch)?;
-                ledger.leave()?;
-                site.right.remove(&common_folder);
-                Ok(())
-            });
-            if let Err(error) = left {
-                // The journal stays, and the next writer goes on with it.
-                log::warn!("{}: {error}", common_folder.display());
-            }
-        }
     }
 
     /// What was read of a repository on a local disk that was at this path. Whether it still is
@@ -322,7 +296,7 @@ impl Store {
     /// Closes what was open at a path where nothing is any more, so that its files can go.
     pub fn forget(&self, path: &Path) {
         self.lock().remove(path.as_os_str());
-        self.ledgers.lock().expect("nobody panics with the lock").remove(path);
+        self.written.forget(path);
     }
 
     /// Closes every repository that is not in use.

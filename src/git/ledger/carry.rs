@@ -52,15 +52,12 @@ impl Ledger {
         last.retain(|_, it| it.from() != it.to());
         if last.is_empty() {
             // What an answer speaks of may have been done before, and be on disk not yet.
-            return match &self.journal {
-                Some(journal) if is_durable => journal.sync(),
-                _ => Ok(()),
-            };
+            return if is_durable { self.sync() } else { Ok(()) };
         }
         let record = self.record(image, moves)?;
         let put = record.pack.clone();
         let encoded = record.encode();
-        let logged = self.make_room(encoded.len()).and_then(|()| {
+        let logged = self.make_room(encoded.len(), site).and_then(|()| {
             for (tree, follow) in &mut follows {
                 follow.prepare(site.repository, *tree, site.watch)?;
             }
@@ -96,7 +93,7 @@ impl Ledger {
             self.journal()?.mark_carried_out()
         });
         match moved {
-            Ok(()) => site.right.mended(),
+            Ok(()) => site.right.done(),
             // The next writer reads the record again, and carries it out.
             Err(_) => self.journal = None,
         }

@@ -2,19 +2,33 @@
 
 use std::{
     collections::BTreeSet,
-    io,
+    io::ErrorKind::{NotADirectory, NotFound},
     path::{Path, PathBuf},
 };
 
-use super::{Ledger, packs::ROLLED_UP_MIN, record::Record};
+use super::{Ledger, Loose, Site, held, packs::ROLLED_UP_MIN, record::Record};
 use crate::{
     error::{Error, Result},
     git::{folder::flush, image::Image, lock::maintained_since, refs::PACKED},
 };
 
 impl Ledger {
-    /// Flushes packs and refs behind the journal. The right to write is held.
-    pub fn checkpoint(&mut self) -> Result<()> {
+    /// Flushes packs and refs behind the journal.
+    pub fn checkpoint(&mut self, site: &mut Site) -> Result<()> {
+        self.start_anew(site, false)?;
+        site.right.done();
+        Ok(())
+    }
+
+    /// The same after a flush that failed, perhaps another daemon's, or a loss of power: what such
+    /// a flush left out the next one would not write, so it is written anew.
+    pub(super) fn secure(&mut self, site: &mut Site) -> Result<()> {
+        self.start_anew(site, true)?;
+        self.is_doubtful = false;
+        Ok(())
+    }
+
+    fn start_anew(&mut self, site: &mut Site, is_doubtful: bool) -> Result<()> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         journal.look()?;
         journal.rewind();
@@ -27,15 +41,30 @@ impl Ledger {
             }
             refs.extend(record.moves.into_iter().map(|it| it.name));
         }
-        if journal.is_empty() {
+        if journal.is_empty() && !is_doubtful {
             return Ok(());
         }
         if !merged.is_empty() {
             whole.push(self.packs.put_kept_for_good(&merged)?);
         }
-        self.flush_refs(&refs)?;
+        // Where this fails, or is killed, nobody trusts the next flush.
+        site.right.begin();
+        let again = if is_doubtful { self.write_again(&refs, site) } else { Ok(()) };
+        if let Err(error) = again.and_then(|()| self.flush_refs(&refs)) {
+            self.is_doubtful = true;
+            if !merged.is_empty() {
+                // The journal has them still, and the packs of its steps.
+                whole.pop().iter().for_each(|it| self.packs.remove(it));
+            }
+            return Err(error);
+        }
         self.known.clear();
-        self.journal()?.start_over()?;
+        let journal = self.journal()?;
+        if let Err(error) = journal.start_over().and_then(|()| journal.mark_carried_out()) {
+            (self.is_doubtful, self.journal) = (true, None);
+            return Err(error);
+        }
+        self.relaxed_since = None;
         self.retire();
         for pack in std::mem::take(&mut self.steps) {
             if !whole.contains(&pack) {
@@ -46,7 +75,17 @@ impl Ledger {
         }
         // Only now: a repack leaves out what is in packs that are kept, and takes away the others.
         whole.iter().for_each(|it| self.packs.release(it));
-        self.packs.roll_up(ROLLED_UP_MIN, maintained_since(&self.common_folder))
+        Ok(())
+    }
+
+    /// Makes a checkpoint, and few packs of many. Without that everything works, only slower.
+    pub fn clear_up(&mut self, site: &mut Site) -> Result<()> {
+        self.checkpoint(site)?;
+        let rolled_up = self.packs.roll_up(ROLLED_UP_MIN, maintained_since(&self.common_folder));
+        if let Err(error) = rolled_up {
+            log::info!("small packs stay: {error}");
+        }
+        Ok(())
     }
 
     /// Removes packs whose objects have been elsewhere for a while.
@@ -63,12 +102,26 @@ impl Ledger {
         self.packs.sweep(&self.steps);
     }
 
-    /// Leaves nothing but a plain Git repository. The right to write is held.
-    pub fn leave(&mut self) -> Result<()> {
-        self.checkpoint()?;
+    /// Leaves nothing but a plain Git repository.
+    pub fn leave(&mut self, site: &mut Site) -> Result<()> {
+        self.clear_up(site)?;
         self.retire();
         self.retired.clear();
         self.journal.take().map_or(Ok(()), |it| it.remove())
+    }
+
+    /// Gives refs files that were not flushed yet.
+    fn write_again(&mut self, names: &BTreeSet<String>, site: &Site) -> Result<()> {
+        for name in names {
+            if let Ok(Loose::At(_)) = held::read(&self.common_folder.join(name)) {
+                let mut held = self.hold(name, None, site)?;
+                if let Some(id) = held.before.filter(|_| held.is_loose) {
+                    held.write(id)?;
+                    held.put()?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn flush_refs(&self, names: &BTreeSet<String>) -> Result<()> {
@@ -91,7 +144,8 @@ impl Ledger {
 /// Flushes a file or folder, if it is there.
 fn flush_if_there(path: &Path) -> Result<()> {
     match flush(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+        // Where a folder was there may be a ref by now.
+        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
             Err(Error::from_io(path.display(), &error))
         }
         _ => Ok(()),

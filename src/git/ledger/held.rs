@@ -1,12 +1,13 @@
 //! Refs that are held while they are about to move, by the locks that every Git respects.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use git2::Oid;
+use rustix::fs::{FallocateFlags, fallocate};
 
 use super::{Site, packed::Packed};
 use crate::{
@@ -89,14 +90,20 @@ impl Held {
 
     /// Writes what the ref shall be into its lock, where it is not read yet.
     pub fn write(&self, id: Oid) -> Result<()> {
+        let line = format!("{id}\n");
         let written = match self.is_linked {
-            false => File::create(&self.lock).and_then(|mut it| writeln!(it, "{id}")),
+            false => OpenOptions::new().write(true).open(&self.lock).and_then(|mut it| {
+                // Some file systems begin to write what replaces a file, and wait for the disk,
+                // unless it has its place there already. Others have no such call.
+                let size = line.len() as u64;
+                let _ = fallocate(&it, FallocateFlags::KEEP_SIZE, 0, size);
+                it.write_all(line.as_bytes())
+            }),
             // What is written into a shared file would be in all of them.
             true => {
                 let mut own = self.lock.clone().into_os_string();
                 own.push(".lock");
-                let written = File::create(&own).and_then(|mut it| writeln!(it, "{id}"));
-                written.and_then(|()| fs::rename(&own, &self.lock))
+                fs::write(&own, line).and_then(|()| fs::rename(&own, &self.lock))
             }
         };
         written.map_err(|error| Error::from_io(self.lock.display(), &error))

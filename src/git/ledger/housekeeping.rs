@@ -54,7 +54,7 @@ impl Ledger {
         new.put_for_good()?;
         packed.iter().try_for_each(|(_, held, _)| held.remove_file())?;
         drop(new);
-        site.right.mended();
+        site.right.done();
         let names: Vec<&str> = packed.into_iter().map(|(name, ..)| name).collect();
         names.iter().for_each(|it| self.remove_empty_folders(it));
         Ok(names.len())

@@ -53,6 +53,8 @@ pub struct Journal {
     /// Where the next record goes.
     end: u64,
     capacity: u64,
+    /// Whether a flush failed: another one would say that what it left out is on disk.
+    is_doubtful: bool,
 }
 
 impl Journal {
@@ -65,8 +67,8 @@ impl Journal {
             Err(error) => return Err(Error::from_io(path.display(), &error)),
         };
         let capacity = file.metadata().map_err(|it| Error::from_io(path.display(), &it))?.len();
-        let mut journal = Journal { file, path, generation: 0, end: RECORDS_AT, capacity };
-        journal.read_head()?;
+        let mut journal = Journal::of(file, path, capacity);
+        journal.generation = journal.generation_there()?;
         // One whose making was interrupted was never written to.
         Ok((0 < journal.generation).then_some(journal))
     }
@@ -76,7 +78,7 @@ impl Journal {
         let path = common_folder.join(NAME);
         let file = options().create(true).open(&path);
         let file = file.map_err(|it| Error::from_io(path.display(), &it))?;
-        let mut journal = Journal { file, path, generation: 0, end: RECORDS_AT, capacity: 0 };
+        let mut journal = Journal::of(file, path, 0);
         match journal.make(common_folder) {
             Ok(()) => Ok(journal),
             Err(error) => {
@@ -84,6 +86,10 @@ impl Journal {
                 Err(error)
             }
         }
+    }
+
+    fn of(file: File, path: PathBuf, capacity: u64) -> Journal {
+        Journal { file, path, generation: 0, end: RECORDS_AT, capacity, is_doubtful: false }
     }
 
     /// With a head at last: where there is one, the file and its name are on disk.
@@ -99,18 +105,30 @@ impl Journal {
         is_at(&self.file, &self.path)
     }
 
+    /// Whether another daemon used it since this one did. Nobody need have the right to write.
+    pub fn is_continued(&self) -> bool {
+        let mut prefix = [0u8; PREFIX_BYTES];
+        let read = self.file.read_at(&mut prefix, self.end);
+        let has_next = read.is_ok()
+            && 0 < LittleEndian::read_u32(&prefix)
+            && LittleEndian::read_u64(&prefix[8..]) == self.generation;
+        has_next
+            || !self.is_there()
+            || self.generation_there().is_ok_and(|it| it != self.generation)
+    }
+
     /// Whether somebody else started over.
     pub fn look(&mut self) -> Result<bool> {
-        let before = self.generation;
-        self.read_head()?;
-        let is_over = self.generation != before;
+        let generation = self.generation_there()?;
+        let is_over = generation != self.generation;
         if is_over {
-            self.end = RECORDS_AT;
+            (self.generation, self.end) = (generation, RECORDS_AT);
         }
         Ok(is_over)
     }
 
-    fn read_head(&mut self) -> Result<()> {
+    /// The generation that the head says; 0 before there is a head.
+    fn generation_there(&self) -> Result<u64> {
         let mut front = [0u8; RECORDS_AT as usize + PREFIX_BYTES];
         let read = self.file.read_at(&mut front, 0).map_err(|error| self.failed(&error))?;
         let heads = front[..read.min(MARK_AT as usize)].chunks(PAGE as usize);
@@ -120,8 +138,7 @@ impl Journal {
             let path = self.path.display();
             return Err(Error::corrupt(format!("{path} has no head, and something after it")));
         }
-        self.generation = generation.unwrap_or(0);
-        Ok(())
+        Ok(generation.unwrap_or(0))
     }
 
     /// The next record, if there is a sound one.
@@ -185,8 +202,14 @@ impl Journal {
         Ok(())
     }
 
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| self.failed(&error))
+    pub fn sync(&mut self) -> Result<()> {
+        let synced = self.file.sync_data();
+        self.is_doubtful |= synced.is_err();
+        synced.map_err(|error| self.failed(&error))
+    }
+
+    pub fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// Zeros are written, not only reserved: a flush would have to note that they are in use.
@@ -195,7 +218,10 @@ impl Journal {
         let capacity = wanted.max(usual).next_multiple_of(PAGE);
         let zeros = vec![0; (capacity - self.capacity) as usize];
         let grown = self.file.write_all_at(&zeros, self.capacity);
-        grown.and_then(|()| self.file.sync_all()).map_err(|error| self.failed(&error))?;
+        grown.map_err(|error| self.failed(&error))?;
+        let synced = self.file.sync_all();
+        self.is_doubtful |= synced.is_err();
+        synced.map_err(|error| self.failed(&error))?;
         self.capacity = capacity;
         Ok(())
     }
@@ -207,6 +233,13 @@ impl Journal {
         self.file.read_at(&mut mark, MARK_AT).map_err(|error| self.failed(&error))?;
         let is_ours = LittleEndian::read_u64(&mark) == self.generation && &mark[16..] == boot();
         Ok(if is_ours { LittleEndian::read_u64(&mark[8..]) } else { RECORDS_AT })
+    }
+
+    /// Whether it was written to since the machine started: none of its records was lost.
+    pub fn is_marked(&self) -> bool {
+        let mut mark = [0u8; MARK_BYTES];
+        let read = self.file.read_at(&mut mark, MARK_AT);
+        read.is_ok() && LittleEndian::read_u64(&mark) == self.generation && &mark[16..] == boot()
     }
 
     /// Where the next record goes.
@@ -245,6 +278,7 @@ impl Journal {
         written.map_err(|error| self.failed(&error))?;
         self.generation = generation;
         self.end = RECORDS_AT;
+        self.is_doubtful = false;
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use git2::Oid;
@@ -42,6 +43,8 @@ const STEPS_MAX: usize = 64;
 const JOURNAL_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// More objects than this are not written twice: their pack is flushed instead.
 const IMAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// So late at most steps are flushed that nobody waited for, give or take one look.
+const RELAXED_MAX: Duration = Duration::from_millis(500);
 /// How much of trees is kept for the next step.
 const TREES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Of how many commits the tree is kept.
@@ -66,8 +69,15 @@ pub struct Ledger {
     /// Packs put there since the last checkpoint, and those that the last one made superfluous.
     steps: Vec<String>,
     retired: Vec<String>,
-    /// Whether a flush failed: what is in the journal's file is not known any more.
+    /// Whether a flush failed: what is on disk is not what is read any more, and another flush
+    /// would say that it is.
     is_doubtful: bool,
+    /// Since when steps that nobody waited for are not flushed.
+    relaxed_since: Option<Instant>,
+    /// When it was last looked for what the dead left.
+    swept: Option<Instant>,
+    /// When this was last used.
+    used: Instant,
     pub trees: Cache<Oid, Arc<Vec<u8>>>,
     /// The trees of commits.
     pub roots: Cache<Oid, Oid>,
@@ -84,6 +94,9 @@ impl Ledger {
             steps: Vec::new(),
             retired: Vec::new(),
             is_doubtful: false,
+            relaxed_since: None,
+            swept: None,
+            used: Instant::now(),
             trees: Cache::new(TREES_BYTES_MAX),
             roots: Cache::new(ROOTS_MAX),
         }
@@ -97,6 +110,17 @@ impl Ledger {
     /// The right to write, with everything that earlier writers were answered for carried out.
     pub fn enter<'a>(&mut self, repository: &'a Repository, watch: &'a Watch) -> Result<Site<'a>> {
         let right = lock::Writer::of_store(&self.common_folder, watch)?;
+        self.enter_with(right, repository, watch)
+    }
+
+    /// The same for somebody who has that right.
+    pub fn enter_with<'a>(
+        &mut self,
+        right: lock::Writer,
+        repository: &'a Repository,
+        watch: &'a Watch,
+    ) -> Result<Site<'a>> {
+        self.used = Instant::now();
         let mut site = Site { repository, right, watch };
         self.recover(&mut site)?;
         self.packed.refresh(&self.common_folder)?;
@@ -134,7 +158,7 @@ impl Ledger {
         }
         let is_inline = image.bytes() <= IMAGE_BYTES_MAX;
         let pack = match is_inline {
-            true => self.packs.put(&image)?,
+            true => self.packs.put(&image, self.steps.last())?,
             false => self.packs.put_whole(&image)?,
         };
         Ok(Record { pack: Some(pack), image: is_inline.then_some(image), moves })
@@ -145,24 +169,54 @@ impl Ledger {
         let journal = self.journal()?;
         let end = journal.end();
         let written = journal.append(record);
-        let written = written.and_then(|()| if is_durable { journal.sync() } else { Ok(()) });
+        if !is_durable && written.is_ok() {
+            self.relaxed_since.get_or_insert_with(Instant::now);
+            return Ok(());
+        }
+        let written = written.and_then(|()| self.sync());
         if written.is_err() {
-            // What a failed flush left on disk nobody can tell.
+            let journal = self.journal()?;
             journal.take_back(end);
-            self.is_doubtful = true;
+            self.is_doubtful |= journal.is_doubtful();
         }
         written
     }
 
-    fn make_room(&mut self, record: usize) -> Result<()> {
+    /// Makes all records durable.
+    fn sync(&mut self) -> Result<()> {
+        let synced = self.journal.as_mut().map_or(Ok(()), Journal::sync);
+        self.is_doubtful |= synced.is_err();
+        self.relaxed_since = None;
+        synced
+    }
+
+    fn make_room(&mut self, record: usize, site: &mut Site) -> Result<()> {
         match self.journal()?.has_room_for(record) {
             true => Ok(()),
-            false => self.checkpoint(),
+            false => self.checkpoint(site),
         }
     }
 
     pub fn is_checkpoint_due(&self) -> bool {
         STEPS_MAX <= self.steps.len()
             || self.journal.as_ref().is_some_and(|it| JOURNAL_BYTES_MAX <= it.bytes())
+    }
+
+    /// For how long nothing was done here.
+    pub fn idle(&self) -> Duration {
+        self.used.elapsed()
+    }
+
+    /// Whether another daemon wrote here since this one was here: it brings the repository to rest.
+    pub fn is_continued(&self) -> bool {
+        !self.is_doubtful && self.journal.as_ref().is_some_and(Journal::is_continued)
+    }
+
+    /// Flushes steps that nobody waited for, where that is due.
+    pub fn flush_relaxed(&mut self) -> Result<()> {
+        match self.relaxed_since.is_some_and(|it| RELAXED_MAX <= it.elapsed()) {
+            true => self.sync(),
+            false => Ok(()),
+        }
     }
 }

@@ -38,11 +38,11 @@ const LISTED_NAME_BYTES: u64 = 64;
 const LISTED_GONE_MAX: u64 = 4096;
 
 /// Packs up to this size are rolled up …
-const ROLLED_UP_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const ROLLED_UP_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// … when there are so many of about the same size.
 pub const ROLLED_UP_MIN: usize = 8;
 /// So much at most becomes one pack at once.
-const MERGED_BYTES_MAX: usize = 256 * 1024 * 1024;
+const MERGED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub struct PackFolder(PathBuf);
 
@@ -60,15 +60,26 @@ impl PackFolder {
         self.0.join(format!("pack-{pack}.{extension}"))
     }
 
-    /// Writes a pack for as long as the journal has its objects too.
-    pub fn put(&self, image: &Image) -> Result<String> {
+    /// Writes a pack for as long as the journal has its objects too. Its mark is another name of
+    /// the one of a pack that was put here before, if that is there.
+    pub fn put(&self, image: &Image, like: Option<&String>) -> Result<String> {
         let (pack, hash) = image.pack();
         let name = format!("{JOURNALED}{}", &unlike_any(hash)[JOURNALED.len()..]);
-        let written = self.place(&self.file(&name, "keep"), KEEP).and_then(|()| {
+        let written = self.mark(&name, like).and_then(|()| {
             self.place(&self.file(&name, "pack"), &pack)?;
             self.replace(&self.file(&name, "idx"), &image.index(hash), false)
         });
         self.or_remove(name, written)
+    }
+
+    /// Some file systems take long to make a file where many were removed a moment ago, and no
+    /// time for a name.
+    fn mark(&self, name: &str, like: Option<&String>) -> Result<()> {
+        let keep = self.file(name, "keep");
+        match like.map(|it| fs::hard_link(self.file(it, "keep"), &keep)) {
+            Some(Ok(())) => Ok(()),
+            _ => self.place(&keep, KEEP),
+        }
     }
 
     /// Writes a pack that the journal only names: it is on disk when this returns.

@@ -1,6 +1,12 @@
 //! What a writer does first: it carries out what the ones before it were answered for.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound},
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use git2::Oid;
 
@@ -12,14 +18,23 @@ use super::{
     record::{Record, combined},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     git::{
         Repository,
-        folder::files_below,
+        folder::{files_below, remove_empty},
         lock::{HEAD_LOCK, PACKED_LOCK},
         refs::REFS,
     },
 };
+
+/// How long the first look for what the dead left waits for the end of who was killed …
+const SWEEP_WAIT: Duration = Duration::from_secs(1);
+/// … and the pause before another look, where a lock may be in use after all.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
+type Moves = BTreeMap<String, Move>;
+/// What each ref was before each of its moves.
+type Passed<'a> = BTreeMap<&'a str, Vec<Option<Oid>>>;
 
 impl Ledger {
     /// Brings this process's knowledge and the repository up to the journal.
@@ -33,20 +48,30 @@ impl Ledger {
             self.known.clear();
             self.journal = Journal::open(&self.common_folder)?;
         }
+        let is_left = site.right.follows_unfinished();
         // What was lost with the power tells nobody that there was a writer.
-        let is_first = is_new || site.right.follows_unfinished();
-        let is_swept = !is_first || self.sweep(site);
+        let is_first = is_new || is_left;
+        // Where a lock may be in use after all, not each step looks again.
+        let looks = is_first && self.swept.is_none_or(|it| is_new || SWEEP_PAUSE <= it.elapsed());
+        let is_swept = if looks { self.sweep(is_new, site) } else { !is_first };
+        // Behind what was lost there may be records that nobody is to find again.
+        let is_foreign = is_new && self.journal.as_ref().is_some_and(|it| !it.is_marked());
         if let Err(error) = self.catch_up(is_first, site) {
             // What was read and is not carried out has to be read again.
             self.journal = None;
             return Err(error);
         }
-        if self.is_doubtful {
-            self.checkpoint()?;
-            self.is_doubtful = false;
+        let mut is_mended = is_swept;
+        if self.is_doubtful || is_foreign {
+            self.secure(site)?;
+        } else if is_left && looks {
+            // Without room for it there may be room for a step.
+            let secured = self.secure(site);
+            is_mended &= secured.inspect_err(|error| log::warn!("{error}")).is_ok();
         }
-        if is_swept {
-            site.right.mended();
+        match is_mended {
+            true => site.right.mended(),
+            false => site.right.done(),
         }
         Ok(())
     }
@@ -94,13 +119,21 @@ impl Ledger {
     /// Moves the refs to where the records left them, except for those that others moved on.
     fn settle(&mut self, moves: Vec<Move>, site: &Site) -> Result<()> {
         log::warn!("carrying out what {} records say", moves.len());
-        let mut passed: BTreeMap<&str, Vec<Option<Oid>>> = BTreeMap::new();
+        let mut passed: Passed = BTreeMap::new();
         for it in &moves {
             passed.entry(&it.name).or_default().push(it.from());
         }
+        // What goes makes room for what comes.
+        let (come, go): (Moves, Moves) =
+            combined(&moves).into_iter().partition(|(_, it)| it.to().is_some());
+        self.settle_some(go, &passed, site)?;
+        self.settle_some(come, &passed, site)
+    }
+
+    fn settle_some(&mut self, moves: Moves, passed: &Passed, site: &Site) -> Result<()> {
         self.packed.refresh(&self.common_folder)?;
         let (mut due, mut held) = (BTreeMap::new(), BTreeMap::new());
-        for (name, it) in combined(&moves) {
+        for (name, it) in moves {
             let passed = &passed[name.as_str()];
             let file = self.common_folder.join(&name);
             let is_lost = match held::read(&file)? {
@@ -116,7 +149,19 @@ impl Ledger {
             if is_lost {
                 go_back(&file, it.from())?;
             }
-            let ours = self.hold(&name, None, site)?;
+            let ours = match self.hold(&name, None, site) {
+                Ok(ours) => ours,
+                // Somebody made a ref that this one cannot be beside: it was moved on, too.
+                Err(error) if error.code == Code::Conflict => {
+                    log::warn!("a ref is not where a record says: {error}");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if it.to().is_some() && file.is_dir() && remove_empty(&file).is_err() {
+                log::warn!("a ref is not where a record says: others are below {name}");
+                continue;
+            }
             if ours.before != it.to() && (is_lost || passed.contains(&ours.before)) {
                 held.insert(name.clone(), ours);
                 due.insert(name, it);
@@ -130,11 +175,13 @@ impl Ledger {
     }
 
     /// Removes the locks of the dead; false where one may be in use after all.
-    fn sweep(&self, site: &Site) -> bool {
+    fn sweep(&mut self, is_patient: bool, site: &Site) -> bool {
+        self.swept = Some(Instant::now());
+        let wait = if is_patient { SWEEP_WAIT } else { Duration::ZERO };
         let is_lock = |name: &str| name.ends_with(".lock");
         let mut files = files_below(&self.common_folder.join(REFS), &is_lock);
         files.extend([PACKED_LOCK, PACKED_NEW, HEAD_LOCK].map(|it| self.common_folder.join(it)));
-        site.right.sweep(&self.common_folder, files, site.watch)
+        site.right.sweep_within(&self.common_folder, files, wait, site.watch)
     }
 }
 
@@ -156,10 +203,11 @@ fn go_back(file: &Path, to: Option<Oid>) -> Result<()> {
             let folder = file.parent().expect("a ref lies in a folder");
             fs::create_dir_all(folder).and_then(|()| fs::write(file, format!("{id}\n")))
         }
-        None => fs::remove_file(file).or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        }),
+        None => fs::remove_file(file),
     };
-    gone.map_err(|error| Error::from_io(file.display(), &error))
+    gone.or_else(|error| match error.kind() {
+        // It is not there, or another ref is where it would be.
+        NotFound | NotADirectory | AlreadyExists | IsADirectory => Ok(()),
+        _ => Err(Error::from_io(file.display(), &error)),
+    })
 }

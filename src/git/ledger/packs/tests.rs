@@ -37,6 +37,6 @@ fn a_pack_that_cannot_be_put_is_not_what_was_asked_for() {
     let mut image = Image::default();
     let id: Oid = object_id(Kind::Blob, b"one");
     image.add(id, Kind::Blob, b"one");
-    let error = PackFolder::of(&folder.path().join("gone")).put(&image).unwrap_err();
+    let error = PackFolder::of(&folder.path().join("gone")).put(&image, None).unwrap_err();
     assert_eq!(error.code, Code::Unavailable);
 }
