@@ -29,6 +29,7 @@ BARE = f"{TOP}/bare.git"
 FOLDER = f"{TOP}/folder"
 EMPTY = f"{TOP}/empty"
 LOCKS = f"{TOP}/locks.git"
+TAKING = f"{TOP}/taking.git"
 REQUEST_BYTES = 16 << 20
 DAY = 86_400_000
 SCRATCH = tempfile.TemporaryDirectory()
@@ -1173,7 +1174,7 @@ def lsremote(v: Topic) -> None:
 
 
 def push(v: Topic) -> None:
-    taking, main, parent, side = f"{TOP}/taking.git", id_of("main"), id_of("main~1"), id_of("side")
+    taking, main, parent, side = TAKING, id_of("main"), id_of("main~1"), id_of("side")
     here = partial(ask, "push", path=REPOSITORY, url=taking)
 
     def moved(name: str, old: str | None, new: str | None, status: str) -> dict[str, Any]:
@@ -1280,6 +1281,35 @@ def push(v: Topic) -> None:
         field="refs[0].forse",
         nearest="force",
     )
+    fenced_push(v, here, taking)
+
+
+def fenced_push(v: Topic, here: Callable[..., dict[str, Any]], taking: str) -> None:
+    held = {"lock": "push", "token": 1}
+    refs = [{"from": "main", "to": "fenced"}]
+    no = "expected actual"
+    v.err(
+        "a fence of a lock that nobody holds there", here(refs=refs, fence=held), "conflict", has=no
+    )
+    far = {"path": REPOSITORY, "url": taking, "name": "push"}
+    v.has("a lock for the fence", ask("lock", **far, owner="ada", ttl_ms=DAY), "token")
+    created = {"ref": "refs/heads/fenced", "from": None, "to": id_of("main"), "status": "created"}
+    v.ok("a fence that holds", here(id=1, refs=refs, fence=held), {"refs": [created]})
+    other = {**held, "token": 2}
+    v.err("a fence with another token", here(refs=refs, fence=other), "conflict", has=no)
+    each = here(refs=refs, fence=held, atomic=False)
+    v.err("a fence for each by itself", each, "bad_request", field="atomic")
+    itself = [{"from": "main", "to": "refs/gitvan/locks/push"}]
+    v.err("the lock of the fence", here(refs=itself, fence=held), "bad_request", field="refs")
+    released = {"name": "push", "token": 1, "owner": "ada"}
+    v.ok("the lock is let go", ask("unlock", **far, token=1), released)
+    v.err("a fence that is over", here(id=1, refs=refs, fence=held), "conflict", has=no)
+    wrong: dict[str | None, list[Any]] = {
+        None: [{}, {"token": 1}, {"lock": "push"}],
+        "fence.token": [held | {"token": "1"}, held | {"token": -1}],
+        "fence.lock": [held | {"lock": ""}],
+    }
+    wrong_parts(v, here(refs=refs), "fence", wrong)
 
 
 def log(v: Topic) -> None:
@@ -2174,6 +2204,23 @@ def notes(v: Topic) -> None:
     missing(v, "notes", {"path": NOTED}, "path")
 
 
+def far(v: Topic, good: dict[str, Any]) -> None:
+    """What an operation on a lock says of the remote that keeps it."""
+    op, rest = good["op"], {key: value for key, value in good.items() if key != "op"}
+    both = ask(**good, url=TAKING, remote="origin")
+    v.err("two places of one lock", both, "bad_request", field="url")
+    v.err("a remote that is not there", ask(**good, remote="none"), "not_found")
+    alone = ask(**good, id=1, proxy="none")
+    v.err("a way to no remote", alone, "bad_request", field="remote")
+    transport = ask(**good, url="ext::sh -c true")
+    v.err("a transport that nobody allows", transport, "denied", has="rule")
+    if op != "locks":
+        relaxed = ask(**good, url=TAKING, durability="relaxed")
+        v.err("less than a remote promises", relaxed, "bad_request", field="durability")
+    names = ("url", "remote", "auth", "known_hosts", "ca", "ca_file", "proxy")
+    wrong_types(v, op, rest, {name: [7] for name in names})
+
+
 def lock(v: Topic) -> None:
     here = partial(ask, "lock", path=LOCKS)
     lease = {"token": 1, "owner": "ada", "shared": False, "expires_in_ms": 30_000}
@@ -2219,6 +2266,15 @@ def lock(v: Topic) -> None:
     wrong |= {"durability": ["never"], "token": [1]}
     wrong_types(v, "lock", good, wrong)
     missing(v, "lock", good, "path", "name", "owner")
+    there = partial(here, name="lock/far", url=TAKING)
+    taken = "name token owner shared expires_in_ms"
+    v.has("a lock on a remote", there(owner="ada", ttl_ms=DAY), taken)
+    v.err("one that is held there", there(id=1, owner="bob"), "locked", holder="ada", has=held)
+    waiting = there(owner="bob", wait_ms=10)
+    v.err("after waiting for it there", waiting, "locked", holder="ada", has=held)
+    other = {"name": "lock/far", **lease, "owner": "bob"}
+    v.ok("it is none of the repository", here(name="lock/far", owner="bob"), other)
+    far(v, {"op": "lock", **good})
 
 
 def renew(v: Topic) -> None:
@@ -2244,6 +2300,16 @@ def renew(v: Topic) -> None:
     }
     wrong_types(v, "renew", good, wrong | {"durability": ["never"], "owner": ["ada"]})
     missing(v, "renew", good, "path", "name", "token", "ttl_ms")
+    there = {"path": LOCKS, "url": TAKING, "name": "renew"}
+    v.has("a lock on a remote is taken", ask("lock", **there, owner="ada"), "token")
+    v.has("and held for longer there", ask("renew", **there, token=1, ttl_ms=DAY), "expires_in_ms")
+    v.err(
+        "another token there",
+        ask("renew", **there, token=2, ttl_ms=DAY),
+        "conflict",
+        has="expected actual",
+    )
+    far(v, {"op": "renew", **good})
 
 
 def unlock(v: Topic) -> None:
@@ -2267,6 +2333,13 @@ def unlock(v: Topic) -> None:
     }
     wrong_types(v, "unlock", good, wrong)
     missing(v, "unlock", good, "path", "name", "token")
+    there = {"path": LOCKS, "url": TAKING, "name": "unlock"}
+    v.has("a lock on a remote is taken", ask("lock", **there, owner="ada"), "token")
+    released = {"name": "unlock", "token": 1, "owner": "ada"}
+    v.ok("and let go there", ask("unlock", **there, token=1), released)
+    again = ask("unlock", **there, token=1)
+    v.err("once there", again, "conflict", has="expected actual")
+    far(v, {"op": "unlock", **good})
 
 
 def locks(v: Topic) -> None:
@@ -2288,6 +2361,13 @@ def locks(v: Topic) -> None:
     }
     wrong_types(v, "locks", {"path": LOCKS}, wrong)
     missing(v, "locks", {"path": LOCKS}, "path")
+    there = {"path": LOCKS, "url": TAKING}
+    none_there = ask("locks", **there, prefix="none/")
+    v.ok("none on a remote begins like this", none_there, none)
+    taken = ask("lock", **there, name="locks/far", owner="ada", ttl_ms=DAY)
+    v.has("a lock on a remote is taken", taken, "token")
+    v.has("those that are held there", ask("locks", **there, prefix="locks/"), "locks next")
+    far(v, {"op": "locks", "path": LOCKS})
 
 
 def hello(v: Topic) -> None:

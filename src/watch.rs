@@ -65,9 +65,18 @@ impl Watch {
         self.is_in_doubt.store(true, Ordering::Release);
     }
 
+    /// It is known now what became of what was sent.
+    pub fn settle(&self) {
+        self.is_in_doubt.store(false, Ordering::Release);
+    }
+
+    pub fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt.load(Ordering::Acquire)
+    }
+
     /// Adds to an error that ends the work what it leaves open.
     pub fn in_doubt(&self, error: Error) -> Error {
-        match self.is_in_doubt.load(Ordering::Acquire) {
+        match self.is_in_doubt() {
             true => error.while_doing("the remote may or may not have taken what was sent"),
             false => error,
         }

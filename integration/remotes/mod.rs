@@ -7,6 +7,8 @@ mod credentials;
 mod existing;
 mod hanging;
 mod hooks;
+mod keeping;
+mod keeping_odd;
 mod killed;
 mod known_hosts;
 mod listing;
@@ -84,7 +86,7 @@ fn with(mut request: Value, arguments: Value) -> Value {
 }
 
 /// A folder of its own for what the program writes.
-struct Place {
+pub struct Place {
     folder: TempDir,
 }
 

@@ -44,7 +44,7 @@ pub fn at(origin: &Origin, name: &str) -> Value {
     }
 }
 
-fn is_local(url: &str) -> bool {
+pub fn is_local(url: &str) -> bool {
     !url.contains("127.0.0.1")
 }
 

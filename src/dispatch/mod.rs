@@ -187,19 +187,24 @@ impl Dispatch {
         if let Lane::Change(_) = task.job.lane {
             return self.perform_together(task);
         }
-        let Task { ticket, job, then, bytes } = task;
+        let Task { ticket, mut job, then, bytes } = task;
         let (_, queue) = self.place_of(&job.lane);
         queue.waiting.fetch_sub(1, Relaxed);
         queue.waiting_bytes.fetch_sub(bytes, Relaxed);
         queue.running.fetch_add(1, Relaxed);
-        let result = match ticket.watch.check() {
-            Ok(()) => {
-                let asked = match then {
-                    Then::Answer => ticket.started,
-                    // Those before it in its batch may have written since the batch came.
-                    Then::Continue(_) => Instant::now(),
-                };
-                self.run(job.work, &ticket.watch, asked)
+        let asked = match then {
+            Then::Answer => ticket.started,
+            // Those before it in its batch may have written since the batch came.
+            Then::Continue(_) => Instant::now(),
+        };
+        let context = self.context(&ticket.watch, asked, None);
+        let wait = ticket.watch.check();
+        let wait = wait.and_then(|()| guarded(|| job.work.must_wait(&context))?);
+        let result = match wait {
+            Ok(None) => self.run(job.work, &ticket.watch, asked),
+            Ok(Some(wait)) => {
+                queue.running.fetch_sub(1, Relaxed);
+                return self.park(Task { ticket, job, then, bytes }, wait);
             }
             Err(error) => Err(error),
         };

@@ -125,9 +125,10 @@ impl Dispatch {
 
     /// Gives a request a turn, or keeps it where that would be in vain.
     fn give_turn(self: &Arc<Self>, task: Task, mut wait: Wait) -> Option<Wait> {
-        let path = task.job.lane.path().expect("it changes a repository");
+        let path = task.job.lane.path().expect("it is about a repository");
         let path = RepositoryPath::resolved_to(path);
-        let is_late = wait.gives_up_ms <= boottime_ms();
+        // A remote is looked at by a thread that may wait for it.
+        let is_late = wait.gives_up_ms <= boottime_ms() || wait.key.is_remote();
         let look = |repository: Opened| repository.look_again(&mut wait, self.store.locks());
         let is_over = is_late || {
             let looked = self.store.open(&path, Instant::now()).and_then(look);
@@ -148,11 +149,15 @@ impl Dispatch {
             let mut goes_on = false;
             for (index, (number, (_, wait))) in queue.iter().enumerate() {
                 let is_first = index == 0 && self.store.locks().is_first(key, Some(*number));
-                let is_news = || keys.contains(key) && (!wait.was_first || wait.seen != key.mark());
+                let is_news = || {
+                    keys.contains(key)
+                        && (!wait.was_first || wait.seen != self.store.locks().mark(key))
+                };
                 goes_on = match index {
                     0 => is_first && (wait.until_ms <= now || is_news()),
                     // Those that share a lock get it together.
-                    _ => goes_on && wait.is_shared,
+                    // On a remote they would only be in each other's way.
+                    _ => goes_on && wait.is_shared && !key.is_remote(),
                 };
                 if goes_on || wait.gives_up_ms <= now {
                     numbers.push(*number);

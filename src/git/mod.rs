@@ -62,7 +62,10 @@ pub use self::{
     history::{LogPage, LogQuery},
     import::{Bundle, Destination, Import, Imported, Mapping, Snapshot, check_name, trailer},
     keys::{Key, Meaning},
-    locks::{Lease, LockKey, LockName, LockPage, LockQuery, Queued, Wait, Wish, boottime_ms},
+    locks::{
+        Lease, LockKey, LockName, LockPage, LockQuery, Patience, Queued, RemoteLocks, Taken, Wait,
+        Wish, boottime_ms,
+    },
     maintain::{Upkeep, Upkept},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
     name::{FileName, RawName, RepositoryPath, Text},

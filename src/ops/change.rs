@@ -32,6 +32,17 @@ pub struct Reply<T> {
 }
 
 impl Durability {
+    /// Fails where less is asked for than a remote gives anyway.
+    pub fn expect_usual(self) -> Result<()> {
+        match self {
+            Durability::Durable => Ok(()),
+            Durability::Relaxed => {
+                let message = "a remote says by itself when it has something";
+                Err(Error::bad_request(message).with("field", "durability"))
+            }
+        }
+    }
+
     /// The reply to what was just done.
     pub fn promise<T>(self, transaction: &mut Transaction, reply: T) -> Reply<T> {
         match self {
@@ -44,12 +55,19 @@ impl Durability {
     }
 }
 
+impl<T> Reply<T> {
+    /// One that promises what is usual.
+    pub fn of(reply: T) -> Reply<T> {
+        Reply { reply, durability: None }
+    }
+}
+
 /// A lock that must be held, by the one who has this token, for something to be done.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fence {
-    lock: LockName,
-    token: u64,
+    pub lock: LockName,
+    pub token: u64,
 }
 
 impl Fence {

@@ -5,11 +5,15 @@ use serde::Deserialize;
 use super::{
     Context, Lane, Operation,
     change::{Durability, Reply},
+    far::Far,
+    lsremote::access,
     plain::Plain,
 };
 use crate::{
     error::{Error, Result},
-    git::{Lease, LockName, Queued, RepositoryPath, Wait, Wish, boottime_ms},
+    git::{
+        Auth, Lease, LockName, Patience, Queued, RepositoryPath, Taken, Wait, Wish, boottime_ms,
+    },
 };
 
 const OWNER_BYTES_MAX: usize = 200;
@@ -32,11 +36,23 @@ pub struct Lock {
     wait_ms: u64,
     #[serde(default)]
     durability: Durability,
+    url: Option<Plain>,
+    remote: Option<Plain>,
+    auth: Option<Auth>,
+    known_hosts: Option<Plain>,
+    ca: Option<Plain>,
+    ca_file: Option<Plain>,
+    proxy: Option<Plain>,
     /// When waiting is over, once it has begun, and the place in the queue.
     #[serde(skip)]
     gives_up_ms: Option<u64>,
     #[serde(skip)]
     place: Option<Queued>,
+    /// The same on a remote, and what was got there.
+    #[serde(skip)]
+    patience: Option<Patience>,
+    #[serde(skip)]
+    lease: Option<Lease>,
 }
 
 fn ttl_ms_default() -> u64 {
@@ -49,11 +65,24 @@ impl Operation for Lock {
     type Reply = Reply<Lease>;
 
     fn lane(&self) -> Lane {
-        Lane::Change(self.path.resolved())
+        Far::lane(&self.path, self.url.as_ref().or(self.remote.as_ref()))
     }
 
     fn must_wait(&mut self, context: &Context) -> Result<Option<Wait>> {
         let wish = self.wish()?;
+        if let Some(far) = self.far()? {
+            self.durability.expect_usual()?;
+            let patience = self.patience.get_or_insert_with(|| Patience::new(self.wait_ms));
+            return Ok(
+                match far.locks(context, &self.path)?.take(&self.name, &wish, patience)? {
+                    Taken::Later(wait) => Some(wait),
+                    Taken::Now(lease) => {
+                        self.lease = Some(lease);
+                        None
+                    }
+                },
+            );
+        }
         if self.wait_ms == 0 {
             return Ok(None);
         }
@@ -62,6 +91,9 @@ impl Operation for Lock {
     }
 
     fn run(self, context: &Context) -> Result<Self::Reply> {
+        if let Some(lease) = self.lease {
+            return Ok(Reply::of(lease));
+        }
         let wish = self.wish()?;
         let mut transaction = context.transaction();
         let lease = transaction.take_lock(&self.name, &wish, self.place.as_ref())?;
@@ -70,6 +102,14 @@ impl Operation for Lock {
 }
 
 impl Lock {
+    /// The remote that keeps it, if one does.
+    fn far(&self) -> Result<Option<Far>> {
+        let Self { url, remote, auth, known_hosts, ca, ca_file, proxy, .. } = self;
+        let access =
+            access(auth.clone(), known_hosts.clone(), ca.clone(), ca_file.clone(), proxy.clone());
+        Far::of(url.as_ref(), remote.as_ref(), access)
+    }
+
     fn wish(&self) -> Result<Wish> {
         let reason = self.reason.as_deref();
         expect_length("owner", &self.owner, 1, OWNER_BYTES_MAX)?;
@@ -83,6 +123,7 @@ impl Lock {
             reason: reason.map(str::to_owned),
             is_shared: self.shared,
             ttl_ms: ttl_ms(self.ttl_ms)?,
+            nonce: None,
         })
     }
 }

@@ -13,6 +13,7 @@ mod change;
 mod checkout;
 mod commit;
 mod diff;
+mod far;
 #[cfg(feature = "faults")]
 mod fault;
 mod files;
@@ -144,8 +145,8 @@ trait Operation: DeserializeOwned + Send + 'static {
         None
     }
 
-    /// What must happen before this can be done in [`Lane::Change`]; it is asked in its turn, and
-    /// again when that may have happened. Nobody waits behind it meanwhile.
+    /// What must happen before this can be done; it is asked in its turn, and again when that may
+    /// have happened. Nobody waits behind it meanwhile.
     fn must_wait(&mut self, _: &Context) -> Result<Option<Wait>> {
         Ok(None)
     }

@@ -5,7 +5,7 @@ use std::{ops::Deref, path::PathBuf};
 use serde::Deserialize;
 
 /// Text without a NUL byte: what others stop reading at would make another text of it.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Plain(String);
 

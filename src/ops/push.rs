@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Context, Lane, Operation, lsremote::access, plain::Plain, sync::network};
+use super::{
+    Context, Lane, Operation, change::Fence, lsremote::access, plain::Plain, sync::network,
+};
 use crate::{
     error::{Code, Error, Result},
     git::{
-        Auth, NO_ID, Pushed, Reason, Remote, Repository, RepositoryPath,
+        Auth, NO_ID, Pushed, Reason, Remote, RemoteLocks, Repository, RepositoryPath,
         remote::{Expect, Update},
     },
 };
@@ -25,6 +27,7 @@ pub struct Push {
     refs: Vec<Ref>,
     #[serde(default = "yes")]
     atomic: bool,
+    fence: Option<Fence>,
     auth: Option<Auth>,
     known_hosts: Option<Plain>,
     ca: Option<Plain>,
@@ -67,16 +70,28 @@ impl Operation for Push {
     }
 
     fn run(self, context: &Context) -> Result<Reply> {
-        let Push { path, url, remote: name, refs, atomic, .. } = self;
+        let Push { path, url, remote: name, refs, atomic, fence, .. } = self;
         let Push { auth, known_hosts, ca, ca_file, proxy, .. } = self;
-        let (url, name, updates) = {
+        let (url, name, updates, author) = {
             let repository = context.open(&path)?;
             let (url, name) = place(&repository, url, name)?;
-            (url, name, updates(&repository, &refs)?)
+            (url, name, updates(&repository, &refs)?, repository.owner())
         };
         let remote = Remote::new(&url, access(auth, known_hosts, ca, ca_file, proxy))?;
         context.store.root().confine_remote(&remote)?;
-        let pushed = network(context).push(remote, name, &path, updates.clone(), atomic)?;
+        let network = network(context);
+        let pushed = match fence {
+            None => network.push(remote, name, &path, updates.clone(), atomic)?,
+            Some(_) if !atomic => {
+                let message = "what is behind a `fence` moves as one";
+                return Err(Error::bad_request(message).with("field", "atomic"));
+            }
+            Some(Fence { lock, token }) => {
+                let locks = context.store.locks();
+                let locks = RemoteLocks { network, remote, path: &path, locks, author };
+                locks.push_fenced(&lock, token, name.as_deref(), &updates)?
+            }
+        };
         match pushed.iter().any(|it| it.reason.is_some()) {
             true if atomic => Err(refusal(&pushed, &updates)),
             _ => Ok(Reply { refs: pushed }),
@@ -85,7 +100,7 @@ impl Operation for Push {
 }
 
 /// Where it goes, and the name of that remote if it has one.
-fn place(
+pub fn place(
     repository: &Repository,
     url: Option<Plain>,
     name: Option<Plain>,

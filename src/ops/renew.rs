@@ -5,11 +5,14 @@ use serde::Deserialize;
 use super::{
     Context, Lane, Operation,
     change::{Durability, Reply},
+    far::Far,
     lock::ttl_ms,
+    lsremote::access,
+    plain::Plain,
 };
 use crate::{
     error::Result,
-    git::{Lease, LockName, RepositoryPath},
+    git::{Auth, Lease, LockName, RepositoryPath},
 };
 
 #[derive(Deserialize)]
@@ -21,6 +24,13 @@ pub struct Renew {
     ttl_ms: u64,
     #[serde(default)]
     durability: Durability,
+    url: Option<Plain>,
+    remote: Option<Plain>,
+    auth: Option<Auth>,
+    known_hosts: Option<Plain>,
+    ca: Option<Plain>,
+    ca_file: Option<Plain>,
+    proxy: Option<Plain>,
 }
 
 impl Operation for Renew {
@@ -29,13 +39,28 @@ impl Operation for Renew {
     type Reply = Reply<Lease>;
 
     fn lane(&self) -> Lane {
-        Lane::Change(self.path.resolved())
+        Far::lane(&self.path, self.url.as_ref().or(self.remote.as_ref()))
     }
 
     fn run(self, context: &Context) -> Result<Self::Reply> {
         let ttl_ms = ttl_ms(self.ttl_ms)?;
+        if let Some(far) = self.far()? {
+            self.durability.expect_usual()?;
+            let locks = far.locks(context, &self.path)?;
+            return locks.renew(&self.name, self.token, ttl_ms).map(Reply::of);
+        }
         let mut transaction = context.transaction();
         let lease = transaction.renew_lock(&self.name, self.token, ttl_ms)?;
         Ok(self.durability.promise(&mut transaction, lease))
+    }
+}
+
+impl Renew {
+    /// The remote that keeps it, if one does.
+    fn far(&self) -> Result<Option<Far>> {
+        let Self { url, remote, auth, known_hosts, ca, ca_file, proxy, .. } = self;
+        let access =
+            access(auth.clone(), known_hosts.clone(), ca.clone(), ca_file.clone(), proxy.clone());
+        Far::of(url.as_ref(), remote.as_ref(), access)
     }
 }

@@ -70,6 +70,9 @@ defmodule GitPort do
   @type result(value) :: {:ok, value} | {:error, Error.t()}
   @type arguments :: keyword() | %{optional(atom() | String.t()) => GitPort.Codec.value()}
 
+  # What says which remote, and how to get there.
+  @remote_arguments ~w(url remote auth known_hosts ca ca_file proxy)
+
   @typedoc "Where a repository is, or the id of a workspace."
   @type repository :: Path.t() | {:workspace, workspace()}
   @type workspace :: String.t() | integer()
@@ -184,7 +187,7 @@ defmodule GitPort do
   `:expect` is the id that the ref must have at the remote, `nil` if it must not exist; without the
   key anything will do. All move or none does, unless `atomic: false`: then the `"status"` of each
   says what became of it. It goes to `:url`, or to `:remote`, which is `"origin"` unless given. Also
-  what remotes take, as `sync/2`.
+  what remotes take, as `sync/2`. With `:fence` only while a lock of that remote is held.
   """
   @spec push(t(), repository(), [map()], arguments()) :: result(map())
   def push(port, path, refs, options \\ []) do
@@ -388,6 +391,9 @@ defmodule GitPort do
 
   `:ttl_ms` is 30,000 unless given. Also `:shared`, `:reason`, `:wait_ms`, `:durability`. Where it
   is to wait for long, `:timeout` has to be longer. `with_lock/6` lets go of it by itself.
+
+  With `:remote` (`"origin"`) or `:url` a Git server keeps the lock, for daemons on all machines; also
+  what remotes take, as `sync/2`. The same goes for `renew/6`, `unlock/5` and `locks/3`.
   """
   @spec lock(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
   def lock(port, path, name, owner, options \\ []) do
@@ -424,16 +430,18 @@ defmodule GitPort do
         when value: term()
   def with_lock(port, path, name, owner, options \\ [], function) do
     with {:ok, %{"token" => token} = lease} <- lock(port, path, name, owner, options) do
+      place = options |> named() |> Map.take(@remote_arguments)
+
       value =
         try do
           function.(lease)
         catch
           kind, reason ->
-            unlock(port, path, name, token)
+            unlock(port, path, name, token, place)
             :erlang.raise(kind, reason, __STACKTRACE__)
         end
 
-      with {:ok, _released} <- unlock(port, path, name, token), do: {:ok, value}
+      with {:ok, _released} <- unlock(port, path, name, token, place), do: {:ok, value}
     end
   end
 

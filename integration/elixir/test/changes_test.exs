@@ -81,6 +81,28 @@ defmodule GitPort.ChangesTest do
     assert git(path, ["for-each-ref"]) == before
   end
 
+  test "a remote keeps a lock, and takes what is pushed under it", %{port: port, path: path} do
+    remote = path <> ".git"
+    git(path, ["clone", "--quiet", "--bare", ".", remote])
+    git(path, ["remote", "add", "origin", remote])
+    refs = [%{from: "main", to: "fenced"}]
+
+    assert {:ok, fence} =
+             GitPort.with_lock(port, path, "release", "ada", [remote: "origin"], fn lease ->
+               fence = %{lock: "release", token: lease["token"]}
+               assert {:ok, _} = GitPort.push(port, path, refs, fence: fence)
+               assert {:ok, _} = GitPort.renew(port, path, "release", 1, 9_000, url: remote)
+               assert {:ok, %{"locks" => [held]}} = GitPort.locks(port, path, remote: "origin")
+               assert %{"name" => "release", "holders" => [%{"owner" => "ada"}]} = held
+               assert {:ok, %{"locks" => []}} = GitPort.locks(port, path)
+               fence
+             end)
+
+    assert {:ok, %{"locks" => []}} = GitPort.locks(port, path, remote: "origin")
+
+    assert {:error, %Error{code: :conflict}} = GitPort.push(port, path, refs, fence: fence)
+  end
+
   test "what is signed is accepted by git", %{port: port, path: path, tmp_dir: folder} do
     file = Path.join(Path.expand(folder), "key")
     make = ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file]

@@ -12,7 +12,7 @@ import pytest
 import gitport
 from conftest import SECONDS, git
 from gitport import Workspace
-from gitport.types import Fence, FileChange, Who
+from gitport.types import Fence, FileChange, PushRef, Who
 
 ADA: Who = {"name": "Ada Lovelace", "email": "ada@example.org", "time": 1_700_000_000, "offset": 60}
 
@@ -86,6 +86,29 @@ def test_a_commit_with_a_key_happens_once(client: gitport.Client, repository: Pa
     assert git(repository, "rev-list", "--count", "main").strip() == "3"
     with pytest.raises(gitport.Conflict):
         commit("another\n")
+
+
+def test_a_remote_keeps_a_lock_and_takes_what_is_pushed_under_it(
+    client: gitport.Client, repository: Path, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote.git"
+    git(repository, "clone", "--quiet", "--bare", ".", str(remote))
+    git(repository, "remote", "add", "origin", str(remote))
+    refs: list[PushRef] = [{"from": "main", "to": "fenced"}]
+    with client.holding(path=repository, name="release", owner="ada", remote="origin") as lease:
+        fence: Fence = {"lock": "release", "token": lease["token"]}
+        pushed = client.push(path=repository, refs=refs, fence=fence)
+        assert [it["status"] for it in pushed] == ["created"]
+        longer = client.renew(
+            path=repository, name="release", token=lease["token"], ttl_ms=9000, url=str(remote)
+        )
+        assert longer["token"] == lease["token"]
+        held = client.locks(path=repository, remote="origin")["locks"]
+        assert [(it["name"], it["holders"][0]["owner"]) for it in held] == [("release", "ada")]
+        assert client.locks(path=repository)["locks"] == []
+    assert client.locks(path=repository, remote="origin")["locks"] == []
+    with pytest.raises(gitport.Conflict):
+        client.push(path=repository, refs=refs, fence=fence)
 
 
 def test_a_fence_bars_every_change_of_one_that_lost_its_lock(

@@ -15,19 +15,29 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{
     state::{Now, Sighting, Stamp, State},
-    text::Written,
+    text::{Seen, Written},
 };
 use crate::git::{cache::Cache, now, refs::PACKED};
 
-/// A lock of a repository, by the folder that has its refs, and its ref.
+/// A lock, by who has its ref.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LockKey {
-    pub common_folder: PathBuf,
+    pub keeper: Keeper,
     pub reference: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Keeper {
+    /// A repository here: the folder that has its refs.
+    Folder(PathBuf),
+    /// A remote, by its url.
+    Remote(String),
 }
 
 /// Of how many commits it is remembered what they say.
 const WRITTEN_MAX: usize = 1024;
+/// Of how many locks on remotes it is remembered how they were last seen.
+const SEEN_MAX: usize = 1024;
 
 /// One for the whole process.
 pub struct Locks {
@@ -36,6 +46,8 @@ pub struct Locks {
     known: Mutex<Known>,
     /// What commits say of locks: the newest would be the most expensive objects to find.
     written: Mutex<Cache<Oid, Written>>,
+    /// How locks on remotes were when they were last read or written here.
+    seen: Mutex<Cache<LockKey, Seen>>,
     stirred: Condvar,
 }
 
@@ -62,6 +74,8 @@ pub enum Mark {
     Loose(Vec<u8>),
     /// It may be in the file with all the others.
     Packed([u64; 4]),
+    /// Where a remote had it when this process last looked.
+    Remote(Option<Oid>),
 }
 
 /// What somebody waits for who is in the queue for a lock.
@@ -100,7 +114,26 @@ impl Locks {
     pub fn new() -> Arc<Locks> {
         let (known, stirred) = (Mutex::default(), Condvar::new());
         let written = Mutex::new(Cache::new(WRITTEN_MAX));
-        Arc::new(Locks { clock: this_clock(), known, written, stirred })
+        let seen = Mutex::new(Cache::new(SEEN_MAX));
+        Arc::new(Locks { clock: this_clock(), known, written, seen, stirred })
+    }
+
+    /// How a lock on a remote was last seen.
+    pub fn seen(&self, key: &LockKey) -> Option<Seen> {
+        self.seen.lock().expect("nobody panics with the lock").get(key)
+    }
+
+    pub fn see(&self, key: &LockKey, seen: &Seen) {
+        let mut cache = self.seen.lock().expect("nobody panics with the lock");
+        cache.insert(key.clone(), seen.clone(), 1);
+    }
+
+    /// Where the ref of a lock is now, as far as can be told without asking anybody.
+    pub fn mark(&self, key: &LockKey) -> Mark {
+        match &key.keeper {
+            Keeper::Folder(folder) => local_mark(folder, &key.reference),
+            Keeper::Remote(_) => Mark::Remote(self.seen(key).and_then(|it| it.at)),
+        }
     }
 
     /// What a commit says, if it was read or written here lately.
@@ -197,12 +230,15 @@ impl Drop for Queued {
 }
 
 impl LockKey {
-    /// Where the ref is now.
-    pub fn mark(&self) -> Mark {
-        match fs::read(self.common_folder.join(&self.reference)) {
-            Ok(content) => Mark::Loose(content),
-            Err(_) => Mark::Packed(packed(&self.common_folder)),
-        }
+    pub fn is_remote(&self) -> bool {
+        matches!(self.keeper, Keeper::Remote(_))
+    }
+}
+
+fn local_mark(common_folder: &Path, reference: &str) -> Mark {
+    match fs::read(common_folder.join(reference)) {
+        Ok(content) => Mark::Loose(content),
+        Err(_) => Mark::Packed(packed(common_folder)),
     }
 }
 

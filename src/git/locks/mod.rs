@@ -4,25 +4,29 @@
 //! expires is measured by a clock that nobody can set: by the holder's own where it is ours too
 //! (the time since this boot), and else from when this process first saw it held like this.
 
+mod fenced;
 mod memory;
 mod name;
+mod remote;
 mod state;
 mod text;
 
 use git2::Oid;
 use serde::Serialize;
 
+use self::{
+    memory::Keeper,
+    state::{Decision, Holder, Now, Refusal, Request, State, barrier, decide, expect_token},
+    text::Written,
+};
 pub use self::{
     memory::{LockKey, Locks, Queued, Wait, boottime_ms},
     name::LockName,
+    remote::{Patience, RemoteLocks, Taken},
     state::Wish,
 };
-use self::{
-    state::{Decision, Now, Refusal, Request, State, barrier, decide, expect_token},
-    text::Written,
-};
 use super::{
-    Repository, Transaction,
+    Person, Repository, Transaction,
     commit::{Content, Message},
     pack::Kind,
     refs::LOCKS,
@@ -140,7 +144,7 @@ impl Transaction<'_> {
         }
         let number = place.get_or_insert_with(|| self.locks().line_up(&key)).number();
         let until_ms = barrier.map_or(gives_up_ms, |(_, left_ms)| now.stamp.at_ms + left_ms);
-        let (is_shared, seen) = (wish.is_shared, key.mark());
+        let (is_shared, seen) = (wish.is_shared, self.locks().mark(&key));
         Ok(Some(Wait { key, number, is_shared, was_first, seen, until_ms, gives_up_ms }))
     }
 
@@ -151,7 +155,7 @@ impl Transaction<'_> {
         let written = match (at, known) {
             (_, Some(known)) => known,
             (Some(at), None) => text::read(name, &self.content(at, Kind::Commit)?)?,
-            (None, None) => Written { state: State::default(), history: 0 },
+            (None, None) => Written::default(),
         };
         let now = self.locks().now(&key, &written.state);
         Ok(Found { key, at, written, now })
@@ -161,32 +165,49 @@ impl Transaction<'_> {
         let Found { key, at, written, now } = found;
         let decision = decide(&written.state, request, &now);
         let decision = decision.map_err(|it| it.of(name.as_str()))?;
-        let goes_on = written.history < HISTORY_MAX;
-        let parents: Vec<Oid> = at.filter(|_| goes_on).into_iter().collect();
-        let history = if goes_on { written.history + 1 } else { 1 };
         let (tree, author) = (self.empty_tree(), self.repository().owner());
-        let message = Message { text: text::message(name, &decision, history), encoding: None };
-        let committer = &author;
-        let content =
-            Content { tree, parents: &parents, author: &author, committer, message: &message };
-        let commit = self.add(Kind::Commit, content.bytes());
+        let (content, after) = next(name, at, &written, &decision, tree, &author);
+        let commit = self.add(Kind::Commit, content);
         self.move_to(&key.reference, Some(commit))?;
         self.locks().stir(&key);
-        let Decision { state, holder, .. } = decision;
-        self.locks().remember(commit, &Written { state, history });
-        Ok(Lease {
+        self.locks().remember(commit, &after);
+        Ok(Lease::of(name, decision.holder, &now))
+    }
+}
+
+/// The commit of what was decided, and what it says.
+fn next(
+    name: &LockName,
+    at: Option<Oid>,
+    written: &Written,
+    decision: &Decision,
+    tree: Oid,
+    author: &Person,
+) -> (Vec<u8>, Written) {
+    let goes_on = written.history < HISTORY_MAX;
+    let parents: Vec<Oid> = at.filter(|_| goes_on).into_iter().collect();
+    let history = if goes_on { written.history + 1 } else { 1 };
+    let message = Message { text: text::message(name, decision, history), encoding: None };
+    let content = Content { tree, parents: &parents, author, committer: author, message: &message };
+    (content.bytes(), Written { state: decision.state.clone(), history })
+}
+
+impl Lease {
+    fn of(name: &LockName, holder: Holder, now: &Now) -> Lease {
+        Lease {
             name: name.as_str().to_owned(),
             token: holder.token,
             shared: holder.is_shared,
             expires_in_ms: now.left_ms(&holder),
             owner: holder.owner,
-        })
+        }
     }
 }
 
 impl LockKey {
     fn new(repository: &Repository, reference: String) -> LockKey {
-        LockKey { common_folder: repository.common_folder().to_owned(), reference }
+        let keeper = Keeper::Folder(repository.common_folder().to_owned());
+        LockKey { keeper, reference }
     }
 }
 
@@ -195,7 +216,7 @@ impl Repository {
     /// or else what is waited for now.
     pub fn look_again(&self, wait: &mut Wait, locks: &Locks) -> Result<bool> {
         let Some(name) = LockName::of_reference(&wait.key.reference) else { return Ok(true) };
-        let seen = wait.key.mark();
+        let seen = locks.mark(&wait.key);
         let Some(state) = self.lock_state(&name, &wait.key, locks)? else { return Ok(true) };
         let now = locks.now(&wait.key, &state);
         let Some((_, left_ms)) = barrier(&state, wait.is_shared, &now) else { return Ok(true) };
@@ -240,22 +261,27 @@ impl Repository {
 
     fn held_lock(&self, name: &LockName, locks: &Locks) -> Result<Option<HeldLock>> {
         let key = LockKey::new(self, name.reference());
-        let Some(state) = self.lock_state(name, &key, locks)? else { return Ok(None) };
-        let now = locks.now(&key, &state);
-        let age_ms = |taken: i64| now.wall.saturating_sub(taken).max(0).cast_unsigned() * 1000;
-        let shared = state.holders.iter().any(|it| it.is_shared);
-        let holders = state.holders.into_iter().map(|it| LockHolder {
-            expires_in_ms: now.left_ms(&it),
-            token: it.token,
-            reason: it.reason,
-            age_ms: age_ms(it.taken),
-            ttl_ms: it.ttl_ms,
-            renewals: it.renewals,
-            owner: it.owner,
-        });
-        let holders: Vec<LockHolder> = holders.filter(|it| 0 < it.expires_in_ms).collect();
-        let waiting = locks.waiting(&key) as u64;
-        let name = name.as_str().to_owned();
-        Ok((!holders.is_empty()).then_some(HeldLock { name, shared, holders, waiting }))
+        let state = self.lock_state(name, &key, locks)?;
+        Ok(state.and_then(|state| held(name, &key, state, locks)))
     }
+}
+
+/// Who holds a lock, if anybody does.
+fn held(name: &LockName, key: &LockKey, state: State, locks: &Locks) -> Option<HeldLock> {
+    let now = locks.now(key, &state);
+    let age_ms = |taken: i64| now.wall.saturating_sub(taken).max(0).cast_unsigned() * 1000;
+    let shared = state.holders.iter().any(|it| it.is_shared);
+    let holders = state.holders.into_iter().map(|it| LockHolder {
+        expires_in_ms: now.left_ms(&it),
+        token: it.token,
+        reason: it.reason,
+        age_ms: age_ms(it.taken),
+        ttl_ms: it.ttl_ms,
+        renewals: it.renewals,
+        owner: it.owner,
+    });
+    let holders: Vec<LockHolder> = holders.filter(|it| 0 < it.expires_in_ms).collect();
+    let waiting = locks.waiting(key) as u64;
+    let name = name.as_str().to_owned();
+    (!holders.is_empty()).then_some(HeldLock { name, shared, holders, waiting })
 }

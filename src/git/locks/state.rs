@@ -30,6 +30,8 @@ pub struct Holder {
     pub since: Stamp,
     /// When it was taken, in seconds since 1970: for people, nothing is decided by it.
     pub taken: i64,
+    /// What only the request that took it knows, where that could not see for sure that it did.
+    pub nonce: Option<String>,
 }
 
 /// A time by one clock. Times by different clocks have nothing to do with each other.
@@ -84,6 +86,8 @@ pub struct Wish {
     pub reason: Option<String>,
     pub is_shared: bool,
     pub ttl_ms: u64,
+    /// Tells the holder that this makes from every other one.
+    pub nonce: Option<String>,
 }
 
 pub enum Request<'a> {
@@ -130,6 +134,7 @@ pub fn decide(state: &State, request: &Request, now: &Now) -> Result<Decision, R
                 renewals: 0,
                 since: now.stamp.clone(),
                 taken: now.wall,
+                nonce: wish.nonce.clone(),
             };
             after.holders.push(holder.clone());
             (holder, if wish.is_shared { "shared by" } else { "taken by" })

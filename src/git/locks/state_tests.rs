@@ -41,7 +41,7 @@ impl Process {
 }
 
 fn wish(is_shared: bool, ttl_ms: u64) -> Wish {
-    Wish { owner: "ada".to_owned(), reason: None, is_shared, ttl_ms }
+    Wish { owner: "ada".to_owned(), reason: None, is_shared, ttl_ms, nonce: None }
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! A lock as the message of a commit: what happened in words, and trailers for programs.
 
+use std::sync::Arc;
+
+use git2::Oid;
+
 use super::{
     name::LockName,
     state::{Decision, Holder, Stamp, State},
@@ -9,11 +13,21 @@ use crate::error::{Error, Result};
 const FORMAT: &str = "1";
 
 /// What a commit of a lock says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
     pub state: State,
     /// How many commits its history has, itself included.
     pub history: u64,
+}
+
+/// A lock on a remote, as it was at some moment.
+#[derive(Clone, Default)]
+pub struct Seen {
+    /// Nowhere before anybody took it.
+    pub at: Option<Oid>,
+    /// The commit's own text, for it to become a parent.
+    pub content: Arc<Vec<u8>>,
+    pub written: Written,
 }
 
 pub fn message(name: &LockName, decision: &Decision, history: u64) -> Vec<u8> {
@@ -32,6 +46,9 @@ pub fn message(name: &LockName, decision: &Decision, history: u64) -> Vec<u8> {
         trailer("Owner", &holder.owner);
         if let Some(reason) = &holder.reason {
             trailer("Reason", reason);
+        }
+        if let Some(nonce) = &holder.nonce {
+            trailer("Nonce", nonce);
         }
         trailer("Ttl-Ms", &holder.ttl_ms.to_string());
         trailer("Renewals", &holder.renewals.to_string());
@@ -72,6 +89,7 @@ pub fn read(name: &LockName, commit: &[u8]) -> Result<Written> {
             ("Taken", Some(it)) => it.taken = value.parse().map_err(|_| damaged())?,
             ("Clock", Some(it)) => it.since.clock = text()?,
             ("Since-Ms", Some(it)) => it.since.at_ms = number()?,
+            ("Nonce", Some(it)) => it.nonce = Some(text()?),
             _ => (),
         }
     }
@@ -92,6 +110,7 @@ fn nobody(token: u64) -> Holder {
         renewals: 0,
         since: Stamp { clock: String::new(), at_ms: 0 },
         taken: 0,
+        nonce: None,
     }
 }
 
@@ -137,6 +156,7 @@ mod tests {
             renewals: 2,
             since: Stamp { clock: "c".to_owned(), at_ms: 99 },
             taken: 1_700_000_000,
+            nonce: reason.map(str::to_owned),
             ..nobody(7)
         };
         let exclusive = Holder { token: 8, is_shared: false, reason: None, ..holder.clone() };

@@ -23,6 +23,16 @@ pub struct Access {
     pub proxy: Option<String>,
 }
 
+impl Access {
+    /// Whether nothing is said of it.
+    pub fn is_usual(&self) -> bool {
+        let Access { auth, known_hosts, ca, ca_file, proxy } = self;
+        auth.is_none()
+            && [known_hosts, ca, proxy].into_iter().all(Option::is_none)
+            && ca_file.is_none()
+    }
+}
+
 /// What proves who asks. Its own formatting never shows it.
 #[derive(Clone, Serialize)]
 #[serde(into = "Fields")]

@@ -16,7 +16,7 @@ use std::{
 use crossbeam_channel::{Receiver, after, bounded, select};
 use rustix::process::{Signal, kill_current_process_group};
 
-use super::{Message, Order, Outcome, Task, ask, fetch, housework, push};
+use super::{Message, Order, Outcome, Task, ask, fetch, housework, look, push};
 use crate::{
     error::{Error, Result},
     watch::{Progress, Watch},
@@ -49,6 +49,7 @@ fn carry_out(task: Task, parent: &Parent, watch: &Watch) -> Result<Outcome> {
             fetch::prepare(&remote)?;
             ask::lsremote(&remote, branch.as_deref(), git.as_deref()).map(Outcome::Refs)
         }
+        Task::Look(order) => look::look(&order, watch).map(Outcome::Shown),
         Task::Housework(order) => housework::carry_out(&order, watch).map(Outcome::Done),
         #[cfg(feature = "faults")]
         Task::Fault { kind, ms } => {

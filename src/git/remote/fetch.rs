@@ -293,7 +293,7 @@ fn transfer(
         let git = order.git.as_deref().unwrap_or_default();
         let is_for = stock::is_for(order, repository)?;
         return match is_for
-            && stock::fetch(git, order, repository, &[branch.refspec()], depth, watch)?
+            && stock::fetch(git, remote, repository, &[branch.refspec()], depth, watch)?
         {
             true => repository.tip(branch),
             false => Err(Error::unsupported("this repository's configuration needs libgit2")
@@ -319,7 +319,7 @@ fn transfer(
     {
         // Some servers take one connection at a time.
         drop(connection);
-        if stock::fetch(git, order, repository, &[branch.refspec()], depth, watch)? {
+        if stock::fetch(git, remote, repository, &[branch.refspec()], depth, watch)? {
             return repository.tip(branch);
         }
         connection = connect(remote, Direction::Fetch, &mut once_more, &refusal)?;

@@ -12,10 +12,12 @@ mod fetch;
 mod hosts;
 mod housework;
 mod leftovers;
+mod look;
 mod notes;
 mod parent;
 mod push;
 mod pushed;
+mod scratch;
 mod send;
 mod stock;
 mod submodules;
@@ -26,6 +28,7 @@ mod wanted;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 #[cfg(feature = "faults")]
 pub use self::fault::print as print_stray_lines;
@@ -44,7 +47,7 @@ pub(super) use self::{
 use crate::{error::Carried, git::Root, watch::Progress};
 
 /// A remote and the way in.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Remote {
     pub url: Url,
     pub access: Access,
@@ -68,6 +71,7 @@ pub(crate) enum Task {
         /// The stock git program, unless it is not to be used.
         git: Option<String>,
     },
+    Look(Look),
     Housework(Housework),
     #[cfg(feature = "faults")]
     Fault {
@@ -103,9 +107,50 @@ pub(crate) struct Push {
     pub updates: Vec<Update>,
     /// Whether none moves where one cannot.
     pub atomic: bool,
+    pub beside: Option<Beside>,
     pub root: Root,
     /// The stock git program, unless it is not to be used.
     pub git: Option<String>,
+}
+
+/// What a push brings that is in no repository here.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// Empty, and gone with the order.
+    pub folder: PathBuf,
+    /// Commits without files, parents first.
+    pub commits: Vec<ByteBuf>,
+}
+
+/// Refs of locks to look at, and the commits they name.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Look {
+    pub remote: Remote,
+    pub wanted: Wanted,
+    /// Commits that need not be brought.
+    pub known: Vec<String>,
+    /// Empty, and gone with the order.
+    pub folder: PathBuf,
+    pub root: Root,
+    /// The stock git program, unless it is not to be used.
+    pub git: Option<String>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Wanted {
+    /// The lock that is kept in this ref.
+    One(String),
+    /// So many of those whose names begin with `prefix`, in the order of their names.
+    Some { prefix: String, after: Option<String>, count: usize },
+}
+
+/// The ref of a lock as a remote showed it.
+#[derive(Serialize, Deserialize)]
+pub struct Shown {
+    pub reference: String,
+    pub id: String,
+    /// What the commit says; none where it is known.
+    pub content: Option<ByteBuf>,
 }
 
 /// Namespaces of notes, by their names.
@@ -149,6 +194,7 @@ pub(crate) enum Outcome {
     Commit(String),
     Refs(Vec<(String, String)>),
     Pushed(Vec<Pushed>),
+    Shown(Vec<Shown>),
     /// Nothing where git is not there.
     Done(Option<Done>),
 }

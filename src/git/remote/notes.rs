@@ -40,7 +40,7 @@ pub(super) fn fetch(order: &Sync, repository: &Repository, watch: &Watch) -> Res
     let writer = leftovers::take_for_notes(repository, watch)?;
     if let Some(git) = &order.git
         && stock::is_for(order, repository)?
-        && stock::fetch(git, order, repository, &refspecs, None, watch)?
+        && stock::fetch(git, &order.remote, repository, &refspecs, None, watch)?
     {
         writer.finish();
         return Ok(());

@@ -6,15 +6,20 @@ use std::{
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Once,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use rustix::process::Pid;
+use serde_bytes::ByteBuf;
 
 use super::{
-    Chore, Done, Expect, Housework, Message, Namespaces, Order, Outcome, Push, Pushed, Reason,
-    Remote, Swap, Sync, Task, Transport, Update, hosts, leftovers::clear_up, url::not_allowed,
+    Beside, Chore, Done, Expect, Housework, Look, Message, Namespaces, Order, Outcome, Push,
+    Pushed, Reason, Remote, Shown, Swap, Sync, Task, Transport, Update, Wanted, hosts,
+    leftovers::clear_up, url::not_allowed,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -24,7 +29,7 @@ use crate::{
 
 /// How long what belongs to nobody who can be seen is left alone.
 const UNSEEN: Duration = Duration::from_secs(24 * 60 * 60);
-/// Part of the name of every folder in which a clone is built.
+/// Begins the name of every folder that goes with the order it is for.
 const STAGING: &str = ".gitport-";
 
 /// What network work may do, and who waits for it.
@@ -97,13 +102,32 @@ impl Network<'_> {
         updates: Vec<Update>,
         atomic: bool,
     ) -> Result<Vec<Pushed>> {
+        self.push_beside(remote, name, path, updates, atomic, Vec::new())
+    }
+
+    /// The same with commits that are not in the repository, parents first. They have no files.
+    pub fn push_beside(
+        &self,
+        remote: Remote,
+        name: Option<String>,
+        path: &RepositoryPath,
+        updates: Vec<Update>,
+        atomic: bool,
+        commits: Vec<Vec<u8>>,
+    ) -> Result<Vec<Pushed>> {
         self.admit(&remote)?;
+        let scratch = (!commits.is_empty()).then(scratch).transpose()?;
+        let beside = scratch.as_ref().map(|it| Beside {
+            folder: it.path().to_owned(),
+            commits: commits.into_iter().map(ByteBuf::from).collect(),
+        });
         let task = Task::Push(Push {
             remote,
             path: path.to_path_buf(),
             name,
             updates,
             atomic,
+            beside,
             root: self.root.clone(),
             git: self.stock(),
         });
@@ -113,25 +137,38 @@ impl Network<'_> {
         }
     }
 
-    /// Moves one ref of a remote from `expected` to `new`, an object of the repository at `path`;
-    /// none is no ref. Only whoever finds it as expected moves it.
-    #[expect(dead_code, reason = "locks on a remote are built on it")]
+    /// Moves one ref of a remote from `expected`, where none is no ref, to `new`, one of
+    /// `commits`. Only whoever finds it as expected moves it.
     pub fn swap(
         &self,
         remote: Remote,
         path: &RepositoryPath,
         name: &str,
         expected: Option<String>,
-        new: Option<String>,
+        new: String,
+        commits: Vec<Vec<u8>>,
     ) -> Result<Swap> {
-        let update =
-            Update { name: name.to_owned(), new, force: true, expect: Expect::Exactly(expected) };
-        let pushed = self.push(remote, None, path, vec![update.clone()], true)?.pop();
+        let expect = Expect::Exactly(expected);
+        let update = Update { name: name.to_owned(), new: Some(new), force: true, expect };
+        let updates = vec![update.clone()];
+        let pushed = self.push_beside(remote, None, path, updates, true, commits)?.pop();
         let pushed = pushed.ok_or_else(something_else)?;
         match pushed.reason {
             None => Ok(Swap::Moved),
-            Some(Reason::Expected) => Ok(Swap::Elsewhere(pushed.from)),
+            Some(Reason::Expected) => Ok(Swap::Elsewhere),
             Some(_) => Err(pushed.error(&update)),
+        }
+    }
+
+    /// Locks of a remote; what commits say that are `known` is left out.
+    pub fn look(&self, remote: Remote, wanted: Wanted, known: Vec<String>) -> Result<Vec<Shown>> {
+        self.admit(&remote)?;
+        let scratch = scratch()?;
+        let (folder, root) = (scratch.path().to_owned(), self.root.clone());
+        let look = Look { remote, wanted, known, folder, root, git: self.stock() };
+        match self.order(Task::Look(look))? {
+            Outcome::Shown(shown) => Ok(shown),
+            _ => Err(something_else()),
         }
     }
 
@@ -223,6 +260,15 @@ impl Network<'_> {
     }
 }
 
+/// A folder for the time of one order, in no repository.
+fn scratch() -> Result<tempfile::TempDir> {
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(|| sweep(&std::env::temp_dir()));
+    let prefix = format!("{STAGING}{}-{}-", namespace(), std::process::id());
+    let made = tempfile::Builder::new().prefix(&prefix).tempdir();
+    made.map_err(|error| Error::from_io("making a folder for a while", &error))
+}
+
 fn something_else() -> Error {
     Error::internal("the child answered something else")
 }
@@ -248,6 +294,7 @@ impl Home {
         let remote = match task {
             Task::Sync(sync) => &sync.remote,
             Task::Push(push) => &push.remote,
+            Task::Look(look) => &look.remote,
             Task::Lsremote { remote, .. } => remote,
             Task::Housework(_) => return Ok(None),
             #[cfg(feature = "faults")]
@@ -310,7 +357,7 @@ fn namespace() -> u64 {
     fs::metadata("/proc/self/ns/pid").map_or(0, |it| it.ino())
 }
 
-/// Removes what clones of dead daemons left in a folder. Daemons that cannot be seen from here
+/// Removes what dead daemons left in a folder. Daemons that cannot be seen from here
 /// count as dead after a day.
 fn sweep(folder: &Path) {
     let namespace = namespace().to_string();

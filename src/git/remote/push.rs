@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use git2::{Direction, Oid, RemoteConnection};
 
 use super::{
-    Expect, Push, Pushed, Reason, Remote, Status, Update,
+    Beside, Expect, Push, Pushed, Reason, Remote, Status, Update,
     access::Refusal,
     ask::{connect, list_by_stock, name_of},
     fetch::{confine_source, prepare},
-    leftovers,
+    leftovers, scratch,
     send::{self, Command, Refusals, Way},
 };
 use crate::{
@@ -31,9 +31,11 @@ pub(super) fn push(order: &Push, watch: &Watch) -> Result<Vec<Pushed>> {
     let repository = Repository::open_at(&order.path)?;
     order.root.confine_repository(&repository)?;
     watch.tell(&Progress { stage: Stage::Connecting, done: 0, total: 0, bytes: 0 });
+    let scratch = order.beside.as_ref().map(|it| beside(order, &repository, it)).transpose()?;
+    let source = scratch.as_ref().unwrap_or(&repository);
     let pushed = match order.remote.needs_stock() || order.remote.url.is_local() {
-        true => without_connection(order, &repository, watch)?,
-        false => on_a_connection(order, &repository, watch)?,
+        true => without_connection(order, source, watch)?,
+        false => on_a_connection(order, source, watch)?,
     };
     if let Some(name) = &order.name
         && let Err(error) = repository.remember(name, &pushed, watch)
@@ -42,6 +44,14 @@ pub(super) fn push(order: &Push, watch: &Watch) -> Result<Vec<Pushed>> {
         log::warn!("what {name} has now could not be written down: {error}");
     }
     Ok(pushed)
+}
+
+/// What is pushed from where the repository has not all of it.
+fn beside(order: &Push, repository: &Repository, beside: &Beside) -> Result<Repository> {
+    // The other one has no configuration that says so.
+    straight::<1>(repository, &order.remote)?;
+    let has_others = 1 < order.updates.len();
+    scratch::of(beside, has_others.then_some(repository))
 }
 
 type Heads = BTreeMap<String, Oid>;

@@ -75,11 +75,10 @@ pub enum Reason {
 }
 
 /// What became of one ref that was to move from a known place.
-#[expect(dead_code, reason = "locks on a remote are built on it")]
 pub enum Swap {
     Moved,
-    /// It is there instead, or is not there at all.
-    Elsewhere(Option<String>),
+    /// It was somewhere else.
+    Elsewhere,
 }
 
 impl Pushed {

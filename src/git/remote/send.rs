@@ -147,6 +147,7 @@ pub(super) fn needs_git(order: &Push) -> Error {
     let (message, feature) = match order.remote.url.transport {
         Transport::File => ("a push to a path of this machine", "push to a path"),
         _ if order.remote.needs_stock() => ("http:// through a proxy", "proxy for http"),
+        _ if order.beside.is_some() => ("a `fence`, whose lock moves as one with refs", "atomic"),
         _ if order.atomic && 1 < order.updates.len() => {
             ("moving several refs as one; `atomic: false` moves each by itself", "atomic")
         }

@@ -39,13 +39,13 @@ pub(super) fn is_for(order: &Sync, repository: &Repository) -> Result<bool> {
 /// Fetches refs; false where git is not there, or cannot do it and libgit2 may.
 pub(super) fn fetch(
     git: &str,
-    order: &Sync,
+    remote: &Remote,
     repository: &Repository,
     refspecs: &[String],
     depth: Option<u32>,
     watch: &Watch,
 ) -> Result<bool> {
-    let configuration = configuration(&order.remote)?;
+    let configuration = configuration(remote)?;
     let mut command = command(git, repository, &configuration);
     command.args(["fetch", "--progress", "--no-auto-maintenance", "--no-write-fetch-head"]);
     command.args(["--no-recurse-submodules", "--update-head-ok"]);
@@ -54,7 +54,7 @@ pub(super) fn fetch(
         Some(0) => drop(command.arg("--unshallow")),
         Some(depth) => drop(command.arg(format!("--depth={depth}"))),
     }
-    command.arg("--").arg(order.remote.url.as_str()).args(refspecs);
+    command.arg("--").arg(remote.url.as_str()).args(refspecs);
     match run(command, watch) {
         // A redirect that it must not follow with credentials; libgit2 follows it on one host.
         Err(error) if error.message.contains("returned error: 30") => Ok(false),

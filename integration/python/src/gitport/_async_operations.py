@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast, overload
@@ -174,6 +175,7 @@ class AsyncOperations(ABC):
         url: Text | None = None,
         remote: Text | None = None,
         atomic: bool | None = None,
+        fence: Fence | None = None,
         auth: Auth | None = None,
         known_hosts: Text | None = None,
         ca: Text | None = None,
@@ -194,6 +196,7 @@ class AsyncOperations(ABC):
             url=url,
             remote=remote,
             atomic=atomic,
+            fence=fence,
             auth=auth,
             known_hosts=known_hosts,
             ca=ca,
@@ -905,10 +908,20 @@ class AsyncOperations(ABC):
         ttl_ms: int | None = None,
         wait_ms: int | None = None,
         durability: Durability | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         id: str | None = None,
         timeout: float | None = None,
     ) -> Lease:
-        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself."""
+        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself.
+
+        With `remote` or `url` a Git server keeps it, for daemons on all machines.
+        """
         lease = await self.call(
             "lock",
             path=path,
@@ -919,6 +932,13 @@ class AsyncOperations(ABC):
             ttl_ms=ttl_ms,
             wait_ms=wait_ms,
             durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
             id=id,
             timeout=timeout,
         )
@@ -936,6 +956,13 @@ class AsyncOperations(ABC):
         ttl_ms: int | None = None,
         wait_ms: int | None = None,
         durability: Durability | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         id: str | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[Lease]:
@@ -951,18 +978,38 @@ class AsyncOperations(ABC):
             ttl_ms=ttl_ms,
             wait_ms=wait_ms,
             durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
             id=id,
             timeout=timeout,
         )
-        token = lease["token"]
+        let_go = functools.partial(
+            self.unlock,
+            path=path,
+            name=name,
+            token=lease["token"],
+            durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+        )
         try:
             yield lease
         except BaseException:
             # What went wrong in the block is what the caller has to hear of.
             with contextlib.suppress(Error):
-                await self.unlock(path=path, name=name, token=token, durability=durability)
+                await let_go()
             raise
-        await self.unlock(path=path, name=name, token=token, durability=durability)
+        await let_go()
 
     async def renew(
         self,
@@ -972,6 +1019,13 @@ class AsyncOperations(ABC):
         token: int,
         ttl_ms: int,
         durability: Durability | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         timeout: float | None = None,
     ) -> Lease:
         """Holds a lock for `ttl_ms` from now."""
@@ -982,6 +1036,13 @@ class AsyncOperations(ABC):
             token=token,
             ttl_ms=ttl_ms,
             durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
             timeout=timeout,
         )
         return cast(Lease, lease)
@@ -993,11 +1054,30 @@ class AsyncOperations(ABC):
         name: Text,
         token: int,
         durability: Durability | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         timeout: float | None = None,
     ) -> Released:
         """Lets go of a lock."""
         released = await self.call(
-            "unlock", path=path, name=name, token=token, durability=durability, timeout=timeout
+            "unlock",
+            path=path,
+            name=name,
+            token=token,
+            durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+            timeout=timeout,
         )
         return cast(Released, released)
 
@@ -1008,11 +1088,30 @@ class AsyncOperations(ABC):
         prefix: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         timeout: float | None = None,
     ) -> Locks:
         """The locks that are held, and who holds them."""
         page = await self.call(
-            "locks", path=path, prefix=prefix, limit=limit, after=after, timeout=timeout
+            "locks",
+            path=path,
+            prefix=prefix,
+            limit=limit,
+            after=after,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+            timeout=timeout,
         )
         return cast(Locks, page)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast, overload
@@ -173,6 +174,7 @@ class Operations(ABC):
         url: Text | None = None,
         remote: Text | None = None,
         atomic: bool | None = None,
+        fence: Fence | None = None,
         auth: Auth | None = None,
         known_hosts: Text | None = None,
         ca: Text | None = None,
@@ -193,6 +195,7 @@ class Operations(ABC):
             url=url,
             remote=remote,
             atomic=atomic,
+            fence=fence,
             auth=auth,
             known_hosts=known_hosts,
             ca=ca,
@@ -902,10 +905,20 @@ class Operations(ABC):
         ttl_ms: int | None = None,
         wait_ms: int | None = None,
         durability: Durability | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         id: str | None = None,
         timeout: float | None = None,
     ) -> Lease:
-        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself."""
+        """Holds a lock until `unlock`, or for `ttl_ms`; `holding` lets go of it by itself.
+
+        With `remote` or `url` a Git server keeps it, for daemons on all machines.
+        """
         lease = self.call(
             "lock",
             path=path,
@@ -916,6 +929,13 @@ class Operations(ABC):
             ttl_ms=ttl_ms,
             wait_ms=wait_ms,
             durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
             id=id,
             timeout=timeout,
         )
@@ -933,6 +953,13 @@ class Operations(ABC):
         ttl_ms: int | None = None,
         wait_ms: int | None = None,
         durability: Durability | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         id: str | None = None,
         timeout: float | None = None,
     ) -> Iterator[Lease]:
@@ -948,18 +975,38 @@ class Operations(ABC):
             ttl_ms=ttl_ms,
             wait_ms=wait_ms,
             durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
             id=id,
             timeout=timeout,
         )
-        token = lease["token"]
+        let_go = functools.partial(
+            self.unlock,
+            path=path,
+            name=name,
+            token=lease["token"],
+            durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+        )
         try:
             yield lease
         except BaseException:
             # What went wrong in the block is what the caller has to hear of.
             with contextlib.suppress(Error):
-                self.unlock(path=path, name=name, token=token, durability=durability)
+                let_go()
             raise
-        self.unlock(path=path, name=name, token=token, durability=durability)
+        let_go()
 
     def renew(
         self,
@@ -969,6 +1016,13 @@ class Operations(ABC):
         token: int,
         ttl_ms: int,
         durability: Durability | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         timeout: float | None = None,
     ) -> Lease:
         """Holds a lock for `ttl_ms` from now."""
@@ -979,6 +1033,13 @@ class Operations(ABC):
             token=token,
             ttl_ms=ttl_ms,
             durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
             timeout=timeout,
         )
         return cast(Lease, lease)
@@ -990,11 +1051,30 @@ class Operations(ABC):
         name: Text,
         token: int,
         durability: Durability | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         timeout: float | None = None,
     ) -> Released:
         """Lets go of a lock."""
         released = self.call(
-            "unlock", path=path, name=name, token=token, durability=durability, timeout=timeout
+            "unlock",
+            path=path,
+            name=name,
+            token=token,
+            durability=durability,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+            timeout=timeout,
         )
         return cast(Released, released)
 
@@ -1005,11 +1085,30 @@ class Operations(ABC):
         prefix: Text | None = None,
         limit: int | None = None,
         after: Text | None = None,
+        url: Text | None = None,
+        remote: Text | None = None,
+        auth: Auth | None = None,
+        known_hosts: Text | None = None,
+        ca: Text | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
         timeout: float | None = None,
     ) -> Locks:
         """The locks that are held, and who holds them."""
         page = self.call(
-            "locks", path=path, prefix=prefix, limit=limit, after=after, timeout=timeout
+            "locks",
+            path=path,
+            prefix=prefix,
+            limit=limit,
+            after=after,
+            url=url,
+            remote=remote,
+            auth=auth,
+            known_hosts=known_hosts,
+            ca=ca,
+            ca_file=ca_file,
+            proxy=proxy,
+            timeout=timeout,
         )
         return cast(Locks, page)
 
