@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Chance, SOON, Store, answered, debris, writing};
 use crate::{daemon::Daemon, processes::until};
@@ -69,6 +69,9 @@ impl Scene {
         self.asked = number + 1;
         let mut daemon = Daemon::start();
         let started = Instant::now();
+        if !self.store.is_bare && (self.asked / 4).is_multiple_of(2) {
+            self.all_is_what_is_new(&mut daemon, number);
+        }
         daemon.ok(writing(number).request(self.store.path(), number));
         assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
         self.answered.insert(number);
@@ -83,6 +86,14 @@ impl Scene {
         } else {
             assert!(daemon.end().status.success());
         }
+    }
+
+    /// Files that did not get to follow their branch are none of a person's changes.
+    fn all_is_what_is_new(&self, daemon: &mut Daemon, number: u64) {
+        let (path, name) = (self.store.path(), format!("by-hand-{number}"));
+        self.store.repository.write(&name, "by hand\n");
+        daemon.ok(json!({"op": "commit", "path": path, "message": "all", "all": true}));
+        assert_eq!(super::git(path, &["diff", "--name-only", "HEAD~1", "HEAD"]), name);
     }
 
     /// A plain repository is left, with no more packs than there were small ones allowed.

@@ -3,6 +3,7 @@
 
 mod disk;
 mod faults;
+mod following;
 mod formats;
 mod kills;
 mod power;

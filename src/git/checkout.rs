@@ -1,7 +1,7 @@
 //! Making the worktree what a commit says.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
     fs,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
@@ -51,6 +51,7 @@ impl Repository {
             return Ok(());
         }
         let mut writer = Writer::acquire(self.git_folder(), watch)?;
+        writer.note_commit(self.inner.refname_to_id("HEAD").ok())?;
         writer.clear(self.git_folder(), &[INDEX_LOCK, HEAD_LOCK], watch)?;
         if let Head::On(branch) = head {
             let lock = format!("{}.lock", branch.reference());
@@ -62,7 +63,7 @@ impl Repository {
         if !self.is_bare() {
             self.expect_content(&tree)?;
             let lock = IndexLock::take(self.git_folder(), &writer, watch)?;
-            change = Some(Change::prepare(self, &tree, &writer, lock, watch)?);
+            change = Some(Change::prepare(self, &tree, &BTreeSet::new(), &writer, lock, watch)?);
         }
         writer.begin();
         // The refs first: somebody may hold one, and then no file has been touched.
@@ -183,10 +184,12 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Holds the index from here on: nobody's `git add` comes in between.
+    /// Holds the index from here on: nobody's `git add` comes in between. Files that are `spared`
+    /// stay as they are, in the index too.
     pub fn prepare(
         repository: &Repository,
         tree: &git2::Tree,
+        spared: &BTreeSet<Vec<u8>>,
         writer: &Writer,
         lock: IndexLock,
         watch: &Watch,
@@ -202,11 +205,18 @@ impl Change {
             // Its files may be there, and the index does not know of them yet.
             before.extend(repository.names_at_head());
         }
+        let kept = spared.iter().map(|it| (it, index.get_path(path(it), 0))).collect::<Vec<_>>();
         // Keeps what is known of files whose content stays.
         index.read_tree(tree)?;
+        for (name, entry) in kept {
+            put(&mut index, name, entry.as_ref())?;
+        }
         let is_tracked = |name: &Vec<u8>| index.get_path(path(name), 0).is_some();
-        let stale = before.into_iter().filter(|it| !is_tracked(it)).collect();
-        let changed = |entry: &IndexEntry| !worktree.is_unchanged(entry, since);
+        let is_stale = |it: &Vec<u8>| !is_tracked(it) && !is_at_or_near(it, spared);
+        let stale = before.into_iter().filter(is_stale).collect();
+        let changed = |entry: &IndexEntry| {
+            !is_at_or_near(&entry.path, spared) && !worktree.is_unchanged(entry, since)
+        };
         let written: Vec<IndexEntry> = index.iter().filter(changed).collect();
         for entry in &written {
             worktree.expect_no_repository(entry)?;
@@ -229,10 +239,7 @@ impl Change {
         let aside = Aside::new(repository.git_folder())?;
         let mut index = copy_of_index(&repository.git_folder().join(INDEX), &aside)?;
         for (name, entry) in entries {
-            match entry {
-                Some(entry) => index.add(entry)?,
-                None => index.remove_path(path(name))?,
-            }
+            put(&mut index, name, entry.as_ref())?;
         }
         let bytes = index.iter().map(|it| INDEX_ENTRY_BYTES + it.path.len()).sum::<usize>();
         aside.reserve(bytes + ROOM_BYTES)?;
@@ -259,6 +266,23 @@ impl Change {
         self.index.write()?;
         self.lock.replace_index(&self.aside.index())
     }
+}
+
+/// Has the index say this of a file.
+fn put(index: &mut git2::Index, name: &[u8], entry: Option<&IndexEntry>) -> Result<()> {
+    match entry {
+        Some(entry) => index.add(entry)?,
+        None => index.remove_path(path(name))?,
+    }
+    Ok(())
+}
+
+/// Whether a file is one of these, or below one or above one.
+fn is_at_or_near(name: &[u8], these: &BTreeSet<Vec<u8>>) -> bool {
+    let folder = [name, b"/"].concat();
+    let is_above = these.range(folder.clone()..).next().is_some_and(|it| it.starts_with(&folder));
+    let mut ends = name.iter().enumerate().filter(|(_, it)| **it == b'/').map(|(at, _)| at);
+    is_above || these.contains(name) || ends.any(|it| these.contains(&name[..it]))
 }
 
 fn copy_of_index(index: &Path, aside: &Aside) -> Result<git2::Index> {

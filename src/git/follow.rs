@@ -4,14 +4,18 @@
 //! Nothing of a person's is written over. What is found to be in the way is named before anything
 //! is done, while nobody else can change the index.
 
+mod between;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
 use git2::{IndexEntry, Oid};
 
+use self::between::Between;
+pub use self::between::doubt;
 use super::{
     FileName, Range, RawName, Repository, Transaction,
     checkout::{Change, Head, IndexLock, path},
@@ -54,6 +58,7 @@ impl Follow {
         let top = repository.worktree("write")?.to_owned();
         let git_folder = repository.git_folder();
         let writer = Writer::acquire(git_folder, watch)?;
+        writer.note_commit(repository.inner.refname_to_id("HEAD").ok())?;
         writer.clear(git_folder, &[INDEX_LOCK, HEAD_LOCK], watch)?;
         let lock = Some(IndexLock::take(git_folder, &writer, watch)?);
         Ok(Some(Follow { writer, lock, top, adopted: None, change: None }))
@@ -69,28 +74,32 @@ impl Follow {
         let mut options = git2::StatusOptions::new();
         options.include_untracked(false).exclude_submodules(false);
         let statuses = repository.inner.statuses(Some(&mut options))?;
-        let is_ours = |it: &git2::StatusEntry| !is_finished && self.is_in_between(repository, it);
+        let noted = self.writer.noted_commit();
+        let between = (!is_finished).then(|| Between::from(repository, noted)).transpose()?;
+        let is_ours = |it: &git2::StatusEntry| between.as_ref().is_some_and(|all| all.has(it));
         let dirty = statuses.iter().filter(|it| !is_ours(it));
         let dirty: Vec<Vec<u8>> = dirty.map(|it| it.path_bytes().to_vec()).collect();
         refuse(&dirty, "the worktree or the index has changes that are not committed")
     }
 
-    /// Whether somebody who was killed had begun to make this file what it is to be.
-    fn is_in_between(&self, repository: &Repository, found: &git2::StatusEntry) -> bool {
-        let changed = git2::Status::WT_MODIFIED
-            | git2::Status::WT_TYPECHANGE
-            | git2::Status::WT_NEW
-            | git2::Status::WT_DELETED;
-        if !found.status().intersects(changed) {
-            return true;
+    /// Goes on where somebody who was killed stopped. What a person did since stays.
+    pub fn go_on(&mut self, repository: &Repository, watch: &Watch) -> Result<()> {
+        if !self.writer.follows_unfinished() {
+            return Ok(());
         }
-        let name = path(found.path_bytes());
-        let wanted = repository.resolve_tree("HEAD").and_then(|it| Ok(it.get_path(name)?)).ok();
-        match (wanted, fs::read(self.top.join(name))) {
-            (Some(wanted), Ok(content)) => object_id(Kind::Blob, &content) == wanted.id(),
-            (wanted, Err(_)) => wanted.is_none() || !self.top.join(name).exists(),
-            (None, Ok(_)) => false,
+        let between = Between::from(repository, self.writer.noted_commit())?;
+        if let Ok(tree) = repository.resolve_tree("HEAD") {
+            let lock = self.lock.take().expect("nothing is prepared yet");
+            let others = between.others()?;
+            Change::prepare(repository, &tree, &others, &self.writer, lock, watch)?
+                .apply(repository)?;
         }
+        self.writer.mended();
+        self.writer.note_commit(repository.inner.refname_to_id("HEAD").ok())?;
+        // Also where it was not given back: it is to be younger than the note.
+        self.lock = None;
+        self.lock = Some(IndexLock::take(repository.git_folder(), &self.writer, watch)?);
+        Ok(())
     }
 
     /// Fails where files that Git knows nothing of are where these would be written.
@@ -122,7 +131,7 @@ impl Follow {
         let change = match &self.adopted {
             None => {
                 let tree = repository.inner.find_tree(tree)?;
-                Change::prepare(repository, &tree, &self.writer, lock, watch)?
+                Change::prepare(repository, &tree, &BTreeSet::new(), &self.writer, lock, watch)?
             }
             Some(adopted) => Change::of_index(repository, adopted, lock)?,
         };

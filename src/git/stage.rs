@@ -27,6 +27,8 @@ impl Transaction<'_> {
             );
             return Err(Error::bad_request(message).with("field", "all"));
         };
+        // Old files that nobody got to any more would be taken for changes.
+        follow.go_on(repository, self.watch())?;
         let mut options = StatusOptions::new();
         options.include_untracked(true).recurse_untracked_dirs(true).exclude_submodules(false);
         let statuses = repository.inner.statuses(Some(&mut options))?;

@@ -22,6 +22,7 @@ use crate::{
     git::{
         Repository,
         folder::{files_below, remove_empty},
+        follow::doubt,
         lock::{HEAD_LOCK, PACKED_LOCK},
         refs::REFS,
     },
@@ -134,6 +135,7 @@ impl Ledger {
         self.packed.refresh(&self.common_folder)?;
         let (mut due, mut held) = (BTreeMap::new(), BTreeMap::new());
         for (name, it) in moves {
+            doubt(site.repository, &name, it.from())?;
             let passed = &passed[name.as_str()];
             let file = self.common_folder.join(&name);
             let is_lost = match held::read(&file)? {
