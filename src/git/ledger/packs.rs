@@ -206,9 +206,8 @@ impl PackFolder {
                 if MERGED_BYTES_MAX <= merged.bytes() {
                     break;
                 }
-                let files = ["pack", "idx"].map(|it| fs::read(self.file(&name, it)));
-                let [Ok(pack), Ok(index)] = files else { continue };
-                if let Some(image) = Image::read(&pack, &index) {
+                // What is rotten would get sums that say it is whole.
+                if let Some(image) = self.whole(&name) {
                     merged.absorb(&image);
                     absorbed.push(name);
                 }

@@ -40,3 +40,22 @@ fn a_pack_that_cannot_be_put_is_not_what_was_asked_for() {
     let error = PackFolder::of(&folder.path().join("gone")).put(&image, None).unwrap_err();
     assert_eq!(error.code, Code::Unavailable);
 }
+
+#[test]
+fn a_rotten_pack_is_not_merged_into_one_that_looks_whole() {
+    let folder = TempDir::new().unwrap();
+    let packs = PackFolder::in_folder(folder.path());
+    let names = [b"one", b"two", b"six"].map(|content| {
+        let mut image = Image::default();
+        image.add(object_id(Kind::Blob, content), Kind::Blob, content);
+        packs.put_for_good(&image).unwrap()
+    });
+    let rotten = packs.file(&names[0], "pack");
+    let mut content = fs::read(&rotten).unwrap();
+    content[16] ^= 1;
+    fs::write(&rotten, &content).unwrap();
+    packs.roll_up(2, None).unwrap();
+    assert_eq!(fs::read(&rotten).unwrap(), content);
+    assert!(!names[1..].iter().any(|it| packs.file(it, "pack").exists()));
+    assert_eq!(packs.names("idx").len(), 2);
+}
