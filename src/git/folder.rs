@@ -42,6 +42,23 @@ pub fn files_below(folder: &Path, is_wanted: &impl Fn(&str) -> bool) -> Vec<Path
     files
 }
 
+/// All files below a folder, or why not all of them can be told.
+pub fn all_files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => files.extend(all_files_below(&entry.path())?),
+            false => files.push(entry.path()),
+        }
+    }
+    Ok(files)
+}
+
 /// Removes a folder in which there is nothing but folders.
 pub fn remove_empty(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {

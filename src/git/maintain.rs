@@ -197,11 +197,11 @@ impl Work<'_> {
         doomed.replaced_by(self.common_folder(), fresh)?;
         // All but the last few of these are looked at while nobody waits.
         doomed.spare_what_is_reached(self.repository)?;
+        doomed.rank(self.repository)?;
         let watch = self.network.watch;
         let mut removed = self.store.keep_house(self.repository, watch, |_, _| {
             doomed.spare_what_is_reached(self.repository)?;
-            doomed.remove_packs();
-            Ok(0)
+            Ok(doomed.remove_packs_and_leading())
         })?;
         while doomed.has_loose() {
             watch.check()?;

@@ -7,21 +7,22 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use git2::Oid;
+use git2::{ObjectType, Oid};
 
 use crate::{
     error::{Error, Result},
     git::{
         Repository, edit,
-        folder::files_below,
-        ledger::PackFolder,
+        folder::{all_files_below, files_below},
+        ledger::{Loose as Loosely, PackFolder, read_loose},
         pack::{Kind, Pack},
+        refs::REFS,
         tree,
     },
 };
@@ -45,6 +46,17 @@ struct Loose {
     id: Oid,
     file: PathBuf,
     stamp: Stamp,
+    rank: Rank,
+}
+
+/// What leads to others goes before them: a branch could be put on an old commit, of which nobody
+/// sees that its trees are gone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Also what cannot be read.
+    Leading,
+    Tree,
+    Blob,
 }
 
 /// Changes when somebody says that the file is still needed.
@@ -79,7 +91,7 @@ impl Doomed {
         let loose = files_below(&folder, &is_object).into_iter().filter_map(|file| {
             let above = file.parent()?.file_name()?.to_str()?;
             let id = Oid::from_str(&format!("{above}{}", file.file_name()?.to_str()?)).ok()?;
-            Some(Loose { id, stamp: Stamp::of(&file)?, file })
+            Some(Loose { id, stamp: Stamp::of(&file)?, file, rank: Rank::Leading })
         });
         let loose = loose.collect();
         let folder = folder.join("pack");
@@ -117,13 +129,11 @@ impl Doomed {
         Ok(())
     }
 
-    /// Walks from where refs are through all that is not in the new packs.
+    /// Walks from where refs are through all that is not in the new packs. What cannot be read may
+    /// lead to anything: then nothing goes.
     pub fn spare_what_is_reached(&mut self, repository: &Repository) -> Result<()> {
-        let mut next: Vec<Oid> = Vec::new();
-        for reference in repository.inner.references()? {
-            next.extend(reference.ok().and_then(|it| it.target()));
-        }
-        next.extend(repository.inner.refname_to_id("HEAD").ok());
+        let ends = shallow_ends(repository.common_folder())?;
+        let mut next = tips(repository)?;
         while let Some(id) = next.pop() {
             let is_fresh = self.fresh.iter().any(|it| it.find(id.as_bytes()).is_some());
             if is_fresh || !self.seen.insert(id) {
@@ -131,15 +141,40 @@ impl Doomed {
             }
             self.packs.retain(|it| it.pack.find(id.as_bytes()).is_none());
             self.loose.retain(|it| it.id != id);
-            // What is not there, beyond the depth of a shallow clone, is in nothing that goes.
-            if let Ok((kind, content)) = repository.object(id) {
-                reached(kind, &content, &mut next);
+            let (kind, content) = repository.object(id)?;
+            let count = next.len();
+            reached(kind, &content, &mut next);
+            if ends.contains(&id) {
+                // Its parents are beyond the depth of the clone.
+                next.truncate(count + 1);
             }
         }
         Ok(())
     }
 
-    pub fn remove_packs(&mut self) {
+    /// Finds out in which order the loose objects are to go.
+    pub fn rank(&mut self, repository: &Repository) -> Result<()> {
+        let odb = repository.inner.odb()?;
+        for it in &mut self.loose {
+            it.rank = match odb.read_header(it.id) {
+                Ok((_, ObjectType::Tree)) => Rank::Tree,
+                Ok((_, ObjectType::Blob)) => Rank::Blob,
+                _ => Rank::Leading,
+            };
+        }
+        self.loose.sort_by_key(|it| it.rank);
+        Ok(())
+    }
+
+    /// Removes the packs, and with them the loose objects that lead to others, in packs or not; how
+    /// many of these.
+    pub fn remove_packs_and_leading(&mut self) -> u64 {
+        self.remove_packs();
+        let leading = self.loose.iter().take_while(|it| it.rank == Rank::Leading).count();
+        self.remove_loose(leading)
+    }
+
+    fn remove_packs(&mut self) {
         let index = self.folder.join("multi-pack-index");
         if !self.packs.is_empty() {
             // It would name packs that are gone.
@@ -169,6 +204,45 @@ impl Doomed {
     }
 }
 
+/// Where refs lead, and what is checked out. One that cannot be read is not gone.
+fn tips(repository: &Repository) -> Result<Vec<Oid>> {
+    let common = repository.common_folder();
+    let failed = |error: io::Error| Error::from_io(common.display(), &error);
+    let mut files = all_files_below(&common.join(REFS)).map_err(failed)?;
+    files.retain(|it| it.extension().is_none_or(|it| it != "lock"));
+    let linked = common.join("worktrees");
+    let is_head = |it: &PathBuf| {
+        it.ends_with("HEAD") && it.ancestors().nth(2).is_some_and(|it| *it == linked)
+    };
+    files.extend(all_files_below(&linked).map_err(failed)?.into_iter().filter(is_head));
+    files.push(common.join("HEAD"));
+    let mut tips = Vec::new();
+    // These first: one that is packed meanwhile is found among the packed.
+    for file in files {
+        match read_loose(&file)? {
+            Loosely::At(id) => tips.push(id),
+            Loosely::Absent | Loosely::Symbolic(_) => (),
+            Loosely::Torn => {
+                return Err(Error::corrupt(format!("{} is no ref", file.display())));
+            }
+        }
+    }
+    for reference in repository.inner.references()? {
+        tips.extend(reference?.target());
+    }
+    Ok(tips)
+}
+
+/// The commits whose parents a shallow clone has not.
+fn shallow_ends(common_folder: &Path) -> Result<HashSet<Oid>> {
+    let file = common_folder.join("shallow");
+    match fs::read_to_string(&file) {
+        Ok(text) => Ok(text.lines().filter_map(|it| Oid::from_str(it).ok()).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashSet::new()),
+        Err(error) => Err(Error::from_io(file.display(), &error)),
+    }
+}
+
 /// What an object needs, the tree of a commit first.
 pub fn reached(kind: Kind, content: &[u8], next: &mut Vec<Oid>) {
     match kind {
@@ -189,3 +263,6 @@ pub fn reached(kind: Kind, content: &[u8], next: &mut Vec<Oid>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
