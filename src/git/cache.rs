@@ -29,7 +29,15 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         Some(value)
     }
 
+    /// Keeps a value, unless it is larger than all that may be kept.
     pub fn insert(&mut self, key: K, value: V, bytes: usize) {
+        if 2 * self.half_bytes_max < bytes {
+            self.old.remove(&key);
+            if let Some((_, bytes)) = self.young.remove(&key) {
+                self.young_bytes -= bytes;
+            }
+            return;
+        }
         if self.half_bytes_max < self.young_bytes + bytes {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
@@ -38,3 +46,6 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         self.young.insert(key, (value, bytes));
     }
 }
+
+#[cfg(test)]
+mod tests;

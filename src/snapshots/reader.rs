@@ -7,7 +7,7 @@
 use std::{
     io::{self, BufReader, ErrorKind, Read, Write},
     os::unix::process::CommandExt,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,8 @@ pub struct Reader<'a> {
     input: Option<ChildStdin>,
     output: BufReader<Patient>,
     watch: &'a Watch,
+    /// Whether the child was killed and waited for.
+    is_over: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -46,7 +48,7 @@ impl<'a> Reader<'a> {
         let output = output.ok_or_else(|| Error::internal("a child has a stdout"))?;
         let patient = Patient { output, silence_max, waited: Duration::ZERO };
         let output = BufReader::with_capacity(BUFFER_BYTES, patient);
-        let mut reader = Reader { child, input, output, watch };
+        let mut reader = Reader { child, input, output, watch, is_over: false };
         reader.tell(database)?;
         let mut states = Vec::new();
         loop {
@@ -110,18 +112,24 @@ impl<'a> Reader<'a> {
         if self.watch.is_stopped() {
             return Error::cancelled("the child was killed");
         }
-        watch::kill(Pid::from_child(&self.child));
-        let status = self.child.wait();
+        let status = self.end();
         let status = status.map_or_else(|error| error.to_string(), |it| it.to_string());
         Error::internal(format!("the child that reads the database crashed: {status}"))
+    }
+
+    /// Kills the child unless that was done: its number may be another one's since.
+    fn end(&mut self) -> io::Result<ExitStatus> {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.watch.detach();
+            watch::kill(Pid::from_child(&self.child));
+        }
+        self.child.wait()
     }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        self.watch.detach();
-        watch::kill(Pid::from_child(&self.child));
-        let _ = self.child.wait();
+        let _ = self.end();
     }
 }
 
