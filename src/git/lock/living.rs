@@ -2,8 +2,8 @@
 
 use std::{
     collections::HashSet,
-    fs,
-    os::unix::fs::MetadataExt,
+    fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::OnceLock,
     time::{Duration, SystemTime},
@@ -58,8 +58,22 @@ fn is_git_inside(process: &Path, tops: &[PathBuf]) -> bool {
     let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
     name.starts_with("git")
         && name.trim() != env!("CARGO_PKG_NAME")
-        && fs::read_link(process.join("cwd"))
-            .is_ok_and(|folder| tops.iter().any(|top| folder.starts_with(top)))
+        && match fs::read_link(process.join("cwd")) {
+            Ok(folder) => tops.iter().any(|top| folder.starts_with(top)),
+            // Its time is over.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            // Of somebody else, who hides where it is.
+            Err(_) => tops.iter().any(|top| could_write(process, top)),
+        }
+}
+
+/// Whether a process might write a folder, as far as its owner tells.
+fn could_write(process: &Path, folder: &Path) -> bool {
+    let (Ok(process), Ok(folder)) = (fs::metadata(process), fs::metadata(folder)) else {
+        return false;
+    };
+    let is_shared = folder.permissions().mode() & 0o022 != 0;
+    process.uid() == 0 || process.uid() == folder.uid() || is_shared
 }
 
 /// When the machine started, as far as it tells.
@@ -93,3 +107,6 @@ impl Seen {
         is_same && fs::remove_file(&self.path).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;
