@@ -88,7 +88,7 @@ pub struct Settings {
 
     /// The longest request, in bytes.
     #[arg(long, env = "GITPORT_REQUEST_BYTES_MAX", value_name = "N", global = true)]
-    #[arg(default_value_t = 16 << 20, value_parser = clap::value_parser!(u32).range(64..))]
+    #[arg(default_value_t = 16 << 20, value_parser = clap::value_parser!(u32).range(64..=1 << 30))]
     pub request_bytes_max: u32,
 
     /// The longest reply, in bytes.

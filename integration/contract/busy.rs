@@ -61,6 +61,44 @@ fn ping_stats_and_hello_are_answered_while_every_worker_and_every_place_is_taken
     }
 }
 
+/// A commit in a batch, with a content of so many bytes.
+fn large_batch(repository: &Repository, id: u64, bytes: usize) -> Value {
+    let changes = json!([{"file": format!("f{id}"), "content": " ".repeat(bytes)}]);
+    json!({"op": "batch", "id": id, "requests": [{"op": "commit", "path": repository.path(),
+        "branch": "main", "message": "m", "encoding": "utf8", "changes": changes}]})
+}
+
+#[test]
+fn the_bytes_of_batches_that_wait_are_bounded_too() {
+    const MIB: usize = 1 << 20;
+    let repository = Repository::of(&[("a", "1")]);
+    let mut daemon = Daemon::start();
+    daemon.send(json!({
+        "op": "fault", "kind": "stall", "ms": 3000, "path": repository.path(), "id": 0,
+    }));
+    (1..=6).for_each(|id| daemon.send(large_batch(&repository, id, 15 * MIB)));
+    let replies = replies_by_id(&mut daemon, 7);
+    let taken = replies.values().filter(|it| it["ok"][0]["ok"].is_object()).count();
+    let busy = replies.values().filter(|it| it["code"] == "busy" && it["retry_after_ms"] == 100);
+    assert_eq!((taken, busy.count()), (4, 2));
+    // They count no more.
+    daemon.send(large_batch(&repository, 7, 15 * MIB));
+    assert!(daemon.receive()["ok"][0]["ok"].is_object());
+}
+
+#[test]
+fn a_request_that_is_larger_than_what_may_wait_is_taken_where_nothing_waits() {
+    let repository = Repository::of(&[("a", "1")]);
+    let mut daemon = Daemon::start_with(&["--request-bytes-max", "100000000"]);
+    daemon.send(large_batch(&repository, 1, 70 << 20));
+    assert!(daemon.receive()["ok"][0]["ok"].is_object());
+    let mut alone = large_batch(&repository, 2, 70 << 20)["requests"][0].take();
+    daemon.ok(alone.clone());
+    alone["id"] = json!(3);
+    alone["changes"][0]["file"] = json!("other");
+    daemon.ok(alone);
+}
+
 #[test]
 fn a_daemon_that_was_busy_serves_again() {
     let mut daemon = Daemon::start_with(&["--workers", "1", "--waiting", "1"]);

@@ -8,7 +8,7 @@ use std::{
 
 use crossbeam_channel::Sender;
 
-use super::{Ticket, WAITING_BYTES_MAX, pool::Task};
+use super::{Ticket, has_room, pool::Task};
 use crate::{error::Error, id::RequestId, ops::Lane};
 
 /// How many requests without an id may wait for the one before them.
@@ -154,7 +154,7 @@ impl Unnamed {
 
     /// Puts a request in the queue; the caller carries out what is [`Unnamed::next`].
     pub fn enter(&mut self, body: &[u8]) {
-        if self.waiting.len() < UNNAMED_MAX && self.bytes + body.len() <= WAITING_BYTES_MAX {
+        if self.waiting.len() < UNNAMED_MAX && has_room(self.bytes, body.len()) {
             self.bytes += body.len();
             self.waiting.push_back(Waiting::Request(body.to_vec()));
         } else {

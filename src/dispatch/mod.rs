@@ -95,6 +95,33 @@ enum Then {
 struct Progressing {
     batch: Batch,
     replies: Vec<u8>,
+    _counted: Counted,
+}
+
+/// The bytes of a batch, which are among those that wait until all of it was carried out.
+struct Counted {
+    stats: Arc<Stats>,
+    bytes: usize,
+}
+
+impl Counted {
+    /// Nothing where there is no room.
+    fn new(stats: &Arc<Stats>, bytes: usize) -> Option<Counted> {
+        let before = stats.workers.waiting_bytes.fetch_add(bytes, Relaxed);
+        let counted = Counted { stats: stats.clone(), bytes };
+        has_room(before, bytes).then_some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.stats.workers.waiting_bytes.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// Whether so many bytes may wait too. Where nothing waits there is room for any request.
+fn has_room(waiting: usize, bytes: usize) -> bool {
+    waiting == 0 || bytes == 0 || waiting + bytes <= WAITING_BYTES_MAX
 }
 
 /// Which kind of thread answers: one that may wait for the client to read, or one that may not.
@@ -166,7 +193,7 @@ impl Dispatch {
         let (pool, queue) = self.place_of(&task.job.lane);
         let waiting = queue.waiting.fetch_add(1, Relaxed);
         let bytes = queue.waiting_bytes.fetch_add(task.bytes, Relaxed);
-        if queue.limit <= waiting || WAITING_BYTES_MAX < bytes + task.bytes {
+        if queue.limit <= waiting || !has_room(bytes, task.bytes) {
             queue.waiting.fetch_sub(1, Relaxed);
             queue.waiting_bytes.fetch_sub(task.bytes, Relaxed);
             let error = Error::busy(format!("{waiting} requests are waiting"));

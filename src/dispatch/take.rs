@@ -9,7 +9,7 @@ use std::{
 use rmp::encode;
 
 use super::{
-    Dispatch, From, Progressing, Then, Ticket,
+    Counted, Dispatch, From, Progressing, Then, Ticket,
     board::{Key, Waiting},
     pool::Task,
 };
@@ -123,9 +123,13 @@ impl Dispatch {
         let job = match entry.decode(&request.arguments, self.store.workspaces()) {
             Ok(Call::Work(job)) => job,
             Ok(Call::Control(Control::Batch(batch))) => {
+                let Some(_counted) = Counted::new(&self.stats, frame.body.len()) else {
+                    let error = Error::busy("too many bytes of requests are waiting");
+                    self.reply(key.id(), Err(error.with("retry_after_ms", 100)), from);
+                    return Taken::Answered;
+                };
                 let ticket = self.new_ticket(key, entry.name, request, started, None);
-                let replies = Vec::new();
-                let progressing = Progressing { batch, replies };
+                let progressing = Progressing { batch, replies: Vec::new(), _counted };
                 self.proceed_from_start(ticket, Box::new(progressing), from);
                 return Taken::Pending;
             }

@@ -208,10 +208,19 @@ impl Image {
         index.extend_from_slice(&fanout);
         sorted.iter().for_each(|it| index.extend_from_slice(&it.id));
         sorted.iter().for_each(|it| index.extend_from_slice(&it.sum.to_be_bytes()));
+        let mut large = Vec::new();
         for object in &sorted {
-            let offset = object.at + HEAD_BYTES as u32;
-            index.extend_from_slice(&offset.to_be_bytes());
+            let offset = u64::from(object.at) + HEAD_BYTES as u64;
+            let short = match u32::try_from(offset) {
+                Ok(short) if short < LARGE => short,
+                _ => {
+                    large.extend_from_slice(&offset.to_be_bytes());
+                    LARGE | (large.len() / 8 - 1) as u32
+                }
+            };
+            index.extend_from_slice(&short.to_be_bytes());
         }
+        index.extend_from_slice(&large);
         index.extend_from_slice(pack.as_bytes());
         let hash = Sha1::digest(&index);
         index.extend_from_slice(&hash);
@@ -220,6 +229,8 @@ impl Image {
 }
 
 const OFFSET_DELTA: u8 = 6;
+/// Marks an offset of 8 bytes, which is where the others end.
+const LARGE: u32 = 0x8000_0000;
 
 fn level_of(kind: Kind) -> usize {
     match kind {
@@ -290,7 +301,14 @@ fn listed(index: &[u8]) -> Option<Vec<([u8; HASH_BYTES], u32, u32)>> {
     let number = |at: usize| index.get(at..at + 4).map(BigEndian::read_u32);
     let object = |it: usize| {
         let id = index.get(NAMES_AT + it * HASH_BYTES..NAMES_AT + (it + 1) * HASH_BYTES)?;
-        let at = number(offsets + 4 * it)?.checked_sub(HEAD_BYTES as u32)?;
+        let offset = match number(offsets + 4 * it)? {
+            short if short < LARGE => u64::from(short),
+            number => {
+                let at = offsets + 4 * count + 8 * (number & !LARGE) as usize;
+                BigEndian::read_u64(index.get(at..at + 8)?)
+            }
+        };
+        let at = u32::try_from(offset.checked_sub(HEAD_BYTES as u64)?).ok()?;
         Some((id.try_into().ok()?, at, number(sums + 4 * it)?))
     };
     (0..count).map(object).collect()

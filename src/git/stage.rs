@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 /// So many bytes of files at most are taken in one commit.
 const BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// So many bytes of objects at most are in a step that takes some: a pack has its bounds.
+const STEP_BYTES_MAX: usize = 3 * 512 * 1024 * 1024;
 /// Attributes that make Git keep another content than the file has.
 const CONVERTING: &[&str] = &["text", "eol", "crlf", "ident", "working-tree-encoding"];
 
@@ -71,6 +73,12 @@ impl Transaction<'_> {
             }
             Err(error) => return Err(Error::from_io(shown(), &error.into())),
         };
+        if STEP_BYTES_MAX < self.bytes() + content.len() {
+            return Err(Error::busy(
+                "others who write the repository at once have large files too",
+            )
+            .with("retry_after_ms", 1000));
+        }
         *bytes += content.len() as u64;
         if BYTES_MAX < *bytes {
             return Err(Error::too_large("the files are too large for one commit")

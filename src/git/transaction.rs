@@ -186,6 +186,11 @@ impl<'a> Transaction<'a> {
         self.moved.get(name).copied()
     }
 
+    /// How large the objects are that are about to be written.
+    pub fn bytes(&self) -> usize {
+        self.image.bytes()
+    }
+
     /// An object that nobody else can see yet.
     pub fn fresh(&self, id: Oid) -> Option<(Kind, Arc<Vec<u8>>)> {
         self.fresh.get(&id).cloned()

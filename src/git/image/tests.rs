@@ -1,6 +1,11 @@
 #![expect(clippy::disallowed_methods, reason = "stock git judges what is written for it")]
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{Seek, Write},
+    path::Path,
+    process::Command,
+};
 
 use proptest::prelude::*;
 
@@ -101,6 +106,24 @@ fn a_chain_of_differences_grows_without_end_where_packs_are_merged() {
         merged.absorb(&image);
     }
     is_accepted(&merged);
+}
+
+#[test]
+fn an_index_says_where_objects_are_beyond_two_gibibytes() {
+    let at = [0, 0x7fff_fff3, 0x7fff_fff4, 0xffff_ffff];
+    let placed =
+        |(number, at)| Placed { id: [number; HASH_BYTES], at, sum: 7, base: None, depth: 0 };
+    let objects = (1..).zip(at).map(placed).collect();
+    let index = Image { objects, ..Image::default() }.index(Oid::ZERO_SHA1);
+    let read: Vec<u32> = listed(&index).unwrap().into_iter().map(|(_, at, _)| at).collect();
+    assert_eq!(read, at);
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&index).unwrap();
+    file.rewind().unwrap();
+    let shown = Command::new("git").arg("show-index").stdin(file).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let shown = shown.lines().map(|it| it.split(' ').next().unwrap().parse::<u64>().unwrap());
+    assert_eq!(shown.collect::<Vec<_>>(), at.map(|it| u64::from(it) + HEAD_BYTES as u64));
 }
 
 #[test]
