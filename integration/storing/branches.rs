@@ -117,6 +117,61 @@ fn a_branch_that_a_worktree_is_on_stays() {
 }
 
 #[test]
+fn a_branch_that_another_worktree_is_on_moves_only_there() {
+    let (mut daemon, repository) = (Daemon::start(), Repository::of(&[("a", "a\n")]));
+    let linked = repository.beside("linked");
+    repository.git(&["worktree", "add", "-q", "-b", "linked", text(&linked)]);
+    let second = repository.git(&["commit-tree", "-p", "HEAD", "-m", "x", "HEAD^{tree}"]);
+    repository.git(&["branch", "ahead", &second]);
+    let (main, linked) = (repository.path(), text(&linked));
+    let change = json!([{"file": "x", "content": ""}]);
+    let head = repository.head();
+    for (path, branch) in [(main, "linked"), (linked, "main")] {
+        let more = json!({"op": "commit", "path": path, "branch": branch, "message": "m", "changes": change});
+        assert_eq!(daemon.refused("denied", more)["rule"], "checked out");
+        let more = json!({"op": "merge", "path": path, "into": branch, "from": "ahead"});
+        assert_eq!(daemon.refused("denied", more)["rule"], "checked out");
+        let more =
+            json!({"op": "commit", "path": path, "branch": branch, "message": "m", "all": true});
+        daemon.refused("bad_request", more);
+        assert_eq!(id_of(&repository, branch), head);
+    }
+    // Two worktrees on one branch, which git makes only when it is forced to.
+    let third = repository.beside("third");
+    repository.git(&["worktree", "add", "-q", "-f", text(&third), "linked"]);
+    for more in [json!({"changes": change}), json!({"all": true})] {
+        let mut request = json!({"op": "commit", "path": linked, "message": "m"});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(daemon.refused("denied", request)["rule"], "checked out");
+    }
+    repository.git(&["worktree", "remove", text(&third)]);
+    for (path, file) in [(main, "x"), (linked, "y")] {
+        commit(&mut daemon, path, if path == main { "main" } else { "linked" }, file, "1");
+        let status = crate::repository::git_command(std::path::Path::new(path))
+            .args(["status", "--porcelain"])
+            .output();
+        assert_eq!(String::from_utf8(status.unwrap().stdout).unwrap(), "");
+    }
+    expect_sound(&repository);
+}
+
+#[test]
+fn a_bare_repository_with_a_worktree_leaves_its_branch_alone() {
+    let (mut daemon, repository) = (Daemon::start(), bare());
+    let linked = repository.beside("linked");
+    repository.git(&["worktree", "add", "-q", text(&linked), "-b", "linked"]);
+    let change = json!([{"file": "x", "content": ""}]);
+    let commit = |path: &str, branch: &str| json!({"op": "commit", "path": path, "branch": branch, "message": "m", "changes": change});
+    daemon.refused("denied", commit(repository.path(), "linked"));
+    daemon.ok(commit(repository.path(), "main"));
+    // Nothing is checked out where `HEAD` is on `main`.
+    daemon.ok(json!({"op": "branch", "path": repository.path(), "branch": "main", "from": "main~1", "force": true}));
+    daemon.ok(commit(text(&linked), "main"));
+    daemon.ok(commit(text(&linked), "linked"));
+    assert!(linked.join("x").exists());
+}
+
+#[test]
 fn names_that_git_refuses_are_refused() {
     let (mut daemon, repository) = (Daemon::start(), bare());
     let path = repository.path();

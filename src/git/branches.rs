@@ -1,6 +1,10 @@
 //! Branches: making, moving, renaming, removing and listing them.
 
-use std::{collections::HashSet, fs, path::Path};
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use git2::Oid;
 use serde::Serialize;
@@ -146,15 +150,40 @@ enum Bare {
 impl Repository {
     /// The branches that this worktree and all others are on.
     fn used_branches(&self, bare: Bare) -> HashSet<String> {
+        self.worktree_folders(bare).iter().filter_map(|it| branch_of(it)).collect()
+    }
+
+    /// The folders in which this worktree and all others have their `HEAD`s.
+    fn worktree_folders(&self, bare: Bare) -> Vec<PathBuf> {
         let common = self.common_folder();
         let config = self.inner.config();
         let is_bare = config.and_then(|it| it.get_bool("core.bare")).unwrap_or(self.is_bare());
-        let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
-        let mut heads: Vec<_> = linked.map(|it| it.path().join(HEAD)).collect();
+        let linked = fs::read_dir(common.join(LINKED)).into_iter().flatten().flatten();
+        let mut folders: Vec<_> = linked.map(|it| it.path()).collect();
         if bare == Bare::HasHead || !is_bare {
-            heads.push(common.join(HEAD));
+            folders.push(common.to_owned());
         }
-        heads.iter().filter_map(|it| branch_of(it)).collect()
+        folders
+    }
+
+    /// Fails where another worktree is on a branch: it would be moved under its files.
+    pub(super) fn expect_nowhere_else(&self, branch: &Branch) -> Result<()> {
+        let (own, common) = (self.git_folder(), self.common_folder());
+        // Most repositories have no other worktree, and each commit asks.
+        if own == common && !common.join(LINKED).exists() {
+            return Ok(());
+        }
+        let own = fs::canonicalize(own).ok();
+        let is_other = |it: &&PathBuf| fs::canonicalize(it).ok() != own;
+        let folders = self.worktree_folders(Bare::HasNoWorktree);
+        let mut used = folders.iter().filter(is_other).filter_map(|it| branch_of(it));
+        match used.any(|it| it == branch.name()) {
+            true => {
+                let message = format!("`{}` is what another worktree is on", branch.name());
+                Err(Error::denied(message).with("rule", RULE))
+            }
+            false => Ok(()),
+        }
     }
 
     pub fn branches(&self, query: RefQuery, watch: &Watch) -> Result<BranchPage> {
@@ -196,10 +225,12 @@ impl Repository {
     }
 }
 
-const HEAD: &str = "HEAD";
+/// The folder of linked worktrees.
+const LINKED: &str = "worktrees";
+const RULE: &str = "checked out";
 
-fn branch_of(head: &Path) -> Option<String> {
-    let target = String::from_utf8(head_target(head)?).ok()?;
+fn branch_of(worktree: &Path) -> Option<String> {
+    let target = String::from_utf8(head_target(&worktree.join("HEAD"))?).ok()?;
     target.strip_prefix(BRANCHES).map(str::to_owned)
 }
 
@@ -213,5 +244,5 @@ fn expect_there(branch: &Branch, at: Option<Oid>) -> Result<Oid> {
 
 fn checked_out(branch: &Branch) -> Error {
     let message = format!("`{}` is what a worktree or `HEAD` is on", branch.name());
-    Error::denied(message).with("rule", "checked out")
+    Error::denied(message).with("rule", RULE)
 }

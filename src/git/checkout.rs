@@ -130,26 +130,6 @@ impl Repository {
         names
     }
 
-    /// Fails where another worktree has the branch checked out: it would be moved under its files.
-    fn expect_nowhere_else(&self, branch: &Branch) -> Result<()> {
-        let common = self.common_folder();
-        let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
-        let is_bare = self.inner.config()?.get_bool("core.bare").unwrap_or(false);
-        let main = (!is_bare).then(|| common.to_owned());
-        let ours = fs::canonicalize(self.git_folder()).ok();
-        for folder in linked.map(|it| it.path()).chain(main) {
-            let is_ours = fs::canonicalize(&folder).ok() == ours;
-            let head = fs::read_to_string(folder.join("HEAD")).unwrap_or_default();
-            if !is_ours && head.trim_end() == format!("ref: {}", branch.reference()) {
-                let message = format!("`{}` is checked out in another worktree", branch.name());
-                return Err(Error::conflict(message)
-                    .with("expected", "a branch that is checked out nowhere else")
-                    .with("actual", folder.to_string_lossy().into_owned()));
-            }
-        }
-        Ok(())
-    }
-
     /// Fails before anything is touched where a partial clone lacks what would be written.
     fn expect_content(&self, tree: &git2::Tree) -> Result<()> {
         if !self.is_partial() {

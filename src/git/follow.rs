@@ -165,6 +165,7 @@ impl Transaction<'_> {
     pub fn follow(&mut self, branch: &Branch, before: Option<Oid>, after: Oid) -> Result<()> {
         let reference = branch.reference();
         if !self.follows.iter().any(|(it, _)| it == branch) {
+            self.repository().expect_nowhere_else(branch)?;
             let Some(follow) = self.take_follow(&reference)? else { return Ok(()) };
             if let Err(error) = follow.expect_clean(self.repository(), branch) {
                 follow.give_up();

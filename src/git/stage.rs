@@ -29,6 +29,7 @@ impl Transaction<'_> {
             );
             return Err(Error::bad_request(message).with("field", "all"));
         };
+        repository.expect_nowhere_else(branch)?;
         // Old files that nobody got to any more would be taken for changes.
         follow.go_on(repository, self.watch())?;
         let mut options = StatusOptions::new();
