@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::{
     COMMITS, Seen, State, Store, WRITINGS, debris, is_sound,
-    shim::{OPEN, RENAME, SYNC, Shim, WRITE},
+    shim::{OPEN, RENAME, SYNC, Shim, UNLINK, WRITE},
     with, writing,
 };
 use crate::{
@@ -34,7 +34,7 @@ fn a_disk_without_room_is_told_as_such_and_works_when_there_is_room() {
 /// In a repository that has a journal and in one that has none yet, bare and ordinary.
 fn each_call_fails(error: Errno, lasts: bool, codes: &[&str]) {
     for is_bare in [true, false] {
-        for kind in [WRITE, SYNC, OPEN, RENAME] {
+        for kind in [WRITE, SYNC, OPEN, RENAME, UNLINK] {
             let mut scene = Scene::new(is_bare);
             for before in 0..CALLS_MAX {
                 if !scene.fail_at(kind, error, before, lasts, codes) {
@@ -124,6 +124,45 @@ impl Scene {
         self.store.is_clean();
         assert!(self.daemon.end().status.success());
         self.store.has_all(0..self.next, &self.answered);
+    }
+}
+
+/// Git's locks are files, and one that stays is in the way of everybody.
+#[test]
+fn a_lock_that_could_not_be_removed_is_in_nobodys_way() {
+    for is_bare in [true, false] {
+        let (shim, store) = (Shim::new(), Store::new(is_bare));
+        let mut daemon = shim.daemon(store.path());
+        let mut before = 0;
+        loop {
+            let branch = |name: &str, more: Value| {
+                with(json!({"op": "branch", "path": store.path(), "branch": name}), more)
+            };
+            daemon.ok(branch("gone", json!({})));
+            shim.arm(UNLINK, Errno::IO.raw_os_error(), before, false);
+            let reply = daemon.call(branch("gone", json!({"delete": true})));
+            daemon.call(writing(0).request(store.path(), before as u64));
+            let has_failed = 0 < shim.disarm();
+            let is_gone = reply.get("ok").is_some();
+            assert!(is_gone || reply["code"] == "unavailable", "{reply}");
+            daemon.ok(branch("other", json!({})));
+            for name in if is_gone { &["other"][..] } else { &["gone", "other"] } {
+                daemon.ok(branch(name, json!({"delete": true})));
+            }
+            daemon.ok(writing(0).request(store.path(), 1000 + before as u64));
+            leaves_nothing(&store.git_folder(), &format!("call {before}: {reply}"));
+            before += 1;
+            if !has_failed {
+                break;
+            }
+        }
+        assert!(2 < before, "it has some locks");
+        // Nobody comes after the last one but the end.
+        shim.arm(UNLINK, Errno::IO.raw_os_error(), 0, true);
+        daemon.call(writing(0).request(store.path(), 2000));
+        shim.disarm();
+        assert!(daemon.end().status.success());
+        leaves_nothing(&store.git_folder(), "the daemon has ended");
     }
 }
 

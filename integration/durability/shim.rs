@@ -18,6 +18,7 @@ pub const WRITE: i32 = 1;
 pub const SYNC: i32 = 2;
 pub const OPEN: i32 = 4;
 pub const RENAME: i32 = 8;
+pub const UNLINK: i32 = 16;
 
 static LIBRARY: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = TempDir::new().unwrap();

@@ -288,7 +288,7 @@ impl IndexLock {
 
 impl Drop for IndexLock {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        lock::let_go(&self.0);
     }
 }
 

@@ -5,6 +5,7 @@
 //! back when its holder dies. The file has content while somebody writes, and afterwards where that
 //! came to no good end, so that the next one knows what was interrupted.
 
+mod left;
 mod living;
 
 use std::{
@@ -21,6 +22,7 @@ use rustix::{
     io::Errno,
 };
 
+pub use self::left::{let_go, let_go_at_last};
 use self::living::{Living, Seen};
 use crate::{
     error::{Error, Result},
@@ -172,6 +174,7 @@ impl Writer {
             watch.pause(pause);
             pause = pause_max.min(pause * 3 / 2);
         }
+        path.parent().into_iter().for_each(let_go_at_last);
         let before = file.metadata().map_err(failed)?;
         let interrupted = match before.len() {
             0 => None,

@@ -16,7 +16,7 @@ use crate::{
         folder::flush,
         follow::Follow,
         image::Image,
-        lock::PACKED_LOCK,
+        lock::{PACKED_LOCK, let_go},
         reflog::{self, Line},
         refs::PACKED,
     },
@@ -192,7 +192,6 @@ impl NewPacked {
 
 impl Drop for NewPacked {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.new);
-        let _ = fs::remove_file(&self.lock);
+        [&self.new, &self.lock].into_iter().for_each(|it| let_go(it));
     }
 }

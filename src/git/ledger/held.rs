@@ -15,6 +15,7 @@ use crate::{
     git::{
         folder::{files_below, remove_empty},
         hash::whole_id,
+        lock::let_go,
     },
 };
 
@@ -143,7 +144,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if self.is_locked {
-            let _ = fs::remove_file(&self.lock);
+            let_go(&self.lock);
         }
     }
 }

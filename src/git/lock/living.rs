@@ -103,8 +103,12 @@ impl Seen {
 
     /// Removes it, unless somebody put another one there meanwhile.
     pub fn remove(&self) -> bool {
-        let is_same = Seen::at(&self.path).is_some_and(|it| it == *self);
-        is_same && fs::remove_file(&self.path).is_ok()
+        self.is_there() && fs::remove_file(&self.path).is_ok()
+    }
+
+    /// Whether it is still this one.
+    pub fn is_there(&self) -> bool {
+        Seen::at(&self.path).is_some_and(|it| it == *self)
     }
 }
 

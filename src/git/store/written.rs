@@ -12,7 +12,11 @@ use std::{
 
 use crate::{
     error::Result,
-    git::{Repository, ledger::Ledger, lock::Writer},
+    git::{
+        Repository,
+        ledger::Ledger,
+        lock::{Writer, let_go_at_last},
+    },
     watch::Watch,
 };
 
@@ -96,6 +100,7 @@ impl Written {
                 log::warn!("{}: {error}", folder.display());
             }
         }
+        let_go_at_last(Path::new("/"));
     }
 
     /// Leaves those that were not written for longest, while there are too many.
