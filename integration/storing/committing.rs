@@ -186,6 +186,21 @@ fn many_commits_sent_at_once_are_all_made_in_their_order() {
 }
 
 #[test]
+fn no_branch_is_made_that_git_would_not_make() {
+    let repository = Repository::of(&[("a", "1\n")]);
+    let mut daemon = Daemon::start();
+    let before = repository.git(&["for-each-ref"]);
+    for name in ["HEAD", "refs/heads/HEAD", "-x", &"x".repeat(251)] {
+        let changes = json!([{"file": "a", "content": ""}]);
+        let commit = json!({"op": "commit", "path": repository.path(), "branch": name, "message": "m", "changes": changes});
+        assert_eq!(daemon.refused("bad_request", commit)["field"], "branch");
+        let merge = json!({"op": "merge", "path": repository.path(), "into": name, "from": "main"});
+        assert_eq!(daemon.refused("bad_request", merge)["field"], "into");
+    }
+    assert_eq!(repository.git(&["for-each-ref"]), before);
+}
+
+#[test]
 fn a_worktree_follows_its_branch_and_stays_clean() {
     let repository = Repository::of(&[("kept", "1\n"), ("edited", "1\n"), ("gone/x", "1\n")]);
     let mut daemon = Daemon::start();

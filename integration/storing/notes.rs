@@ -202,8 +202,11 @@ fn a_namespace_is_what_git_takes_for_a_ref() {
             with(json!({"op": "note.remove", "path": path, "target": "HEAD"}), &space),
         );
     }
-    let keys = json!({"namespace": "gitvan/keys"});
-    daemon.refused("denied", with(note(path, "HEAD", "forged"), &keys));
+    for ours in ["gitvan/keys", "gitvan/keys/below", "gitvan"] {
+        let ours = json!({"namespace": ours});
+        let refused = daemon.refused("denied", with(note(path, "HEAD", "forged"), &ours));
+        assert_eq!(refused["rule"], "keys");
+    }
     // One ref cannot be below another one.
     daemon.ok(note(path, "HEAD", "x"));
     let below = json!({"namespace": "commits/below"});

@@ -111,6 +111,14 @@ fn what_git_refuses_is_refused() {
         ("unsupported", "feature", "replace refs", json!({"ref": "refs/replace/x", "to": first})),
         ("unsupported", "feature", "worktree refs", json!({"ref": "refs/bisect/bad", "to": first})),
         ("denied", "rule", "locks", json!({"ref": "refs/gitvan/locks/x", "to": first})),
+        ("denied", "rule", "locks", json!({"ref": "refs/gitvan", "to": first})),
+        ("denied", "rule", "imports", json!({"ref": "refs/gitvan/imports/x", "to": first})),
+        ("denied", "rule", "imports", json!({"ref": "refs/gitvan/imports/x"})),
+        ("denied", "rule", "keys", json!({"ref": "refs/notes/gitvan/keys", "to": first})),
+        ("denied", "rule", "keys", json!({"ref": "refs/notes/gitvan/keys"})),
+        ("denied", "rule", "keys", json!({"ref": "refs/notes/gitvan/keys/x", "to": first})),
+        ("denied", "rule", "keys", json!({"ref": "refs/notes/gitvan", "to": first})),
+        ("bad_request", "field", "ref", json!({"ref": "refs/heads/HEAD", "to": first})),
     ] {
         let good = json!({"ref": "refs/heads/good", "to": first});
         let refused = daemon.refused(code, update(&repository, &[good, of.clone()]));
@@ -123,6 +131,15 @@ fn what_git_refuses_is_refused() {
     daemon.refused("bad_request", update(&repository, &[twice.clone(), twice]));
     daemon.refused("bad_request", update(&repository, &[]));
     assert_eq!(all_refs(&repository), before);
+}
+
+#[test]
+fn a_branch_that_git_would_not_make_can_be_removed() {
+    let (repository, first, _) = bare();
+    repository.git(&["update-ref", "refs/heads/HEAD", &first]);
+    let gone = json!({"ref": "refs/heads/HEAD", "expect": first});
+    Daemon::start().ok(update(&repository, &[gone]));
+    assert!(!all_refs(&repository).contains("HEAD"));
 }
 
 #[test]

@@ -86,6 +86,14 @@ fn a_workspace_is_a_bare_repository_that_stock_git_agrees_with() {
     let path = created["path"].as_str().unwrap();
     assert_eq!(git(path, &["rev-parse", "--is-bare-repository"]), "true");
     assert_eq!(git(path, &["symbolic-ref", "HEAD"]), "refs/heads/trunk");
+    for op in ["workspace.create", "workspace.import"] {
+        let mut request = json!({"op": op, "workspace": "two", "branch": "HEAD"});
+        if op == "workspace.import" {
+            request["from"] = json!({"folder": text(&data.path())});
+        }
+        assert_eq!(daemon.refused("bad_request", request)["field"], "branch");
+    }
+    daemon.refused("not_found", on("workspace.info", "two"));
     git(path, &["fsck", "--strict"]);
     for (key, value) in [
         ("gc.auto", "0"),

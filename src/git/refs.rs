@@ -29,6 +29,14 @@ pub const TRACKING: &str = "refs/remotes/origin/";
 const OF_A_WORKTREE: [&str; 3] = ["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
 /// What imports have done, each by its name.
 const IMPORTS: &str = "refs/gitvan/imports/";
+/// Answers to requests that had a key.
+const KEYS: &str = "refs/notes/gitvan/keys";
+/// Refs that only the program itself moves, with the rule and the words to say so.
+const OURS: [(&str, &str, &str); 3] = [
+    ("refs/gitvan/locks", "locks", "where locks are: `lock` and `unlock` move them"),
+    ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
+    (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
+];
 /// Below it and the name of an import: states without children beside the branch.
 const IMPORTED: &str = "refs/imported/";
 
@@ -161,10 +169,7 @@ impl RefName {
             return Err(refused("is no name that Git takes below `refs/`"));
         }
         expect_short_parts(name).map_err(|error| error.with("field", "ref"))?;
-        if name.starts_with(LOCKS) {
-            let message = format!("`{name}` is a lock: `lock` and `unlock` move it");
-            return Err(Error::denied(message).with("rule", "locks"));
-        }
+        expect_not_ours(name)?;
         if name.starts_with(REPLACEMENTS) {
             return unsupported("objects replaced by `git replace` are not known", "replace refs");
         }
@@ -178,9 +183,25 @@ impl RefName {
         &self.0
     }
 
+    /// Fails for a name that Git gives to none itself.
+    pub fn expect_new(&self) -> Result<()> {
+        expect_reference(&self.0).map_err(|error| error.with("field", "ref"))
+    }
+
     pub fn is_branch(&self) -> bool {
         self.0.starts_with(BRANCHES)
     }
+}
+
+/// Fails where only the program itself writes: a ref of its own, or one that would be in its way.
+fn expect_not_ours(name: &str) -> Result<()> {
+    let is_below = |name: &str, folder: &str| {
+        name.strip_prefix(folder).is_some_and(|it| it.is_empty() || it.starts_with('/'))
+    };
+    let ours = OURS.iter().find(|(it, _, _)| is_below(name, it) || is_below(it, name));
+    ours.map_or(Ok(()), |(_, rule, what)| {
+        Err(Error::denied(format!("`{name}` is {what}")).with("rule", *rule))
+    })
 }
 
 /// Fails where no file system would take the name of the ref's lock.
@@ -221,16 +242,12 @@ impl Namespace {
 
     /// The answers that requests with a key got.
     pub fn keys() -> Namespace {
-        Namespace("gitvan/keys".to_owned())
+        Namespace(KEYS[NOTES.len()..].to_owned())
     }
 
     /// Fails where only the program itself writes.
     pub fn expect_free(&self) -> Result<()> {
-        match *self == Namespace::keys() {
-            false => Ok(()),
-            true => Err(Error::denied("these notes are answers to requests that had a key")
-                .with("rule", "keys")),
-        }
+        expect_not_ours(&self.reference())
     }
 
     /// The one with this ref.

@@ -185,7 +185,7 @@ impl Who {
 /// A branch by its name; the one that is checked out where none is given.
 pub fn branch(name: Option<&str>, transaction: &Transaction) -> Result<Branch> {
     match name {
-        Some(name) => Branch::new(name),
+        Some(name) => Branch::new_one(name, "branch"),
         None => transaction.repository().current_branch(),
     }
 }

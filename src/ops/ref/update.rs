@@ -68,10 +68,10 @@ impl Operation for RefUpdate {
 
 impl One {
     fn checked(self) -> Result<Update> {
-        Ok(Update {
-            name: RefName::new(&self.r#ref.0)?,
-            to: self.to.map(String::from).filter(|it| it != NO_ID),
-            expect: self.expect.as_deref().map(Expect::new).transpose()?,
-        })
+        let name = RefName::new(&self.r#ref.0)?;
+        let to = self.to.map(String::from).filter(|it| it != NO_ID);
+        // One that is there can be removed.
+        to.as_ref().map_or(Ok(()), |_| name.expect_new())?;
+        Ok(Update { name, to, expect: self.expect.as_deref().map(Expect::new).transpose()? })
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Result,
     git::{Branch, RepositoryPath, Text, WorkspaceId},
-    ops::{Context, Lane, Operation, about, plain::Plain},
+    ops::{Context, Lane, Operation, plain::Plain},
 };
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ impl Operation for Create {
     }
 
     fn run(self, context: &Context) -> Result<Reply> {
-        let branch = Branch::new(&self.branch).map_err(about("branch"))?;
+        let branch = Branch::new_one(&self.branch, "branch")?;
         let workspaces = context.workspaces()?;
         let description = self.description.as_deref();
         let created_ms = workspaces.create(&self.workspace, &branch, description)?;

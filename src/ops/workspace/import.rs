@@ -107,7 +107,7 @@ impl Importing {
     }
 
     fn branch(&self) -> Result<Option<Branch>> {
-        self.branch.as_deref().map(Branch::new).transpose()
+        self.branch.as_deref().map(|it| Branch::new_one(it, "branch")).transpose()
     }
 
     fn import_bundle(
