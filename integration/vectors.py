@@ -2031,7 +2031,7 @@ def ref_update(v: Topic) -> None:
             f"the ref {shows(ref)}",
             here({"ref": ref, "to": main}, id=1),
             "bad_request",
-            field="ref",
+            field="updates[0].ref",
         )
     for odd in ("HEAD", "refs/replace/x", "refs/bisect/bad", b"refs/heads/caf\xe9"):
         v.err(

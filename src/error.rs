@@ -119,6 +119,19 @@ impl Error {
         self
     }
 
+    /// Says of an argument that is in another one where it is.
+    pub fn within(mut self, place: &str) -> Error {
+        for (name, detail) in &mut self.details {
+            match detail {
+                Detail::Text(field) if *name == "field" && field != place => {
+                    *field = format!("{place}.{field}");
+                }
+                _ => (),
+            }
+        }
+        self
+    }
+
     /// Says the same with other words for `what`, in the message and in details.
     pub fn replacing(mut self, what: &str, words: &str) -> Error {
         self.message = self.message.replace(what, words);

@@ -214,6 +214,31 @@ fn an_argument_nobody_knows_is_named_with_the_one_that_was_meant() {
 }
 
 #[test]
+fn what_is_wrong_within_an_argument_is_named_with_the_way_there() {
+    let repository = Repository::of(&[("a", "1")]);
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    let commit = |changes: Value, author: Value| json!({"op": "commit", "path": path, "message": "m", "changes": changes, "author": author});
+    let update = |it: Value| json!({"op": "ref.update", "path": path, "updates": [it]});
+    let good = json!({"file": "b", "content": "Yg=="});
+    for (request, field) in [
+        (commit(json!([good]), json!({"name": "Ada"})), "author.email"),
+        (commit(json!([good, {"file": "c", "content": "*"}]), json!(null)), "changes[1].content"),
+        (commit(json!([good, {"file": "c", "mode": "7"}]), json!(null)), "changes[1].mode"),
+        (update(json!({"ref": "main"})), "updates[0].ref"),
+        (update(json!({"ref": "refs/heads/a", "expect": "x"})), "updates[0].expect"),
+    ] {
+        let refused = daemon.refused("bad_request", request);
+        assert_eq!(refused["field"], field, "{refused}");
+    }
+    let refused = daemon.refused("bad_request", json!({"op": "head"}));
+    assert_eq!(refused["err"], "`path` or `workspace` is missing");
+    let both = json!({"op": "head", "path": path, "workspace": "x"});
+    let refused = daemon.refused("bad_request", both);
+    assert_eq!(refused["err"], "`path` and `workspace` are both given; give one");
+}
+
+#[test]
 fn an_argument_that_must_be_there_is_named() {
     let needed = [
         (json!({"op": "sync", "branch": "b", "path": "/none"}), "url"),

@@ -107,21 +107,48 @@ fn arguments_that_make_no_sense_are_named() {
     let from = place.sqlite(SMALL);
     let mut daemon = place.daemon();
     for (key, value) in [
-        ("from", json!({"sqlite": "relative.db"})),
+        ("from.sqlite", json!({"sqlite": "relative.db"})),
+        ("from.lines", json!({"lines": 17})),
+        ("from.bundel", json!({"bundel": place.path("b")})),
         ("from", json!({"bundle": place.path("b"), "project": 1})),
         ("from", json!({})),
         ("branch", json!("a..b")),
         ("name", json!("a/b")),
         ("author", json!({"name": "<", "email": ""})),
     ] {
-        let refused = daemon.refused("bad_request", with(import("one", &from), key, value));
-        assert!(refused["field"].as_str().unwrap().starts_with(key), "{refused}");
+        let argument = key.split('.').next().unwrap();
+        let refused = daemon.refused("bad_request", with(import("one", &from), argument, value));
+        assert_eq!(refused["field"], key, "{refused}");
     }
     daemon.refused("not_found", import("one", &json!({"sqlite": place.path("none.db")})));
     let inside = place.path("data/mapping");
     let request = with(import("one", &from), "mapping", json!(inside));
     assert_eq!(daemon.refused("denied", request)["rule"], "data");
     assert!(!place.path("data").exists(), "nothing was made");
+}
+
+#[test]
+fn a_connection_string_is_not_shown_where_it_is_in_the_wrong_place() {
+    let place = Place::new();
+    let variables = [("GITPORT_LOG", "debug")];
+    let data = place.path("data");
+    let flags = ["--data", crate::repository::text(&data)];
+    let home = tempfile::TempDir::new().unwrap();
+    let mut daemon = crate::daemon::Daemon::start_in(home, &flags, &variables);
+    let secret = "postgres://u:s3cret@h/db";
+    for (from, field) in [
+        (json!(secret), "from"),
+        (json!([secret]), "from"),
+        (json!({"sqlite": [secret]}), "from.sqlite"),
+        (json!({"postgres": "http://u:s3cret@h/db"}), "from.postgres"),
+        (json!({"postgres": secret, "columns": secret}), "from.columns"),
+        (json!({"postgres": secret, "columns": {"files": secret}}), "from.columns.files"),
+    ] {
+        let refused = daemon.refused("bad_request", import("one", &from));
+        assert_eq!(refused["field"], field, "{refused}");
+        assert!(!refused.to_string().contains("s3cret"), "{refused}");
+    }
+    assert!(!daemon.stderr().contains("s3cret"));
 }
 
 #[test]

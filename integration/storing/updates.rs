@@ -95,12 +95,17 @@ fn what_git_refuses_is_refused() {
     let before = all_refs(&repository);
     let one = json!("1".repeat(40));
     for (code, key, value, of) in [
-        ("bad_request", "field", "ref", json!({"ref": "main", "to": first})),
-        ("bad_request", "field", "ref", json!({"ref": "refs/heads/a..b", "to": first})),
-        ("bad_request", "field", "ref", json!({"ref": "refs/../config", "to": first})),
-        ("bad_request", "field", "ref", json!({"ref": "", "to": first})),
+        ("bad_request", "field", "updates[1].ref", json!({"ref": "main", "to": first})),
+        ("bad_request", "field", "updates[1].ref", json!({"ref": "refs/heads/a..b", "to": first})),
+        ("bad_request", "field", "updates[1].ref", json!({"ref": "refs/../config", "to": first})),
+        ("bad_request", "field", "updates[1].ref", json!({"ref": "", "to": first})),
         ("bad_request", "field", "updates", json!({"ref": "refs/heads/x", "to": "main^{tree}"})),
-        ("bad_request", "field", "expect", json!({"ref": "refs/heads/x", "expect": "main"})),
+        (
+            "bad_request",
+            "field",
+            "updates[1].expect",
+            json!({"ref": "refs/heads/x", "expect": "main"}),
+        ),
         ("unsupported", "feature", "symbolic refs", json!({"ref": "HEAD", "to": first})),
         (
             "unsupported",

@@ -50,11 +50,12 @@ pub fn decode(
         Subject::Other => return decode(arguments),
         _ => (),
     }
+    let decode = |it: &Arguments| decode(it).map_err(|error| worded(error, subject));
     let Some(workspace) = arguments.get::<WorkspaceId>("workspace")? else {
         return decode(arguments);
     };
     if has_path {
-        let error = Error::bad_request("either `path` or `workspace` says which repository");
+        let error = Error::bad_request("`path` and `workspace` are both given; give one");
         return Err(error.with("field", "workspace"));
     }
     let place = expected(workspaces)?.place(&workspace);
@@ -68,6 +69,18 @@ pub fn decode(
     let folder = place.to_string_lossy().into_owned();
     let work = Box::new(InWorkspace { work, named: Named { workspace, folder } });
     Ok(Call::Work(Job { lane, work }))
+}
+
+/// Names the arguments that there are for a client.
+fn worded(error: Error, subject: Subject) -> Error {
+    let is_list = error.message.starts_with("no argument is called");
+    match subject {
+        Subject::Repository if is_list || error.message == "`path` is missing" => {
+            error.replacing("`path`", "`path` or `workspace`")
+        }
+        Subject::Workspace if is_list => error.replacing("`path`, ", ""),
+        _ => error,
+    }
 }
 
 pub fn expected(workspaces: Option<&Workspaces>) -> Result<&Workspaces> {

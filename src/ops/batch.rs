@@ -33,7 +33,7 @@ struct Fields {
 pub fn decode(arguments: &Arguments) -> Result<Call> {
     let Fields { requests, stop_on_error } = arguments.decode()?;
     let rmpv::Value::Array(requests) = requests else {
-        return Err(Error::bad_request("`requests` is no array").with("field", "requests"));
+        return Err(Error::bad_request("`requests` is a list").with("field", "requests"));
     };
     if requests.is_empty() || ENTRIES_MAX < requests.len() {
         let message = format!("a batch has 1 to {ENTRIES_MAX} requests, not {}", requests.len());

@@ -64,7 +64,7 @@ impl<T> Reply<T> {
 
 /// A lock that must be held, by the one who has this token, for something to be done.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map {lock, token}")]
 pub struct Fence {
     pub lock: LockName,
     pub token: u64,
@@ -97,7 +97,8 @@ impl Content {
             (Content::Bytes(bytes), _) => Ok(bytes),
             (Content::Text(text), Encoding::Utf8) => Ok(text.into_bytes()),
             (Content::Text(text), Encoding::Base64) => STANDARD.decode(text).map_err(|error| {
-                let message = format!("`content` is no base64 ({error}); see `encoding`");
+                let message =
+                    format!("`content` is no base64 ({error}); text needs `encoding=utf8`");
                 Error::bad_request(message).with("field", "content")
             }),
         }
@@ -128,7 +129,7 @@ impl<'de> Deserialize<'de> for Content {
 
 /// An author, committer or tagger.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map {name, email, time?, offset?}")]
 pub struct Who {
     name: RawName,
     email: RawName,
@@ -180,6 +181,15 @@ impl Who {
             None => Ok(transaction.repository().owner()),
         }
     }
+}
+
+/// What is in a list, looked at one by one; an error names the place.
+pub fn checked<T, U>(list: Vec<T>, field: &str, check: impl Fn(T) -> Result<U>) -> Result<Vec<U>> {
+    let items = list.into_iter().enumerate();
+    let checked = items.map(|(index, item)| {
+        check(item).map_err(|error| error.within(&format!("{field}[{index}]")))
+    });
+    checked.collect()
 }
 
 /// A branch by its name; the one that is checked out where none is given.

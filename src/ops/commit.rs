@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Context, Lane, Operation,
-    change::{Content, Durability, Encoding, Fence, Who, branch, message, signer},
+    change::{Content, Durability, Encoding, Fence, Who, branch, checked, message, signer},
     plain::Plain,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub struct Commit {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map {file, …}")]
 struct Changed {
     file: RawName,
     content: Option<Content>,
@@ -65,8 +65,7 @@ impl Operation for Commit {
         let encoding = self.encoding;
         let files = match (self.changes.take(), self.all) {
             (Some(changes), false) => {
-                let changes = changes.into_iter().map(|it| it.checked(encoding));
-                Files::Named(changes.collect::<Result<_>>()?)
+                Files::Named(checked(changes, "changes", |it| it.checked(encoding))?)
             }
             (None, true) => Files::Worktree,
             _ => return Err(bad("either `changes` or `all` says what to commit")),
@@ -104,7 +103,8 @@ impl Changed {
     fn checked(self, encoding: Encoding) -> Result<Change> {
         let file = FileName::try_from(&self.file)?;
         let mode = self.mode.map(|it| Mode::try_from(&*it)).transpose();
-        let mode = mode.map_err(|why| bad(format!("`mode`: {why}")))?;
+        let mode =
+            mode.map_err(|why| Error::bad_request(format!("`mode`: {why}")).with("field", "mode"))?;
         let what = match (self.content, self.delete, self.rename) {
             (Some(content), false, None) => What::Write { content: content.bytes(encoding)?, mode },
             (None, true, None) if mode.is_none() => What::Delete,

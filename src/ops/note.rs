@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Context, Lane, Operation, about,
-    change::{Content, Durability, Encoding, Fence, Who, message},
+    change::{Content, Durability, Encoding, Fence, Who, checked, message},
     plain::Plain,
 };
 use crate::{
@@ -43,7 +43,7 @@ pub struct Note {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map {target, content, expect?}")]
 struct Item {
     target: Plain,
     content: Content,
@@ -65,6 +65,7 @@ impl Operation for Note {
     }
 
     fn run(self, context: &Context) -> Result<Self::Reply> {
+        let is_list = self.notes.is_some();
         let items = match (self.target, self.content, self.notes) {
             (Some(target), Some(content), None) => {
                 vec![Item { target, content, expect: self.expect }]
@@ -76,7 +77,10 @@ impl Operation for Note {
             return Err(bad(format!("one request writes 1 to {NOTES_MAX} notes")));
         }
         let encoding = self.encoding;
-        let notes = items.into_iter().map(|it| it.checked(encoding)).collect::<Result<_>>()?;
+        let notes = match is_list {
+            true => checked(items, "notes", |it| it.checked(encoding))?,
+            false => items.into_iter().map(|it| it.checked(encoding)).collect::<Result<_>>()?,
+        };
         let namespace = Namespace::new(&self.namespace)?;
         let mut transaction = context.transaction();
         Fence::check(self.fence.as_ref(), &mut transaction)?;

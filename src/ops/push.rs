@@ -36,7 +36,7 @@ pub struct Push {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map {from?, to?, force?, expect?}")]
 struct Ref {
     from: Option<Plain>,
     to: Option<Plain>,

@@ -3,6 +3,8 @@
 //! [`Request::read`] separates the envelope from the arguments and leaves out arguments that are
 //! nil; [`reply`] puts an envelope around an encoded value.
 
+use std::io;
+
 use rmp::encode;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,7 +18,8 @@ use crate::{
 const KEYS_MAX: u64 = 64;
 /// So many are compared without asking for memory.
 const KEYS_USUAL: usize = 8;
-const WRONG_TYPE: &str = "it has the wrong type";
+/// How much of a name or a value that is wrong is told.
+const SHOWN_BYTES_MAX: usize = 100;
 const TIMEOUT_MS_MAX: u64 = 86_400_000;
 
 /// A request whose arguments are not looked at yet.
@@ -76,7 +79,7 @@ impl<'a> Request<'a> {
                 "id" => match rmp_serde::from_slice(bytes) {
                     Ok(read) => *id = Some(read),
                     Err(error) => {
-                        mistake.get_or_insert(wrong("id", error));
+                        mistake.get_or_insert(told("id", &error.to_string()));
                     }
                 },
                 "timeout_ms" => match read_timeout(bytes) {
@@ -106,13 +109,11 @@ impl<'a> Request<'a> {
 fn read_timeout(bytes: &[u8]) -> Result<u64> {
     match rmp_serde::from_slice(bytes) {
         Ok(read @ 1..=TIMEOUT_MS_MAX) => Ok(read),
-        Ok(read) => Err(wrong("timeout_ms", format!("{read} is not from 1 to {TIMEOUT_MS_MAX}"))),
-        Err(error) => Err(wrong("timeout_ms", error)),
+        _ => {
+            let message = format!("`timeout_ms` is a whole number from 1 to {TIMEOUT_MS_MAX}");
+            Err(Error::bad_request(message).with("field", "timeout_ms"))
+        }
     }
-}
-
-fn wrong(field: &str, why: impl std::fmt::Display) -> Error {
-    Error::bad_request(format!("`{field}`: {why}")).with("field", field)
 }
 
 impl Arguments {
@@ -131,7 +132,7 @@ impl Arguments {
         let Some((_, pair)) = pair else { return Ok(None) };
         let value = &pair[msgpack::value(pair, 0).map_or(0, |it| it.end)..];
         let read = rmp_serde::from_slice(value);
-        read.map(Some).map_err(|error| wrong(name, in_words(error.to_string())))
+        read.map(Some).map_err(|error| told(name, &error.to_string()))
     }
 
     pub fn without(&self, name: &str) -> Arguments {
@@ -173,43 +174,97 @@ impl Arguments {
 
 /// Decodes once more, slowly, to tell where it fails.
 fn explain<T: DeserializeOwned>(map: &[u8]) -> Error {
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(map);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) else {
+    let Some((path, message)) = failure::<T>(map) else {
         return Error::internal("the arguments decode only when looked at closely");
     };
-    let path = error.path().to_string();
-    let message = error.into_inner().to_string();
     let mut named = message.split('`').skip(1).step_by(2);
-    let name = named.next().unwrap_or_default();
+    let name = cut(named.next().unwrap_or_default());
+    let known: Vec<&str> = named.collect();
     // Arguments in arguments are named with their path.
-    let first = if path.ends_with(&format!(".{name}")) { &*path } else { name };
+    let field = match &*path {
+        "" => name.clone(),
+        path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
+        path => format!("{path}.{name}"),
+    };
     if message.starts_with("unknown field") {
-        let error = Error::bad_request(format!("no argument is called `{first}`"));
-        return match nearest(name, named) {
-            Some(nearest) => error.with("field", first).with("nearest", nearest),
-            None => error.with("field", first),
-        };
+        let mut why = format!("no argument is called `{field}`");
+        let nearest = nearest(&name, known.iter().copied());
+        if nearest.is_none() && !known.is_empty() {
+            why.push_str(&format!("; there are `{}`", known.join("`, `")));
+        }
+        let error = Error::bad_request(why).with("field", field);
+        return nearest.into_iter().fold(error, |error, it| error.with("nearest", it));
     }
     if message.starts_with("missing field") {
-        return Error::bad_request(format!("`{first}` is missing")).with("field", first);
+        return Error::bad_request(format!("`{field}` is missing")).with("field", field);
     }
-    let field = if path == "." { "" } else { &path };
-    if ["auth", "sign"].iter().any(|it| field.starts_with(it)) && message.starts_with("invalid") {
-        // The message would show what was given.
-        return wrong(field, WRONG_TYPE);
+    told(&path, &message)
+}
+
+/// Where decoding fails, and why.
+fn failure<T: DeserializeOwned>(map: &[u8]) -> Option<(String, String)> {
+    let (path, message, read) = failure_at::<T>(map)?;
+    if !message.starts_with("wrong msgpack marker") {
+        return Some((path, message));
     }
-    let message = in_words(message);
-    match field.is_empty() {
-        true => Error::bad_request(message),
-        false => wrong(field, message),
+    // What should have been there is said of a number, also where nobody wants one, and its
+    // marker was the last that was read.
+    let at = read.saturating_sub(1);
+    let end = msgpack::value(map, at).map_or(map.len(), |it| it.end);
+    let other = [&map[..at], &encoded(&0.5), &map[end..]].concat();
+    let (path, message, _) = failure_at::<T>(&other).unwrap_or((path, message, read));
+    Some((path, message))
+}
+
+/// The same in the decoder's words, and how many bytes it read.
+fn failure_at<T: DeserializeOwned>(map: &[u8]) -> Option<(String, String, usize)> {
+    let mut deserializer = rmp_serde::Deserializer::new(io::Cursor::new(map));
+    let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
+    let path = error.path().to_string();
+    let path = if path == "." { String::new() } else { cut(&path) };
+    let read = deserializer.position() as usize;
+    Some((path, error.into_inner().to_string(), read))
+}
+
+/// Why an argument is none, in other words than the decoder's. What was given is not shown: it
+/// may be a secret, and as long as the request.
+fn told(field: &str, message: &str) -> Error {
+    let is_other = ["invalid type", "invalid value", "invalid length"];
+    let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
+    let message = match expected {
+        Some(expected) if is_other.iter().any(|it| message.starts_with(it)) => {
+            format!("`{field}` is {}", kind(expected))
+        }
+        _ if message.starts_with("wrong msgpack marker") => {
+            format!("`{field}` has the wrong type")
+        }
+        _ => {
+            let value = message.split('`').nth(1).unwrap_or_default();
+            format!("`{field}`: {}", message.replace(value, &cut(value)))
+        }
+    };
+    Error::bad_request(message).with("field", field)
+}
+
+/// What the decoder calls a kind of value.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number that is not negative",
+        "i32" | "i64" => "a whole number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a string" | "a str or bin" | "path string" | "byte array" => "a text",
+        expected => expected,
     }
 }
 
-/// What the decoder calls it means nothing to whoever reads this.
-fn in_words(message: String) -> String {
-    match message.starts_with("wrong msgpack marker") {
-        true => WRONG_TYPE.to_owned(),
-        false => message,
+/// A name or value, as much of it as is shown.
+fn cut(value: &str) -> String {
+    let is_end = |it: &usize| value.is_char_boundary(*it);
+    match (0..=SHOWN_BYTES_MAX).rev().find(is_end) {
+        Some(end) if end < value.len() => format!("{}…", &value[..end]),
+        _ => value.to_owned(),
     }
 }
 

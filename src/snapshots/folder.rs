@@ -24,7 +24,7 @@ const DEPTH_MAX: usize = 512;
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     if !path.is_absolute() {
         let message = format!("`{}` is not absolute", path.display());
-        return Err(Error::bad_request(message).with("field", "from"));
+        return Err(Error::bad_request(message).with("field", "folder"));
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = rustix::fs::open(path, flags, Mode::empty())

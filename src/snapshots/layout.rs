@@ -258,8 +258,8 @@ pub fn check_files_query(parameters: usize) -> Result<()> {
 }
 
 /// An id on the wire.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(untagged)]
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "it is a text or a whole number")]
 pub enum Id {
     Number(i64),
     Text(String),

@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 const LINE_BYTES_MAX: u64 = 256 << 20;
 
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
-    let stamp = Stamp::new(path)?;
+    let stamp = Stamp::new(path, "lines")?;
     let file = Disk::open(path).map_err(|error| Error::from_io(path.display(), &error))?;
     Ok(Box::new(Lines {
         input: BufReader::new(file),

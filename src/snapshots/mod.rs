@@ -27,6 +27,7 @@ mod tests;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 pub use self::{child::run as run_child, reader::Reader};
 use self::{
@@ -48,16 +49,16 @@ pub enum Database {
 }
 
 impl Database {
-    /// The files and folders to read, for whoever decides which may be.
-    pub fn places(&self) -> Result<Vec<PathBuf>> {
+    /// The files and folders to read, for whoever decides which may be, and what names them.
+    pub fn places(&self) -> Result<(&'static str, Vec<PathBuf>)> {
         match self {
-            Database::Sqlite(path, _) | Database::Lines(path) | Database::Folder(path) => {
-                Ok(vec![path.clone()])
-            }
+            Database::Sqlite(path, _) => Ok(("sqlite", vec![path.clone()])),
+            Database::Lines(path) => Ok(("lines", vec![path.clone()])),
+            Database::Folder(path) => Ok(("folder", vec![path.clone()])),
             #[cfg(feature = "postgres")]
-            Database::Postgres(url, _) => postgres::places(url),
+            Database::Postgres(url, _) => Ok(("postgres", postgres::places(url)?)),
             #[cfg(not(feature = "postgres"))]
-            Database::Postgres(..) => Ok(Vec::new()),
+            Database::Postgres(..) => Ok(("postgres", Vec::new())),
         }
     }
 
@@ -125,9 +126,15 @@ pub struct File {
 /// The longest file that is taken.
 const CONTENT_BYTES_MAX: usize = 256 << 20;
 
-#[derive(Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Wire {
+/// What a request says of the place that an import comes from.
+#[derive(Default, PartialEq, Deserialize, Serialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a map with one of `sqlite`, `postgres`, `lines`, `folder`, `bundle`"
+)]
+pub struct Wire {
+    /// No database, so that none is made of it.
+    pub bundle: Option<ByteBuf>,
     sqlite: Option<PathBuf>,
     postgres: Option<Secret>,
     lines: Option<PathBuf>,
@@ -163,7 +170,7 @@ impl TryFrom<Wire> for Database {
             }
             (None, None, Some(_), None) => Err("`lines` has one project and no tables".to_owned()),
             (None, None, None, Some(_)) => Err("`folder` has one state and no tables".to_owned()),
-            _ => Err("it has one of `sqlite`, `postgres`, `lines` and `folder`".to_owned()),
+            _ => Err("it has one of `sqlite`, `postgres`, `lines`, `folder`, `bundle`".to_owned()),
         }
     }
 }

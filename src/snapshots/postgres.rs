@@ -36,7 +36,7 @@ pub fn open(url: &Secret, layout: &Layout) -> Result<Box<dyn Source>> {
     let address = Address::new(url.expose())?;
     let tls = address.tls().map_err(|error| {
         let message = format!("the certificates of `sslrootcert` cannot be used: {error}");
-        Error::bad_request(message).with("field", "from")
+        Error::bad_request(message).with("field", "postgres")
     })?;
     let client = address.config.connect(tls).map_err(failure)?;
     let mut tables = Tables { client };
@@ -132,7 +132,7 @@ impl Address {
     /// Never repeats what it is given: that has a password in it.
     fn new(url: &str) -> Result<Address> {
         let bad =
-            |why: &str| Error::bad_request(format!("`postgres`: {why}")).with("field", "from");
+            |why: &str| Error::bad_request(format!("`postgres`: {why}")).with("field", "postgres");
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(bad("it does not begin with `postgres://`"));
         }

@@ -34,7 +34,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 pub fn open(path: &Path, layout: &Layout) -> Result<Box<dyn Source>> {
-    let stamp = Stamp::new(path)?;
+    let stamp = Stamp::new(path, "sqlite")?;
     let is_still = is_still(path)?;
     let connection = connect(path, is_still).map_err(failure)?;
     let mut database = Tables { connection, keys: HashMap::new() };

@@ -18,10 +18,10 @@ pub struct Stamp {
 type Seen = (u64, u64, u64, i64, i64);
 
 impl Stamp {
-    pub fn new(path: &Path) -> Result<Stamp> {
+    pub fn new(path: &Path, field: &str) -> Result<Stamp> {
         if !path.is_absolute() {
             let message = format!("`{}` is not absolute", path.display());
-            return Err(Error::bad_request(message).with("field", "from"));
+            return Err(Error::bad_request(message).with("field", field));
         }
         let metadata = read(path)?;
         // Whoever opens a pipe waits for its other end.

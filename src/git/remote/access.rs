@@ -138,7 +138,7 @@ impl<'de> Deserialize<'de> for Auth {
             type Value = Auth;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
+                f.write_str("a map of credentials, such as {token}")
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Auth, A::Error> {

@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for SignWith {
             type Value = SignWith;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
+                f.write_str("a map with one of `key_file`, `key`, `agent`")
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<SignWith, A::Error> {

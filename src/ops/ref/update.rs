@@ -7,7 +7,7 @@ use crate::{
     git::{Expect, NO_ID, RawName, RefName, RepositoryPath, Update, Updated},
     ops::{
         Context, Lane, Operation, about,
-        change::{self, Durability, Fence, Who, message},
+        change::{self, Durability, Fence, Who, checked, message},
         plain::Plain,
     },
 };
@@ -26,7 +26,7 @@ pub struct RefUpdate {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map {ref, to?, expect?}")]
 struct One {
     r#ref: RawName,
     to: Option<Plain>,
@@ -52,8 +52,7 @@ impl Operation for RefUpdate {
             let message = format!("there are 1 to {UPDATES_MAX} updates in a request");
             return Err(Error::bad_request(message).with("field", "updates"));
         }
-        let updates =
-            self.updates.into_iter().map(One::checked).collect::<Result<Vec<Update>>>()?;
+        let updates = checked(self.updates, "updates", One::checked)?;
         let why = match self.message {
             Some(text) => message(text, None)?.text,
             None => b"ref.update".to_vec(),

@@ -134,7 +134,8 @@ impl Importing {
         let (author, committer) = (self.author.as_ref(), self.committer.as_ref());
         let manner = Manner::new(author, committer, self.message.as_deref())?;
         let silence_max = Duration::from_millis(context.settings.network_timeout_ms);
-        let (mut reader, states) = Reader::open(database, silence_max, context.watch)?;
+        let opened = Reader::open(database, silence_max, context.watch);
+        let (mut reader, states) = opened.map_err(|error| error.within("from"))?;
         let branch = self.branch()?.map_or_else(main, Ok)?;
         let created = self.create(&branch, context)?;
         let to = Destination {

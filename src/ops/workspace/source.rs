@@ -1,39 +1,36 @@
 //! Where an import comes from, and what its states are as commits.
 
-use std::path::Path;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use crate::{
     error::{Error, Result},
     git::{Message, Person, RepositoryPath, Snapshot, trailer},
     ops::{Context, plain::Plain},
-    snapshots::{Database, State},
+    snapshots::{Database, State, Wire},
 };
 
 /// The argument `from`.
+#[derive(Deserialize)]
+#[serde(try_from = "Wire")]
 pub enum Source {
     Bundle(RepositoryPath),
     Database(Database),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FromBundle {
-    bundle: RepositoryPath,
-}
+impl TryFrom<Wire> for Source {
+    type Error = String;
 
-impl<'de> Deserialize<'de> for Source {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Source, D::Error> {
-        let value = rmpv::Value::deserialize(deserializer)?;
-        let is_bundle = value.as_map().is_some_and(|it| {
-            it.iter().any(|(key, it)| key.as_str() == Some("bundle") && !it.is_nil())
-        });
-        let source = match is_bundle {
-            true => rmpv::ext::from_value(value).map(|it: FromBundle| Source::Bundle(it.bundle)),
-            false => rmpv::ext::from_value(value).map(Source::Database),
-        };
-        source.map_err(de::Error::custom)
+    fn try_from(mut wire: Wire) -> Result<Source, String> {
+        match wire.bundle.take() {
+            None => Database::try_from(wire).map(Source::Database),
+            Some(_) if wire != Wire::default() => Err("`bundle` stands alone".to_owned()),
+            Some(path) => {
+                let path = RepositoryPath::try_from(Path::new(OsStr::from_bytes(&path)));
+                path.map(Source::Bundle).map_err(|error| format!("`bundle`: {}", error.message))
+            }
+        }
     }
 }
 
@@ -44,8 +41,10 @@ impl Source {
         match self {
             Source::Bundle(path) => root.confine(path),
             Source::Database(database) => {
-                for place in database.places()? {
-                    root.confine(&path_of(&place)?)?;
+                let (field, places) = database.places().map_err(|error| error.within("from"))?;
+                for place in places {
+                    let path = RepositoryPath::try_from(&*place);
+                    root.confine(&path.map_err(|it| it.with("field", field).within("from"))?)?;
                 }
                 Ok(())
             }
@@ -53,13 +52,9 @@ impl Source {
     }
 }
 
-fn path_of(place: &Path) -> Result<RepositoryPath> {
-    RepositoryPath::try_from(place).map_err(|error| error.with("field", "from"))
-}
-
 /// Somebody without a time: that is the state's.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map {name, email}")]
 pub struct Name {
     name: Plain,
     email: Plain,
