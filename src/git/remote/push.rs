@@ -83,7 +83,7 @@ fn on_a_connection(order: &Push, repository: &Repository, watch: &Watch) -> Resu
             drop(connection);
             match send::by_stock(order, repository, &commands, watch)? {
                 Some(refusals) => refusals,
-                None if way == Way::ByStock => return Err(send::needs_git(order)),
+                None if way == Way::ByStock => return Err(send::needs_git(order, repository)?),
                 None => {
                     let mut connection =
                         connect(remote, Direction::Push, &mut once_more, &refusal)?;
@@ -108,10 +108,10 @@ fn without_connection(order: &Push, repository: &Repository, watch: &Watch) -> R
     let Some(commands) = commands(&pushed)? else { return Ok(pushed) };
     send::expect_no_programs(order)?;
     if send::choose(order, repository, &commands)? == Way::OnConnection {
-        return Err(send::needs_git(order));
+        return Err(send::needs_git(order, repository)?);
     }
     let refusals = send::by_stock(order, repository, &commands, watch)?;
-    let refusals = refusals.ok_or_else(|| send::needs_git(order))?;
+    let Some(refusals) = refusals else { return Err(send::needs_git(order, repository)?) };
     if !refusals.refused.is_empty() {
         settle(&mut pushed, &refusals, listed(order).ok().as_ref());
     }

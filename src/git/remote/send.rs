@@ -93,7 +93,7 @@ pub(super) fn choose(order: &Push, repository: &Repository, commands: &[Command]
         || commands.iter().filter_map(|it| it.new).any(|it| !is_sent_whole(repository, it));
     match (must, may_be_stock(order, repository)?) {
         (true, true) => Ok(Way::ByStock),
-        (true, false) => Err(needs_git(order)),
+        (true, false) => Err(needs_git(order, repository)?),
         (false, true) if is_large(repository, commands)? => Ok(Way::RatherByStock),
         (false, _) => Ok(Way::OnConnection),
     }
@@ -143,7 +143,7 @@ pub(super) fn with_length(
 }
 
 /// What a push that only stock git can do gets where stock git cannot be used.
-pub(super) fn needs_git(order: &Push) -> Error {
+pub(super) fn needs_git(order: &Push, repository: &Repository) -> Result<Error> {
     let (message, feature) = match order.remote.url.transport {
         Transport::File => ("a push to a path of this machine", "push to a path"),
         _ if order.remote.needs_stock() => ("http:// through a proxy", "proxy for http"),
@@ -153,11 +153,14 @@ pub(super) fn needs_git(order: &Push) -> Error {
         }
         _ => ("a ref to a tree", "tree"),
     };
-    let why = match order.remote.url.transport {
-        Transport::Ssh => "it is not there over ssh",
-        _ => "it needs the git program, and a repository without settings that run programs",
+    let why = match (order.remote.url.transport, stock::odd_setting(repository, SENDING)?) {
+        (Transport::Ssh, _) => "it is not there over ssh".to_owned(),
+        (_, Some(name)) => {
+            format!("`{name}` in the repository's configuration keeps the git program from it")
+        }
+        _ => "it needs the git program".to_owned(),
     };
-    Error::unsupported(format!("{message}: {why}")).with("feature", feature)
+    Ok(Error::unsupported(format!("{message}: {why}")).with("feature", feature))
 }
 
 /// A repository on this machine is served by stock git as this user: what it names to be run
@@ -178,9 +181,9 @@ pub(super) fn expect_no_programs(order: &Push) -> Result<()> {
     if let Some(hook) = HOOKS.iter().find(runs) {
         return refuse(&format!("has the hook {hook}"));
     }
-    match stock::is_plain(&there, SERVING)? {
-        true => Ok(()),
-        false => refuse("has settings that may run programs"),
+    match stock::odd_setting(&there, SERVING)? {
+        None => Ok(()),
+        Some(name) => refuse(&format!("has `{name}` in its configuration, which may run programs")),
     }
 }
 

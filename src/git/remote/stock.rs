@@ -65,6 +65,11 @@ pub(super) fn fetch(
 /// Whether the repository's own configuration has nothing by which git runs a program, goes
 /// elsewhere or trusts somebody else. Only a repository that others made has such things.
 pub(super) fn is_plain(repository: &Repository, more: &[&str]) -> Result<bool> {
+    Ok(odd_setting(repository, more)?.is_none())
+}
+
+/// The first setting that is not known to be harmless.
+pub(super) fn odd_setting(repository: &Repository, more: &[&str]) -> Result<Option<String>> {
     const PLAIN: &[&str] = &[
         "branch.",
         "core.bare",
@@ -72,9 +77,13 @@ pub(super) fn is_plain(repository: &Repository, more: &[&str]) -> Result<bool> {
         "core.ignorecase",
         "core.logallrefupdates",
         "core.precomposeunicode",
+        "core.protecthfs",
+        "core.protectntfs",
         "core.repositoryformatversion",
         "core.symlinks",
         "gc.",
+        "gitport.",
+        "maintenance.auto",
         "remote.origin.fetch",
         "remote.origin.url",
         "submodule.",
@@ -86,10 +95,10 @@ pub(super) fn is_plain(repository: &Repository, more: &[&str]) -> Result<bool> {
         let entry = entry?;
         let is_known = |name: &str| PLAIN.iter().chain(more).any(|it| name.starts_with(it));
         if !entry.name().is_ok_and(is_known) {
-            return Ok(false);
+            return Ok(Some(String::from_utf8_lossy(entry.name_bytes()).into_owned()));
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 /// Fills a fresh clone's worktree; false where git is not there.
