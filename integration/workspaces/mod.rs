@@ -172,10 +172,67 @@ fn errors_name_the_workspace_and_not_its_folder() {
     let path = daemon.ok(create("team/one"))["path"].as_str().unwrap().to_owned();
     let absent = daemon.refused("not_found", on("log", "team/none"));
     assert_eq!(absent["err"], "no workspace is called `team/none`");
+    for (op, more) in [
+        ("commit", json!({"message": "m", "changes": []})),
+        ("note", json!({"target": "main", "content": ""})),
+        ("tag", json!({"tag": "a"})),
+        ("branch", json!({"branch": "a"})),
+        ("merge", json!({"from": "a"})),
+        ("lock", json!({"name": "a", "owner": "b"})),
+        ("unlock", json!({"name": "a", "token": 1})),
+        ("renew", json!({"name": "a", "token": 1, "ttl_ms": 1})),
+        ("ref.update", json!({"updates": [{"ref": "refs/heads/a"}]})),
+    ] {
+        let mut request = on(op, "team/none");
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let absent = daemon.refused("not_found", request);
+        assert_eq!(absent["err"], "no workspace is called `team/none`");
+    }
+    assert_eq!(daemon.stderr(), "");
     fs::write(Path::new(&path).join("config"), "[core\n").unwrap();
     let reply = daemon.call(on("log", "team/one"));
     let message = reply["err"].as_str().unwrap();
     assert!(message.contains("team/one") && !message.contains(text(&data.path())), "{message}");
+}
+
+#[test]
+fn nothing_else_is_made_among_workspaces() {
+    let data = Data::new();
+    let origin = Repository::of(&[("a", "1")]);
+    let mut daemon = data.daemon();
+    daemon.ok(create("one"));
+    for place in ["workspaces/two.git", "workspaces", "three", ""] {
+        let path = data.path().join(place);
+        let request = json!({"op": "sync", "url": origin.path(), "branch": "main", "path": path});
+        assert_eq!(daemon.refused("denied", request)["rule"], "data", "{place}");
+    }
+    assert_eq!(data.names("workspaces"), ["one.git"]);
+}
+
+#[test]
+fn a_workspace_is_pushed_to_a_path_and_several_refs_as_one() {
+    let data = Data::new();
+    let mut daemon = data.daemon();
+    let path = daemon.ok(create("one"))["path"].as_str().unwrap().to_owned();
+    let remote = Repository::init(&["--bare"]);
+    let changes = json!([{"file": "a", "content": ""}]);
+    let mut commit = on("commit", "one");
+    commit["message"] = json!("first");
+    commit["changes"] = changes;
+    let id = daemon.ok(commit)["commit"].clone();
+    let mut push = on("push", "one");
+    push["url"] = json!(remote.path());
+    push["refs"] = json!([{"from": "main"}]);
+    daemon.ok(push.clone());
+    push["refs"] = json!([{"from": "main", "to": "two"}, {"from": "main", "to": "three"}]);
+    daemon.ok(push.clone());
+    for branch in ["main", "two", "three"] {
+        assert_eq!(remote.git(&["rev-parse", branch]), id);
+    }
+    git(&path, &["config", "core.sshCommand", "false"]);
+    push["refs"] = json!([{"from": "main", "to": "four"}]);
+    let refused = daemon.refused("unsupported", push);
+    assert!(refused["err"].as_str().unwrap().contains("`core.sshcommand`"), "{refused}");
 }
 
 #[test]
@@ -294,8 +351,9 @@ fn what_is_deleted_is_gone_and_can_be_restored() {
     let mut daemon = data.daemon();
     let path = daemon.ok(create("one"))["path"].as_str().unwrap().to_owned();
     let zeros = "0".repeat(40);
-    let conflict = daemon
-        .refused("conflict", json!({"op": "workspace.delete", "workspace": "one", "expect": path}));
+    let expecting = |it: &str| json!({"op": "workspace.delete", "workspace": "one", "expect": it});
+    assert_eq!(daemon.refused("bad_request", expecting("main"))["field"], "expect");
+    let conflict = daemon.refused("conflict", expecting(&"1".repeat(40)));
     assert_eq!(conflict["actual"], zeros);
     let head = fill(&path, &[("a", "1")]).head();
     daemon.ok(on("head", "one"));

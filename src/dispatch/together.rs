@@ -12,7 +12,7 @@ use super::{Dispatch, From, Then, Ticket, guarded, pool::Task};
 use crate::{
     error::Result,
     git::{Changed, RepositoryPath, Transaction, Wait},
-    ops::{Job, Work},
+    ops::{Job, Work, translated},
     watch::Watch,
 };
 
@@ -90,6 +90,7 @@ impl Dispatch {
         let changed: Changed<Vec<Turn>> = match guarded(change).and_then(|it| it) {
             Ok(changed) => changed,
             Err(error) => {
+                let error = translated(error, &path, self.store.workspaces());
                 return ((0..count).map(|_| Turn::Done(Err(error.clone()))).collect(), false);
             }
         };

@@ -62,6 +62,12 @@ impl Workspaces {
         self.living().join(id.folder() + ENDING)
     }
 
+    /// Whose repository is at a path, or would be.
+    pub fn id_at(&self, path: &Path) -> Option<WorkspaceId> {
+        let name = path.strip_prefix(self.living()).ok()?.to_str()?;
+        WorkspaceId::of_folder(name.strip_suffix(ENDING)?)
+    }
+
     /// Whether a path leads to what belongs to the workspaces.
     pub fn has(&self, path: &RepositoryPath) -> bool {
         path.resolved().starts_with(&self.data)

@@ -90,6 +90,17 @@ pub fn expected(workspaces: Option<&Workspaces>) -> Result<&Workspaces> {
     })
 }
 
+/// What is wrong at a path, in the words for a workspace if it is one.
+pub fn translated(error: Error, path: &Path, workspaces: Option<&Workspaces>) -> Error {
+    match workspaces.and_then(|it| it.id_at(path)) {
+        Some(workspace) => {
+            let folder = path.to_string_lossy().into_owned();
+            Named { workspace, folder }.translate(error)
+        }
+        None => error,
+    }
+}
+
 impl Work for InWorkspace {
     fn at_hand(&self, context: &Context) -> Option<Result<Vec<u8>>> {
         Some(self.work.at_hand(context)?.map_err(|error| self.named.translate(error)))

@@ -55,7 +55,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
-    address::Subject,
+    address::{Subject, translated},
     batch::{Batch, ENTRIES_MAX},
     cancel::Cancel,
     maintain::HOUSEWORK_MS_MAX,

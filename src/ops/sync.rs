@@ -6,6 +6,7 @@ use super::{
     Context, Lane, Operation, about,
     lsremote::{access, ref_name},
     plain::Plain,
+    workspace::export::expect_outside,
 };
 use crate::{
     error::Result,
@@ -53,6 +54,10 @@ impl Operation for Sync {
 
     fn run(self, context: &Context) -> Result<String> {
         context.store.root().confine(&self.path)?;
+        // What is there may be fetched into; nothing is made among workspaces.
+        if !self.path.join("HEAD").is_file() {
+            expect_outside(&self.path, context)?;
+        }
         let Sync { url, branch, path, depth, submodules, notes, .. } = self;
         let Sync { auth, known_hosts, ca, ca_file, proxy, .. } = self;
         let branch = ref_name(branch)?;

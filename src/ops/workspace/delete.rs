@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
-    git::{RepositoryPath, WorkspaceId},
+    git::{Expect, RepositoryPath, WorkspaceId},
     ops::{Context, Lane, Operation, plain::Plain},
 };
 
@@ -34,6 +34,7 @@ impl Operation for Delete {
 
     fn run(self, context: &Context) -> Result<Reply> {
         let expect = self.expect.as_deref();
+        expect.map(Expect::new).transpose()?;
         let workspaces = context.workspaces()?;
         let deleted_ms = workspaces.delete(&self.workspace, expect, context.watch)?;
         context.store.forget(&self.path);
