@@ -131,15 +131,39 @@ fn changes_that_cannot_be_made_are_refused_and_change_nothing() {
         });
         daemon.refused(code, request);
     }
-    for name in
-        ["../x", "/x", ".git/x", "a/../b", ".GIT", "git~1", ".g\u{200c}it/x", "", "x\0y", "x//y"]
-    {
+    for name in [
+        "../x",
+        "/x",
+        ".git/x",
+        "a/../b",
+        ".GIT",
+        "git~1",
+        ".g\u{200c}it/x",
+        "",
+        "x\0y",
+        "x//y",
+        "x/",
+    ] {
         let changes = json!([{"file": name, "content": ""}]);
         let request =
             json!({"op": "commit", "path": repository.path(), "message": "m", "changes": changes});
         daemon.refused("denied", request);
     }
     assert_eq!(repository.git(&["rev-parse", "main"]), id);
+    expect_sound(&repository);
+}
+
+#[test]
+fn a_first_commit_without_a_file_is_a_conflict_unless_it_may_be_empty() {
+    let repository = bare();
+    let mut daemon = Daemon::start();
+    for branch in ["main", "new"] {
+        let mut request = json!({"op": "commit", "path": repository.path(), "branch": branch,
+                                 "message": "m", "changes": []});
+        daemon.refused("conflict", request.clone());
+        request["empty"] = json!(true);
+        daemon.ok(request);
+    }
     expect_sound(&repository);
 }
 

@@ -214,11 +214,10 @@ impl Transaction<'_> {
             Files::Named(changes) => self.named(before, changes)?,
             Files::Worktree => self.worktree_changes(&draft.branch)?,
         };
-        let tree = match self.edit(before, &node)? {
-            Some(tree) => tree,
-            None => self.empty_tree(),
-        };
-        if Some(tree) == before && !draft.may_be_empty {
+        let edited = self.edit(before, &node)?;
+        let tree = edited.unwrap_or_else(|| self.empty_tree());
+        let is_empty = Some(tree) == before || edited.is_none() && before.is_none();
+        if is_empty && !draft.may_be_empty {
             let message = format!("{what} has these files already: there is nothing to commit");
             return Err(Error::conflict(message)
                 .with("expected", "a change")

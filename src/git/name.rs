@@ -122,6 +122,14 @@ impl<'de> Deserialize<'de> for RawName {
 pub struct FileName(Vec<u8>);
 
 impl FileName {
+    /// The name of a file that is to be written: one with a slash at its end is a folder's.
+    pub fn of_file(name: &RawName) -> Result<FileName> {
+        match name.0.ends_with(b"/") && name.0.len() > 1 {
+            true => Err(refusal(&name.0, "a folder's")),
+            false => FileName::try_from(name),
+        }
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -135,10 +143,7 @@ impl TryFrom<&RawName> for FileName {
     type Error = Error;
 
     fn try_from(RawName(bytes): &RawName) -> Result<FileName> {
-        let refuse = |rule: &'static str| {
-            let name = String::from_utf8_lossy(bytes);
-            Err(Error::denied(format!("the file name {name:?} is {rule}")).with("rule", rule))
-        };
+        let refuse = |rule| Err(refusal(bytes, rule));
         if bytes.is_empty() {
             return refuse("empty");
         }
@@ -160,6 +165,11 @@ impl TryFrom<&RawName> for FileName {
         }
         Ok(FileName(bytes.to_vec()))
     }
+}
+
+fn refusal(name: &[u8], rule: &'static str) -> Error {
+    let name = String::from_utf8_lossy(name);
+    Error::denied(format!("the file name {name:?} is {rule}")).with("rule", rule)
 }
 
 /// Whether some file system takes this name for `.git`: HFS+ ignores case and some characters,

@@ -101,14 +101,14 @@ impl Operation for Commit {
 
 impl Changed {
     fn checked(self, encoding: Encoding) -> Result<Change> {
-        let file = FileName::try_from(&self.file)?;
+        let file = FileName::of_file(&self.file)?;
         let mode = self.mode.map(|it| Mode::try_from(&*it)).transpose();
         let mode =
             mode.map_err(|why| Error::bad_request(format!("`mode`: {why}")).with("field", "mode"))?;
         let what = match (self.content, self.delete, self.rename) {
             (Some(content), false, None) => What::Write { content: content.bytes(encoding)?, mode },
             (None, true, None) if mode.is_none() => What::Delete,
-            (None, false, Some(to)) => What::Rename { to: FileName::try_from(&to)?, mode },
+            (None, false, Some(to)) => What::Rename { to: FileName::of_file(&to)?, mode },
             (None, false, None) => match mode {
                 Some(mode) => What::Mode(mode),
                 None => return Err(bad("a change has `content`, `delete`, `rename` or `mode`")),
