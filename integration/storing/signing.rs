@@ -90,6 +90,23 @@ fn an_agent_signs() {
 }
 
 #[test]
+fn a_tag_is_signed_below_a_message_without_a_line_end() {
+    let mut daemon = Daemon::start();
+    let repository = written(&mut daemon, 1);
+    let folder = TempDir::new().unwrap();
+    let (file, allowed) = key(folder.path(), &["ed25519"]);
+    let request = json!({"op": "tag", "path": repository.path(), "tag": "v1", "message": "One",
+                         "sign": {"key_file": file}});
+    daemon.ok(request);
+    let raw = repository.git(&["cat-file", "tag", "v1"]);
+    assert!(raw.contains("\nOne\n-----BEGIN SSH SIGNATURE-----\n"), "{raw}");
+    let list = repository.beside("allowed");
+    fs::write(&list, allowed).unwrap();
+    let allowed = format!("gpg.ssh.allowedSignersFile={}", text(&list));
+    repository.git(&["-c", "gpg.format=ssh", "-c", &allowed, "verify-tag", "v1"]);
+}
+
+#[test]
 fn nothing_is_committed_where_nobody_can_sign() {
     let mut daemon = Daemon::start();
     let repository = written(&mut daemon, 1);

@@ -117,7 +117,13 @@ impl Transaction<'_> {
         content.push(b'\n');
         content.extend_from_slice(&message.text);
         let content = match &draft.signer {
-            Some(signer) => object::sign(object::Kind::Tag, &content, signer)?,
+            Some(signer) => {
+                // A signature begins a line, as Git has it.
+                if !content.ends_with(b"\n") {
+                    content.push(b'\n');
+                }
+                object::sign(object::Kind::Tag, &content, signer)?
+            }
             None => content,
         };
         Ok(self.add(Kind::Tag, content))
