@@ -45,6 +45,18 @@ fn an_object_that_is_gone_is_corrupt_for_who_needs_it() {
     repository.remove(&loose(&repository, "HEAD~1"));
     let reply = daemon.call(json!({"op": "log", "path": repository.path()}));
     assert_eq!(reply["code"], "corrupt", "{reply}");
+    let repository = varied();
+    repository.remove(&loose(&repository, "HEAD"));
+    let asked = |op: &str, more: serde_json::Value| {
+        let mut request = json!({"op": op, "path": repository.path()});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        request
+    };
+    daemon.refused("corrupt", asked("head", json!({})));
+    daemon.refused("corrupt", asked("log", json!({"range": "main~1"})));
+    daemon.refused("corrupt", asked("read", json!({"rev": "HEAD", "file": "config.yaml"})));
+    daemon.refused("corrupt", asked("branch", json!({"branch": "new"})));
+    daemon.refused("not_found", asked("log", json!({"range": "none"})));
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn a_hundred_commits_come_unless_told_otherwise() {
 fn a_range_that_names_nothing_is_not_found() {
     let repository = varied();
     let mut daemon = Daemon::start();
-    for range in ["none", "none..main", "main..none", "main...none"] {
+    for range in ["none", "abc", "none..main", "main..none", "main...none", "ab..main"] {
         let request = json!({"op": "log", "path": repository.path(), "range": range});
         daemon.refused("not_found", request);
     }

@@ -50,6 +50,7 @@ fn code(error: &git2::Error) -> Code {
     }
     match error.code() {
         ErrorCode::NotFound | ErrorCode::UnbornBranch => Code::NotFound,
+        _ if is_too_short(error) => Code::NotFound,
         ErrorCode::Exists => Code::AlreadyExists,
         ErrorCode::Ambiguous | ErrorCode::InvalidSpec => Code::BadRequest,
         ErrorCode::Locked => Code::Locked,
@@ -80,6 +81,11 @@ fn code(error: &git2::Error) -> Code {
             _ => Code::Internal,
         },
     }
+}
+
+/// Whether it is about the beginning of an id with fewer digits than could name anything.
+pub fn is_too_short(error: &git2::Error) -> bool {
+    error.code() == ErrorCode::Ambiguous && error.message().contains("too short")
 }
 
 /// Whether the disk was full; libgit2 and stock git keep the system's number only in words.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     Person, RepositoryPath, Text,
+    failure::is_too_short,
     history::Commit,
     now,
     objects::Objects,
@@ -114,10 +115,25 @@ impl Repository {
                 (_, git2::ErrorCode::InvalidSpec) if rev == "HEAD" => {
                     Error::corrupt(format!("HEAD: {}", error.message()))
                 }
-                (_, git2::ErrorCode::NotFound) => self.missing(format!("no revision is `{rev}`")),
+                (_, git2::ErrorCode::NotFound) => self.leads_nowhere(rev, error),
+                _ if is_too_short(&error) => self.missing(format!("no revision is `{rev}`")),
                 _ => Error::from(error).while_doing(format!("resolving `{rev}`")),
             }
         })
+    }
+
+    /// Nothing has that name, or the ref at its beginning leads to what is not there.
+    fn leads_nowhere(&self, rev: &str, error: git2::Error) -> Error {
+        let base = rev.split(['^', '~', ':', '@']).next().unwrap_or_default();
+        let base = if base.is_empty() { "HEAD" } else { base };
+        let target = self.inner.resolve_reference_from_short_name(base).ok();
+        let target = target.and_then(|it| it.resolve().ok()?.target());
+        match target {
+            Some(id) if !self.inner.odb().is_ok_and(|it| it.exists(id)) => {
+                self.unreadable(id, error).while_doing(format!("resolving `{rev}`"))
+            }
+            _ => self.missing(format!("no revision is `{rev}`")),
+        }
     }
 
     pub(super) fn resolve_commit(&self, rev: &str) -> Result<git2::Commit<'_>> {
