@@ -122,6 +122,22 @@ fn what_is_noted_stock_git_shows() {
 }
 
 #[test]
+fn a_note_that_is_no_text_hides_no_other() {
+    let repository = Repository::of(&[("file", "content")]);
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    daemon.ok(note(path, "HEAD", "text"));
+    let bytes = json!({"content": crate::msgpack::bin(b"\xff")});
+    daemon.ok(with(note(path, "HEAD:file", ""), &bytes));
+    let list = json!({"op": "notes", "path": path, "contents": true, "encoding": "utf8"});
+    let listed = daemon.ok(list.clone());
+    let contents: Vec<&Value> =
+        listed["notes"].as_array().unwrap().iter().filter_map(|it| it.get("content")).collect();
+    assert_eq!((listed["notes"].as_array().unwrap().len(), contents), (2, vec![&json!("text")]));
+    daemon.refused("invalid", with(list, &json!({"target": "HEAD:file"})));
+}
+
+#[test]
 fn several_notes_are_one_commit_with_its_author_and_message() {
     let repository = Repository::of(&[("file", "content")]);
     let path = repository.path();

@@ -10,7 +10,7 @@ use super::{
     read::{Content, Encoding},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     git::{Bytes, Namespace, NotesQuery, Place, Repository, RepositoryPath, Sha},
 };
 
@@ -66,13 +66,19 @@ impl Operation for Notes {
         let repository = context.open(&self.path)?;
         let mut left = u64::from(context.settings.reply_bytes_max);
         let encoding = self.encoding;
-        let mut with_content = |place: Place| {
-            let content = content(&repository, &place, encoding, &mut left)?;
-            Ok(Item { place, content: Some(content) })
+        let mut with_content = |place: Place, is_one_of_many| {
+            match content(&repository, &place, encoding, &mut left) {
+                Ok(content) => Ok(Item { place, content: Some(content) }),
+                // One that is no text hides none of the others.
+                Err(error) if is_one_of_many && error.code == Code::Invalid => {
+                    Ok(Item { place, content: None })
+                }
+                Err(error) => Err(error),
+            }
         };
         if let Some(target) = &self.target {
             let place = repository.note(&namespace, target).map_err(about("target"))?;
-            return with_content(place).map(Reply::One);
+            return with_content(place, false).map(Reply::One);
         }
         let limit = paging::limit(self.limit)?;
         let query = NotesQuery { namespace, limit, after: self.after.map(String::from) };
@@ -81,7 +87,7 @@ impl Operation for Notes {
         for place in page.notes {
             context.watch.check()?;
             notes.push(match self.contents {
-                true => with_content(place)?,
+                true => with_content(place, true)?,
                 false => Item { place, content: None },
             });
         }
