@@ -45,6 +45,15 @@ fn a_transport_nobody_knows_is_denied_and_runs_nothing() {
 }
 
 #[test]
+fn what_is_neither_a_url_nor_an_absolute_path_is_a_bad_request() {
+    let mut daemon = Daemon::start();
+    for url in ["out/bare.git", "main", "", "./x"] {
+        let refused = daemon.refused("bad_request", json!({"op": "lsremote", "url": url}));
+        assert_eq!(refused["field"], "url", "{refused}");
+    }
+}
+
+#[test]
 fn transports_the_operator_left_out_are_denied() {
     let origin = Origin::new();
     let http = HttpServer::start(origin.folder());

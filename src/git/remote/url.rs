@@ -104,6 +104,9 @@ impl FromStr for Url {
             return Ok(Url::local(text));
         }
         let Some((scheme, _)) = text.split_once("://") else {
+            if !text.contains(':') {
+                return Err(bad("it is neither a url nor an absolute path"));
+            }
             return scp_like(text).ok_or_else(|| not_allowed(text.split(':').next().unwrap_or("")));
         };
         let transport = Transport::ALL.into_iter().find(|it| it.name() == scheme);
