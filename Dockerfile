@@ -34,6 +34,8 @@ USER 10001:10001
 WORKDIR /data
 VOLUME /data
 ENV GITPORT_ROOT=/data
+# Workspaces; inside of the root, as they have to be. The daemon makes the folder.
+ENV GITPORT_DATA=/data/workspaces
 
 # Less than the ten seconds after which `docker stop` kills.
 ENV GITPORT_GRACE_MS=8000
