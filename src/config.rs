@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use clap_complete::Shell;
 
 use crate::git::Transport;
@@ -69,6 +72,7 @@ pub struct Settings {
     /// Keep workspaces in this folder, which is made when it is needed; inside of the root if there
     /// is one.
     #[arg(long, env = "GITPORT_DATA", value_name = "DIR", global = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub data: Option<PathBuf>,
 
     /// Threads for short local work; as many again for long one.

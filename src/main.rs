@@ -39,7 +39,9 @@ use clap::Parser;
 use crate::config::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    // A variable that is set to nothing names no folder.
+    arguments.settings.data.take_if(|it| it.as_os_str().is_empty());
     memory::set_up();
     git::keep_certificates_for_https();
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("GITPORT_LOG", "warn")).init();

@@ -223,8 +223,12 @@ fn refuse(files: &[Vec<u8>], why: &str) -> Result<()> {
     }
     let names = files.iter().take(NAMED_MAX).map(|it| String::from_utf8_lossy(it).into_owned());
     let names: Vec<String> = names.collect();
+    let actual = match files.len() {
+        1 => "1 other file".to_owned(),
+        count => format!("{count} other files"),
+    };
     Err(Error::conflict(format!("{why}: {}", names.join(", ")))
         .with("expected", "a worktree as its commit says")
-        .with("actual", format!("{} other files", files.len()))
+        .with("actual", actual)
         .with("files", names))
 }

@@ -51,7 +51,10 @@ impl Transaction<'_> {
             }
         }
         if let Some(first) = elsewhere.first() {
-            let message = format!("{} refs are elsewhere, `{}` first", elsewhere.len(), first.0);
+            let message = match elsewhere.len() {
+                1 => format!("`{}` is elsewhere", first.0),
+                count => format!("{count} refs are elsewhere, `{}` first", first.0),
+            };
             let refs = elsewhere.into_iter().map(|it| it.1).collect::<Vec<Detail>>();
             return Err(Error::conflict(message).with("refs", refs));
         }

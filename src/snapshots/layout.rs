@@ -282,7 +282,11 @@ fn choose(wanted: Option<&str>, projects: Vec<(String, Option<String>)>) -> Resu
             (Some(id), None) => Ok(id),
             (None, _) => Err(Error::not_found("the database has no project")),
             (Some(one), Some(two)) => {
-                let message = format!("name the project: there are `{one}`, `{two}` and so on");
+                let there = match ids.next() {
+                    None => format!("`{one}` and `{two}`"),
+                    Some(_) => format!("`{one}`, `{two}` and so on"),
+                };
+                let message = format!("name the project: there are {there}");
                 Err(Error::bad_request(message).with("field", "project"))
             }
         };

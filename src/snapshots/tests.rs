@@ -145,11 +145,11 @@ fn a_request_names_one_database_and_only_what_there_is_in_a_layout() {
         (json!({"sqlite": "/a", "tables": {"state": "x"}}), "no table is `state`"),
         (json!({"sqlite": "/a", "columns": {"files": {"body": "x"}}}), "is `body`"),
         (json!({"sqlite": "/a", "states_query": "x", "tables": {"states": "y"}}), "in the place"),
-        (json!({"sqlite": "a.db"}), "not absolute"),
-        (json!({"lines": "a.jsonl"}), "not absolute"),
     ] {
         check_refused(from, "bad_request", &[why, r#""field":"from""#]);
     }
+    check_refused(json!({"sqlite": "a.db"}), "bad_request", &["absolute", r#""field":"sqlite""#]);
+    check_refused(json!({"lines": "a"}), "bad_request", &["absolute", r#""field":"lines""#]);
 }
 
 #[test]

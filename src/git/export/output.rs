@@ -154,7 +154,7 @@ fn open_aside(to: &Path) -> Result<(File, TempPath)> {
     name.push(to.file_name().unwrap_or_default());
     name.push(".gitport-export");
     let path = folder_of(to).join(name);
-    let failed = |error: io::Error| Error::from_io(path.display(), &error);
+    let failed = |error: io::Error| Error::from_io(to.display(), &error);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());

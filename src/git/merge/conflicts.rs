@@ -41,7 +41,8 @@ pub fn conflict(
             files.push(teller.file(&found)?);
         }
     }
-    let message = format!("{count} files conflict, nothing was written");
+    let what = if count == 1 { "file conflicts" } else { "files conflict" };
+    let message = format!("{count} {what}, nothing was written");
     Ok(Error::conflict(message).with("files", files).with("count", count))
 }
 

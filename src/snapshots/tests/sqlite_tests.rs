@@ -122,7 +122,7 @@ fn a_project_is_named_where_there_are_several() {
 
     // Without a table of projects, the states tell.
     Connection::open(&path).unwrap().execute_batch("DROP TABLE projects").unwrap();
-    check_refused(json!({"sqlite": path}), "bad_request", &["`7`, `8`"]);
+    check_refused(json!({"sqlite": path}), "bad_request", &["`7` and `8`"]);
     assert_eq!(outline(json!({"sqlite": path, "project": "7"})), AS_READ);
 }
 
