@@ -290,3 +290,35 @@ fn flags_may_come_from_the_environment() {
     let hello = finish(command, &home, "");
     assert!(hello.stdout.contains("77"), "{}{}", hello.stdout, hello.stderr);
 }
+
+#[test]
+fn an_operation_tells_what_it_takes_and_is_no_command() {
+    let help = run(&["call", "commit", "--help"], "");
+    assert!(help.status.success() && help.stdout.contains("message_encoding?"), "{}", help.stdout);
+    let help = run(&["call", "--help"], "");
+    assert!(help.status.success() && help.stdout.contains("KEY=VALUE"), "{}", help.stdout);
+    let none = run(&["call", "nothing", "--help"], "");
+    assert_eq!(none.status.code(), Some(2));
+    let misused = run(&["head", "path=/srv/app"], "");
+    assert_eq!(misused.status.code(), Some(2));
+    assert!(misused.stderr.contains("gitport call head"), "{}", misused.stderr);
+    let nearest = run(&["call", "export"], "");
+    assert!(nearest.stdout.contains("workspace.export"), "{}", nearest.stdout);
+}
+
+#[test]
+fn json_that_is_none_is_told_where_it_breaks_off() {
+    let repository = varied();
+    let path = format!("path={}", repository.path());
+    let broken = run(&["call", "commit", &path, "message=m", r#"changes=[{file:"a"}]"#], "");
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(broken.stderr.contains("line 1 column 3"), "{}", broken.stderr);
+    let long = TempDir::new().unwrap();
+    let file = long.path().join("changes");
+    fs::write(&file, format!("[{}]", "1,".repeat(1 << 20))).unwrap();
+    let argument = format!("changes@{}", file.display());
+    let text = run(&["call", "commit", &path, "message=m", &argument], "");
+    assert!(text.stdout.len() < 1000 && text.stderr.contains("$(cat "), "{}", text.stderr);
+    let list = run(&["shell"], "[1]\n");
+    assert!(list.stdout.contains("no map of `op`"), "{}", list.stdout);
+}

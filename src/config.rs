@@ -33,12 +33,19 @@ pub enum Command {
     /// as text where they are not (`path=/srv/app`); quotes make text of what looks like a number
     /// (`sha='"1234567"'`). A dot leads into a map (`auth.user=ada`), and `key@file` takes the
     /// text of a file, so that no secret shows in a list of processes (`auth.token@/run/token`).
+    /// It is text also where it looks like JSON; for JSON write `key="$(cat file)"`, or give the
+    /// whole request to `gitport shell`.
     ///
     /// The exit status is 0 for `ok`, 1 for `err`, and 2 where there was no reply. Bytes that are
-    /// no text are printed as base64.
+    /// no text are printed as base64. `gitport call OP --help` tells what an operation takes.
+    #[command(disable_help_flag = true)]
     Call {
+        /// Tell about this, or about the operation.
+        #[arg(long, short)]
+        help: bool,
         /// The operation, such as `head` or `sync`; `hello` lists them.
-        op: String,
+        #[arg(required_unless_present = "help")]
+        op: Option<String>,
         /// Its arguments, such as `path=/srv/app`.
         #[arg(value_name = "KEY=VALUE")]
         arguments: Vec<String>,
@@ -49,7 +56,8 @@ pub enum Command {
     ///
     /// Requests with an `id` run side by side and are answered as they finish; events come
     /// between the replies to who subscribed. After the last line the replies still missing are
-    /// waited for. Bytes that are no text are printed as base64.
+    /// waited for. Bytes that are no text are printed as base64. The exit status is 0 also where
+    /// replies are errors, and 2 where the daemon ended early.
     Shell,
     /// Play a supervisor: make a repository, drive a daemon, and show every frame in words.
     Demo,

@@ -39,7 +39,7 @@ use clap::Parser;
 use crate::config::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::parse();
+    let mut arguments = Arguments::try_parse().unwrap_or_else(|error| shell::misused(error));
     // A variable that is set to nothing names no folder.
     arguments.settings.data.take_if(|it| it.as_os_str().is_empty());
     memory::set_up();
@@ -64,9 +64,10 @@ fn main() -> ExitCode {
             Ok(stdio) => snapshots::run_child(stdio.input, stdio.output),
             Err(_) => ExitCode::FAILURE,
         },
-        Some(Command::Call { op, arguments: words }) => {
+        Some(Command::Call { help: false, op: Some(op), arguments: words }) => {
             shell::call(&arguments.settings, &op, &words)
         }
+        Some(Command::Call { op, .. }) => shell::help(op.as_deref()),
         Some(Command::Shell) => shell::lines(&arguments.settings),
         Some(Command::Demo) => shell::demo(),
         Some(Command::Completions { shell }) => shell::completions(shell),

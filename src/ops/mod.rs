@@ -310,7 +310,9 @@ pub fn find(name: &str) -> Result<&'static Entry> {
         return Ok(entry);
     }
     let error = Error::unknown_operation(format!("no operation is called `{name}`"));
-    Err(match nearest(name, OPERATIONS.iter().map(|it| it.name)) {
+    let ending = format!(".{name}");
+    let names = || OPERATIONS.iter().map(|it| it.name);
+    Err(match names().find(|it| it.ends_with(&ending)).or_else(|| nearest(name, names())) {
         Some(nearest) => error.with("nearest", nearest),
         None => error,
     })

@@ -33,6 +33,9 @@ pub fn call(settings: &Settings, op: &str, arguments: &[String]) -> ExitCode {
         Some(value) => (value, ExitCode::SUCCESS),
         None => (&reply, ExitCode::from(REFUSED)),
     };
+    for hint in arguments.iter().filter_map(|it| hint(it, &request, &reply)) {
+        complain(hint);
+    }
     match print(value) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => end(&error),
         _ => status,
@@ -80,6 +83,30 @@ fn pair(argument: &str) -> Result<(&str, Json), String> {
     match argument.as_bytes()[at] {
         b'@' => Ok((key, content(value)?.into())),
         _ => Ok((key, serde_json::from_str(value).unwrap_or_else(|_| value.into()))),
+    }
+}
+
+/// What an argument that the reply calls wrong was taken for, where that may not be meant.
+fn hint(argument: &str, request: &Json, reply: &Json) -> Option<String> {
+    let at = argument.find(['=', '@'])?;
+    let (key, text) = (&argument[..at], &argument[at + 1..]);
+    let rest = reply["field"].as_str()?.strip_prefix(key)?;
+    if !rest.is_empty() && !rest.starts_with(['.', '[']) {
+        return None;
+    }
+    match request.pointer(&format!("/{}", key.replace('.', "/")))? {
+        Json::String(it) if !it.trim_start().starts_with(['[', '{']) => None,
+        Json::String(_) if argument[at..].starts_with('@') => {
+            Some(format!("`{key}@` is text; for JSON write {key}=\"$(cat {text})\""))
+        }
+        Json::String(it) => {
+            let error = serde_json::from_str::<Json>(it).err()?;
+            Some(format!("`{key}` was taken as text, for it is no JSON: {error}"))
+        }
+        Json::Number(_) | Json::Bool(_) if reply["err"].as_str()?.ends_with("is a text") => {
+            Some(format!("`{key}` was taken as JSON; as text it is {key}='\"{text}\"'"))
+        }
+        _ => None,
     }
 }
 

@@ -95,7 +95,12 @@ fn read_lines(daemon: &Daemon, prompt: Prompt) -> io::Result<()> {
             continue;
         }
         match serde_json::from_slice(&line) {
-            Ok(request) => daemon.send(&request)?,
+            Ok(request @ Json::Object(_)) => daemon.send(&request)?,
+            Ok(_) => {
+                let message = format!("line {number} is no map of `op` and arguments");
+                print(&json!({"err": message, "code": "bad_request", "line": number}))?;
+                prompt.show();
+            }
             Err(error) => {
                 print(&mistake(number, &error))?;
                 prompt.show();

@@ -5,6 +5,7 @@
 
 mod call;
 mod demo;
+mod help;
 mod interrupt;
 mod json;
 mod lines;
@@ -23,7 +24,12 @@ use clap_complete::Shell;
 
 use crate::config::Arguments;
 
-pub use self::{call::call, demo::demo, lines::lines};
+pub use self::{
+    call::call,
+    demo::demo,
+    help::{help, misused},
+    lines::lines,
+};
 
 /// What ends with neither `ok` nor `err`: a mistake on the command line, no daemon, no reply.
 const NO_REPLY: u8 = 2;

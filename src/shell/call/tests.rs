@@ -83,3 +83,17 @@ fn what_is_no_argument_is_told() {
     check("head", &["auth.token=y", "auth=x"], expect!["`auth` is given twice"]);
     check("head", &["key@/nowhere"], expect!["/nowhere: No such file or directory (os error 2)"]);
 }
+
+#[test]
+fn an_argument_that_was_taken_for_something_else_is_told() {
+    let told = |argument: &str, field: &str, err: &str| {
+        let request = request("commit", &[argument.to_owned()]).unwrap();
+        hint(argument, &request, &json!({"err": err, "code": "bad_request", "field": field}))
+    };
+    let broken = told(r#"changes=[{file:"a"}]"#, "changes", "`changes` is a list").unwrap();
+    assert!(broken.contains("no JSON: key must be a string at line 1 column 3"), "{broken}");
+    let number = told("author.name=17", "author.name", "`author.name` is a text").unwrap();
+    assert!(number.contains(r#"author.name='"17"'"#), "{number}");
+    assert_eq!(told("message=[wip] x", "changes", "`changes` is missing"), None);
+    assert_eq!(told("limit=0", "limit", "`limit` is from 1 to 10000"), None);
+}
