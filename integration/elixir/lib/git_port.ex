@@ -111,7 +111,13 @@ defmodule GitPort do
       default; after half a second more it is killed
   """
   @spec start_link([option()]) :: GenServer.on_start()
-  def start_link(options \\ []), do: options |> Options.new!() |> Server.start_link()
+  def start_link(options \\ []) do
+    if Process.whereis(GitPort.Links) == nil do
+      raise "start the application :gitport first, as Application.ensure_all_started(:gitport) does"
+    end
+
+    options |> Options.new!() |> Server.start_link()
+  end
 
   @doc """
   Started again after a crash, but not after `shutdown/2`.
@@ -420,8 +426,8 @@ defmodule GitPort do
   @doc """
   Calls a function while it holds a lock; its value is the function's, as `{:ok, value}`.
 
-  The function gets what `lock/5` gives. Its `token` is for the `fence` of what changes something,
-  as `%{lock: name, token: token}`. The lock is not renewed: a function that takes longer
+  The function gets what `lock/5` gives, which is good as the `fence` of what changes something. What
+  the function gives comes as it is: `{:ok, {:error, error}}` where its last call failed. The lock is not renewed: a function that takes longer
   than it is held has the result `:conflict`, as somebody else may have had the lock meanwhile. The
   lock is let go also when the function raises; when the caller is killed, it expires.
   """
@@ -583,8 +589,25 @@ defmodule GitPort do
   defp operation(port, op, arguments, options) do
     {timeout, given} = options |> named() |> Map.split(["timeout"])
     own = for {"timeout", milliseconds} <- timeout, do: {:timeout, milliseconds}
-    call(port, op, arguments |> named() |> Map.merge(given), own)
+    call(port, op, arguments |> named() |> Map.merge(given) |> maps() |> fenced(), own)
   end
+
+  # Keywords stand for a map, as arguments do.
+  defp maps(arguments) do
+    Map.new(arguments, fn
+      {name, [_ | _] = value} ->
+        {name, if(Keyword.keyword?(value), do: named(value), else: value)}
+
+      argument ->
+        argument
+    end)
+  end
+
+  # What `lock/5` gave says which lock is held.
+  defp fenced(%{"fence" => %{"name" => name, "token" => token}} = arguments),
+    do: %{arguments | "fence" => %{"lock" => name, "token" => token}}
+
+  defp fenced(arguments), do: arguments
 
   # Content is no text to the daemon, whatever bytes it has.
   defp change(change) do

@@ -70,7 +70,8 @@ defmodule GitPort.ChangesTest do
     end
 
     assert {:ok, fence} =
-             GitPort.with_lock(port, path, "release", "ada", fn %{"token" => token} ->
+             GitPort.with_lock(port, path, "release", "ada", fn %{"token" => token} = lease ->
+               assert {:ok, _} = GitPort.commit(port, path, "x", [], empty: true, fence: lease)
                fence = %{lock: "release", token: token}
                for result <- changes.(fence), do: assert({:ok, _} = result)
                fence
@@ -113,7 +114,7 @@ defmodule GitPort.ChangesTest do
     git(path, ["config", "gpg.ssh.allowedSignersFile", allowed])
 
     assert {:ok, %{"commit" => commit}} =
-             GitPort.commit(port, path, "signed", [], empty: true, sign: %{key_file: file})
+             GitPort.commit(port, path, "signed", [], empty: true, sign: [key_file: file])
 
     git(path, ["verify-commit", commit])
     sign = %{key: File.read!(file)}

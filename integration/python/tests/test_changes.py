@@ -111,6 +111,11 @@ def test_a_remote_keeps_a_lock_and_takes_what_is_pushed_under_it(
         client.push(path=repository, refs=refs, fence=fence)
 
 
+def test_a_path_that_may_be_a_workspace_is_told_as_that(client: gitport.Client) -> None:
+    with pytest.raises(gitport.BadRequest, match=r"gitport\.Workspace"):
+        client.commit(path="plan", message="m", changes=[])
+
+
 def test_a_fence_bars_every_change_of_one_that_lost_its_lock(
     client: gitport.Client, repository: Path
 ) -> None:
@@ -122,7 +127,7 @@ def test_a_fence_bars_every_change_of_one_that_lost_its_lock(
         assert fence == stale
         client.commit(path=path, message="fenced", changes=[change], fence=fence)
         client.branch(path=path, branch="fenced", from_="main~1", fence=fence)
-        client.tag(path=path, tag="fenced", fence=fence)
+        client.tag(path=path, tag="fenced", fence=lease)
         client.ref_update(path=path, updates=[{"ref": "refs/odd/x", "to": "main"}], fence=fence)
         assert client.merge(path=path, into="fenced", from_="main", fence=fence)["merged"]
         client.note(path=path, target="main", content="said", fence=fence)

@@ -86,6 +86,12 @@ def request(
     for name, value in arguments.items():
         if isinstance(value, Workspace):
             message["workspace"] = value.id
+        elif name == "path" and isinstance(value, (str, os.PathLike)) and not os.path.isabs(value):
+            words = "a path is absolute, and a workspace is gitport.Workspace(id)"
+            raise BadRequest(words, {"field": "path"})
+        elif name == "fence" and isinstance(value, Mapping) and "name" in value:
+            # What `lock` gave.
+            message[name] = {"lock": argument(value["name"]), "token": value.get("token")}
         elif value is not None:
             message[name] = argument(value)
     try:
