@@ -157,6 +157,7 @@ impl Error {
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::disk_full(message),
             io::ErrorKind::AlreadyExists => Error::already_exists(message),
+            io::ErrorKind::InvalidFilename => Error::bad_request(message),
             _ => Error::unavailable(message),
         }
     }

@@ -19,6 +19,9 @@ impl From<git2::Error> for Error {
             (Code::Denied, ErrorClass::Os) => failure.with("rule", "permissions"),
             (Code::Denied, _) => failure.with("rule", "certificate"),
             (Code::Locked, _) => locked_somewhere(&failure.message),
+            (Code::Conflict, ErrorClass::Os) => failure
+                .with("expected", "files that nobody changes meanwhile")
+                .with("actual", "a file that somebody changed"),
             (Code::Unsupported, _) => {
                 let feature = feature(error.message());
                 failure.with("feature", feature)
@@ -71,13 +74,7 @@ fn code(error: &git2::Error) -> Code {
             | ErrorClass::Reference
             | ErrorClass::Index
             | ErrorClass::Config => Code::Corrupt,
-            ErrorClass::Os
-                if ["ermission denied", "Read-only file system"]
-                    .iter()
-                    .any(|it| message.contains(it)) =>
-            {
-                Code::Denied
-            }
+            ErrorClass::Os => of_system(message),
             _ => Code::Internal,
         },
     }
@@ -86,6 +83,21 @@ fn code(error: &git2::Error) -> Code {
 /// Whether it is about the beginning of an id with fewer digits than could name anything.
 pub fn is_too_short(error: &git2::Error) -> bool {
     error.code() == ErrorCode::Ambiguous && error.message().contains("too short")
+}
+
+/// What the system refused; libgit2 keeps its number only in words.
+fn of_system(message: &str) -> Code {
+    let has = |words: &[&str]| words.iter().any(|it| message.contains(it));
+    if has(&["ermission denied", "Read-only file system"]) {
+        Code::Denied
+    } else if has(&["File name too long"]) {
+        Code::BadRequest
+    } else if has(&["reading file for hashing"]) {
+        // It became shorter while it was read.
+        Code::Conflict
+    } else {
+        Code::Unavailable
+    }
 }
 
 /// Whether the disk was full; libgit2 and stock git keep the system's number only in words.
@@ -105,6 +117,7 @@ fn feature(message: &str) -> &'static str {
         ("extension 'link'", "split index"),
         ("extension: 'link'", "split index"),
         ("'sdir'", "sparse index"),
+        ("directory nesting too deep", "deep folders"),
     ];
     let known = FEATURES.iter().find(|(text, _)| message.contains(text));
     known.map_or("format", |(_, feature)| feature)
@@ -130,6 +143,21 @@ pub fn redact(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_system_refuses_is_no_bug() {
+        for (message, expected) in [
+            ("failed to write 'x': Input/output error", Code::Unavailable),
+            ("could not open 'x': Too many open files", Code::Unavailable),
+            ("could not create symlink 'x': File name too long", Code::BadRequest),
+            ("could not open 'x': Permission denied", Code::Denied),
+            ("failed to write 'x': No space left on device", Code::DiskFull),
+            ("error reading file for hashing", Code::Conflict),
+        ] {
+            let error = git2::Error::new(ErrorCode::GenericError, ErrorClass::Os, message);
+            assert_eq!(Error::from(error).code, expected, "{message}");
+        }
+    }
 
     #[test]
     fn credentials_are_taken_out_of_urls() {
