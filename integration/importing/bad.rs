@@ -29,6 +29,20 @@ fn paths_that_lead_out_or_cannot_be_are_refused_with_state_and_file() {
         let refused = daemon.refused(code, import("one", &from));
         assert_eq!((&refused["state"], &refused["path"]), (&json!("2"), &json!(path)), "{refused}");
     }
+    let long = "x".repeat(4097);
+    for (path, target, code) in [
+        (".gitmodules", "a", "denied"),
+        ("x/GITMOD~1", "a", "denied"),
+        ("link", "", "invalid"),
+        ("link", "a\0b", "invalid"),
+        ("link", &long, "invalid"),
+        (&*long, "a", "invalid"),
+    ] {
+        let mut second = state("2", Some("1"), &[("a", "1"), (path, target)]);
+        second["files"][1]["mode"] = json!("120000");
+        let refused = daemon.refused(code, import("one", &place.lines(&[good.clone(), second])));
+        assert_eq!((&refused["state"], &refused["path"]), (&json!("2"), &json!(path)), "{refused}");
+    }
     let from = place.lines(&[good.clone(), state("2", Some("1"), &[("a", "1"), ("a/b", "2")])]);
     assert_eq!(daemon.refused("invalid", import("one", &from))["state"], "2");
     let from = place.lines(&[good.clone(), state("2", Some("1"), &[("a", "1"), ("a", "2")])]);

@@ -265,6 +265,145 @@ fn a_worktree_that_is_not_clean_is_named_and_left_alone() {
     assert_eq!(repository.git(&["status", "--porcelain"]), "?? untracked");
 }
 
+/// Requests that are refused wherever they are made, with their codes.
+fn impossible() -> Vec<(&'static str, Value)> {
+    let (long, longer) = ("x".repeat(4096), "x".repeat(4097));
+    let link =
+        |file: &str, content: &str| json!({"file": file, "content": content, "mode": "120000"});
+    vec![
+        ("denied", link(".gitmodules", "a")),
+        ("denied", link("folder/.GitModules ", "a")),
+        ("denied", link("gi7eba~1", "a")),
+        ("denied", json!({"file": "link", "rename": "folder/.gitmodules"})),
+        ("denied", json!({"file": "empty", "rename": "folder/.gitmodules", "mode": "120000"})),
+        ("denied", json!({"file": ".gitmodules", "mode": "120000"})),
+        ("bad_request", link("new", "")),
+        ("bad_request", link("new", "a\0b")),
+        ("bad_request", link("new", &long)),
+        ("bad_request", json!({"file": "link", "content": ""})),
+        ("bad_request", json!({"file": "empty", "mode": "120000"})),
+        ("bad_request", json!({"file": "binary", "rename": "new", "mode": "120000"})),
+        ("bad_request", json!({"file": longer, "content": ""})),
+        ("bad_request", json!({"file": "link", "rename": format!("folder/{longer}")})),
+        ("unsupported", json!({"file": "x/".repeat(513) + "x", "content": ""})),
+        ("unsupported", json!({"file": "link", "rename": "x/".repeat(1_000_000) + "x"})),
+        ("unsupported", json!({"file": "x/".repeat(1_000_000) + "x", "delete": true})),
+    ]
+}
+
+#[test]
+fn what_git_or_every_file_system_refuses_is_refused() {
+    let origin = Repository::of(&[("empty", ""), ("binary", "a\0b"), (".gitmodules", "")]);
+    origin.link("link", "empty");
+    origin.commit("with a link");
+    let mut daemon = Daemon::start();
+    for repository in [&origin, &origin.bare()] {
+        let before = repository.head();
+        let request = |change: &Value| {
+            json!({"op": "commit", "path": repository.path(), "branch": "main", "message": "m",
+                   "encoding": "utf8", "changes": [change]})
+        };
+        for (code, change) in impossible() {
+            let refused = daemon.refused(code, request(&change));
+            let (key, value) = match code {
+                "denied" => ("rule", "symbolic link"),
+                "unsupported" => ("feature", "deep folders"),
+                _ => ("field", "changes"),
+            };
+            assert_eq!(refused[key], value, "{change}: {refused}");
+        }
+        assert_eq!(repository.head(), before);
+        // Longer than a name is here, but not everywhere.
+        let long = json!({"file": "x".repeat(256), "content": "1"});
+        match repository.file(".git").exists() {
+            true => {
+                daemon.refused("bad_request", request(&long));
+                assert_eq!(repository.head(), before);
+                assert_eq!(repository.git(&["status", "--porcelain"]), "");
+            }
+            false => drop(daemon.ok(request(&long))),
+        }
+        for file in [".gitattributes", ".gitignore", ".mailmap", "gitmod~5"] {
+            let link = json!({"file": file, "content": "empty", "mode": "120000"});
+            daemon.ok(request(&link));
+        }
+        expect_sound(repository);
+    }
+    let deep = "x/".repeat(512);
+    let change = json!({"file": format!("{deep}x"), "content": "1"});
+    let request = json!({"op": "commit", "path": origin.path(), "message": "m", "changes": [change], "encoding": "utf8"});
+    daemon.ok(request);
+    // One more, by stock git.
+    let tree = origin.git(&["rev-parse", "HEAD^{tree}"]);
+    let above = origin.git_with_input(&["mktree"], format!("040000 tree {tree}\tx\n").as_bytes());
+    let above = String::from_utf8(above).unwrap();
+    let files = json!({"op": "files", "path": origin.path(), "recursive": true, "pattern": "x"});
+    let mut request = files.clone();
+    request["rev"] = json!("HEAD");
+    assert_eq!(daemon.ok(request.clone()), json!([format!("{deep}x")]));
+    request["rev"] = json!(above.trim());
+    assert_eq!(daemon.refused("unsupported", request)["feature"], "deep folders");
+    let status = json!({"op": "status", "path": origin.path()});
+    assert_eq!(daemon.refused("unsupported", status)["feature"], "deep folders");
+    let repository = Repository::of(&[("a", "")]);
+    repository.link(".gitmodules", "a");
+    let all = json!({"op": "commit", "path": repository.path(), "message": "m", "all": true});
+    assert_eq!(daemon.refused("denied", all)["rule"], "symbolic link");
+}
+
+#[test]
+fn no_name_of_a_change_leads_out() {
+    let repository = Repository::of(&[("a", "1\n"), ("b", "2\n")]);
+    let (outside, before) = (repository.beside("outside"), repository.head());
+    let mut daemon = Daemon::start();
+    let absolute = outside.to_str().unwrap();
+    for name in [
+        "../outside",
+        "x/../../outside",
+        absolute,
+        "..",
+        ".",
+        "",
+        "/",
+        "./x",
+        "x//y",
+        "x/./y",
+        ".git/hooks/pre-commit",
+        ".GIT/config",
+        "x/.git/y",
+        "git~1/config",
+        ".g\u{200c}it/config",
+        ".git /config",
+        ".git::$INDEX_ALLOCATION/config",
+        "a\0b",
+    ] {
+        for change in [
+            json!({"file": "a", "rename": name}),
+            json!({"file": "a", "rename": name, "mode": "120000"}),
+            json!({"file": name, "rename": "x"}),
+            json!({"file": name, "content": "x"}),
+            json!({"file": name, "delete": true}),
+            json!({"file": name, "mode": "100755"}),
+        ] {
+            let request = json!({"op": "commit", "path": repository.path(), "message": "m",
+                                 "encoding": "utf8", "changes": [change, {"file": "b", "content": "3"}]});
+            let refused = daemon.refused("denied", request);
+            assert!(refused["rule"].is_string(), "{change}: {refused}");
+        }
+    }
+    assert_eq!(repository.head(), before);
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    assert!(!outside.exists());
+    // A link that is there leads nowhere either: what would be below it has no place.
+    repository.link("out", "..");
+    repository.commit("with a link");
+    let change = json!({"file": "a", "rename": "out/outside"});
+    let request =
+        json!({"op": "commit", "path": repository.path(), "message": "m", "changes": [change]});
+    daemon.refused("bad_request", request);
+    assert!(!outside.exists());
+}
+
 #[test]
 fn all_takes_the_worktree_as_git_add_would() {
     let repository = Repository::of(&[

@@ -6,8 +6,8 @@ use git2::Oid;
 use serde::Serialize;
 
 use super::{
-    FileName, Signer, Transaction, edit::Entry, pack::Kind, reflog, refs::Branch, repository::Sha,
-    signature::object, transaction::Node, tree,
+    FileName, Signer, Transaction, edit::Entry, fit, pack::Kind, reflog, refs::Branch,
+    repository::Sha, signature::object, transaction::Node, tree,
 };
 use crate::error::{Error, Result};
 
@@ -253,6 +253,7 @@ impl Transaction<'_> {
         let mut node = Node::default();
         for Change { file, what } in changes {
             let name = file.as_bytes();
+            fit::expect_depth(name)?;
             let twice = || {
                 let file = String::from_utf8_lossy(name);
                 let message = format!("{file:?} is changed twice, or is a file and a folder");
@@ -263,12 +264,13 @@ impl Transaction<'_> {
             let there = || found.ok_or_else(|| missing(name));
             let entry = match what {
                 What::Write { content, mode } => {
-                    let id = self.add(Kind::Blob, content.clone());
                     let kept = found.filter(|it| tree::Kind::of(it.mode) != tree::Kind::Submodule);
                     let kept = kept.map_or(Mode::Plain.bits(), |it| it.mode);
-                    Some(Entry { mode: mode.map_or(kept, Mode::bits), id })
+                    let mode = mode.map_or(kept, Mode::bits);
+                    expect_fit(name, mode, Some(content))?;
+                    Some(Entry { mode, id: self.add(Kind::Blob, content.clone()) })
                 }
-                What::Mode(mode) => Some(Entry { mode: mode.bits(), ..there()? }),
+                What::Mode(mode) => Some(self.with_mode(name, there()?, Some(*mode))?),
                 What::Delete => there().map(|_| None)?,
                 What::Rename { to, mode } => {
                     let entry = there()?;
@@ -276,8 +278,8 @@ impl Transaction<'_> {
                         let to = String::from_utf8_lossy(to.as_bytes());
                         return Err(Error::already_exists(format!("{to:?} is there already")));
                     }
-                    let mode = mode.map_or(entry.mode, Mode::bits);
-                    if !node.set(to.as_bytes(), Some(Entry { mode, ..entry })) {
+                    let entry = self.with_mode(to.as_bytes(), entry, *mode)?;
+                    if !node.set(to.as_bytes(), Some(entry)) {
                         return Err(twice());
                     }
                     None
@@ -288,6 +290,29 @@ impl Transaction<'_> {
             }
         }
         Ok(node)
+    }
+
+    /// A file that is there, with this name and perhaps another mode.
+    fn with_mode(&mut self, name: &[u8], entry: Entry, mode: Option<Mode>) -> Result<Entry> {
+        let mode = mode.map_or(entry.mode, Mode::bits);
+        let becomes_link = mode == tree::LINK && entry.mode != mode;
+        let target = becomes_link.then(|| self.content(entry.id, Kind::Blob)).transpose()?;
+        expect_fit(name, mode, target.as_ref().map(|it| it.as_slice()))?;
+        Ok(Entry { mode, ..entry })
+    }
+}
+
+/// Fails for what Git refuses later on, or no file system has.
+fn expect_fit(name: &[u8], mode: u32, content: Option<&[u8]>) -> Result<()> {
+    fit::expect_depth(name)?;
+    fit::expect_no_link_to_modules(name, mode)?;
+    let target = content.filter(|_| mode == tree::LINK);
+    match fit::flaw_of_name(name).or_else(|| fit::flaw_of_target(target?)) {
+        None => Ok(()),
+        Some(flaw) => {
+            let name = String::from_utf8_lossy(name);
+            Err(Error::bad_request(format!("{name:?} {flaw}")).with("field", "changes"))
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use rustix::{
 };
 
 use super::{
-    FileName, Text,
+    FileName, Text, fit,
     tree::{Entry, Kind, Listing, Range},
 };
 use crate::{
@@ -189,6 +189,7 @@ fn collect(
     watch: &Watch,
     entries: &mut Vec<Entry>,
 ) -> Result<()> {
+    fit::expect_depth_of_folder(prefix)?;
     let shown = String::from_utf8_lossy(prefix).into_owned();
     let failed = |error: Errno| Error::from_io(format!("listing {shown:?}"), &error.into());
     // A descriptor of its own: one that is shared has one position for all who list it.

@@ -20,6 +20,7 @@ use super::{
     FileName, Range, RawName, Repository, Transaction,
     checkout::{Change, Head, IndexLock, path},
     edit::{self, Entry},
+    fit,
     folder::Folder,
     hash::object_id,
     lock::{HEAD_LOCK, INDEX_LOCK, Writer},
@@ -198,6 +199,7 @@ impl Transaction<'_> {
         if before == Some(after) {
             return Ok(());
         }
+        fit::expect_depth(above)?;
         let old = before.map(|it| self.content(it, Kind::Tree)).transpose()?;
         let new = self.content(after, Kind::Tree)?;
         for (name, entry) in edit::entries(&new) {

@@ -12,6 +12,7 @@ mod edit;
 pub mod example;
 mod export;
 mod failure;
+mod fit;
 mod folder;
 mod follow;
 mod hash;

@@ -183,9 +183,14 @@ fn is_git_folder(part: &[u8]) -> bool {
     stem == ".git" || stem == "git~1"
 }
 
-fn is_ignored_by_hfs(c: char) -> bool {
+pub(super) fn is_ignored_by_hfs(c: char) -> bool {
     let ignored = ['\u{200c}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{206a}'..='\u{206f}'];
     ignored.iter().any(|it| it.contains(&c)) || c == '\u{feff}'
+}
+
+/// What a name is in its folder.
+pub(super) fn last_part(name: &[u8]) -> &[u8] {
+    name.rsplit(|it| *it == b'/').next().unwrap_or_default()
 }
 
 /// Text out of a repository: `str` on the wire where it is UTF-8, `bin` where it is not.

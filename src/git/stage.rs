@@ -6,8 +6,8 @@ use git2::{IndexEntry, Status, StatusOptions};
 use rustix::io::Errno;
 
 use super::{
-    Transaction, checkout::path, edit::Entry, pack::Kind, refs::Branch, transaction::Node, tree,
-    worktree::Worktree,
+    Transaction, checkout::path, edit::Entry, fit, pack::Kind, refs::Branch, transaction::Node,
+    tree, worktree::Worktree,
 };
 use crate::error::{Error, Result};
 
@@ -47,6 +47,7 @@ impl Transaction<'_> {
                 .with("expected", "a merge that is finished")
                 .with("actual", "conflicts"));
             }
+            fit::expect_depth(name)?;
             let taken = self.take_file(&mut worktree, name, &mut bytes)?;
             let entry = taken.as_ref().map(|it| Entry { mode: it.mode, id: it.id });
             node.set(name, entry);
@@ -86,6 +87,7 @@ impl Transaction<'_> {
                 .with("bytes", *bytes)
                 .with("limit", BYTES_MAX));
         }
+        fit::expect_no_link_to_modules(name, entry.mode)?;
         let repository = self.repository();
         let config = repository.inner.config()?;
         if entry.mode == tree::EXECUTABLE && !config.get_bool("core.filemode").unwrap_or(true) {

@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Serialize, Serializer};
 
 use super::{
-    FileName, Repository, Text, hash::whole_id, objects::Objects, pack::SMALL_BYTES_MAX,
+    FileName, Repository, Text, fit, hash::whole_id, objects::Objects, pack::SMALL_BYTES_MAX,
     repository::Sha, trees::Place,
 };
 use crate::{
@@ -174,6 +174,7 @@ impl Repository {
         entries: &mut Vec<Entry>,
     ) -> Result<()> {
         watch.check()?;
+        fit::expect_depth_of_folder(prefix)?;
         for found in tree {
             if found.name_bytes().starts_with(b".") {
                 continue;

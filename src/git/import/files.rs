@@ -16,6 +16,7 @@ use crate::{
     git::{
         FileName, RawName, Repository,
         edit::{self, Entry},
+        fit,
         hash::object_id,
         pack::Kind,
         tree,
@@ -110,6 +111,8 @@ impl<'a> Files<'a> {
         self.sums.bytes += content.len() as u64;
         let digest: Digest = Sha256::digest(&content).into();
         let mode = mode.unwrap_or(tree::PLAIN);
+        let target = (mode == tree::LINK).then_some(content.as_slice());
+        expect_fit(path, target).map_err(|error| about(self.state, path, error))?;
         let (path, before) = match self.before.remove_entry(path) {
             Some((path, known)) => (path, Some(known)),
             None => {
@@ -161,10 +164,22 @@ impl<'a> Files<'a> {
     }
 }
 
+/// Fails for what Git refuses later on, or no file system has.
+fn expect_fit(path: &[u8], target: Option<&[u8]>) -> Result<()> {
+    let Some(target) = target else { return Ok(()) };
+    fit::expect_no_link_to_modules(path, tree::LINK)?;
+    fit::flaw_of_target(target)
+        .map_or(Ok(()), |flaw| Err(Error::invalid(format!("the file {flaw}"))))
+}
+
 /// Fails where a path leads out, into Git's own folder, or is no file's.
 fn check(path: &[u8]) -> Result<()> {
     if path.ends_with(b"/") {
         return Err(Error::invalid("a file's path ends with a slash"));
+    }
+    fit::expect_depth(path)?;
+    if let Some(flaw) = fit::flaw_of_name(path) {
+        return Err(Error::invalid(format!("a file's path {flaw}")));
     }
     FileName::try_from(&RawName(path.to_vec())).map(drop)
 }
@@ -178,6 +193,7 @@ pub fn of_commit(repository: &Repository, commit: Oid) -> Result<Tree> {
 }
 
 fn read(repository: &Repository, tree: Oid, above: &mut Vec<u8>, files: &mut Tree) -> Result<()> {
+    fit::expect_depth(above)?;
     let (_, content) = repository.object(tree)?;
     for (name, entry) in edit::entries(&content) {
         let length = above.len();
