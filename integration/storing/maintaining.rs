@@ -191,3 +191,27 @@ fn a_repository_that_was_written_is_taken_care_of_when_it_is_quiet() {
     assert!(daemon.end().status.success());
     expect_sound(&repository);
 }
+
+/// Whoever ends after less than an hour, each time, would never do it.
+#[test]
+fn a_daemon_goes_on_with_the_hours_of_those_before_it() {
+    let repositories = [written(&mut Daemon::start(), 20), written(&mut Daemon::start(), 20)];
+    let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    let config = File::options().write(true).open(repositories[0].file("config")).unwrap();
+    config.set_modified(an_hour_ago).unwrap();
+    // It is quiet after a second, and a minute old otherwise.
+    let mut daemon = Daemon::start_with(&["--maintain-every-ms", "60000"]);
+    for repository in &repositories {
+        daemon.ok(changing(repository, "a", "1"));
+    }
+    let is_packed = |it: &Repository| it.file("gitport-packed").exists();
+    until("the old one is packed", PATIENCE, || is_packed(&repositories[0]));
+    assert!(!is_packed(&repositories[1]), "it was made just now");
+    let mark = repositories[0].file("gitport-maintain");
+    until("it is done", PATIENCE, || fs::read(&mark).unwrap().is_empty());
+    let was = fs::metadata(&mark).unwrap().modified().unwrap();
+    daemon.ok(changing(&repositories[0], "a", "2"));
+    std::thread::sleep(Duration::from_millis(1500));
+    let is = fs::metadata(&mark).unwrap().modified().unwrap();
+    assert_eq!(is, was, "not more often than it should");
+}

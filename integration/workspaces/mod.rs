@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     daemon::{Daemon, program},
+    processes::{PATIENCE, until},
     repository::{Repository, git_command, text},
 };
 
@@ -406,4 +407,54 @@ fn the_data_directory_is_inside_the_root_or_the_daemon_does_not_start() {
         assert!(!output.status.success() && errors.contains("data directory"), "{errors}");
     }
     assert!(!base.join("data").exists());
+}
+
+#[test]
+fn what_was_deleted_long_ago_is_removed_for_good() {
+    let data = Data::new();
+    let mut daemon = data.daemon();
+    let deleted = |daemon: &mut Daemon| {
+        let page = daemon.ok(json!({"op": "workspace.list", "deleted": true}));
+        page["workspaces"].as_array().unwrap().clone()
+    };
+    for id in ["long ago", "just now"] {
+        daemon.ok(create(id));
+        daemon.ok(on("workspace.delete", id));
+    }
+    let month_ms = 30 * 24 * 60 * 60 * 1000;
+    let found = deleted(&mut daemon);
+    let time =
+        found.iter().find(|it| it["workspace"] == "long ago").unwrap()["deleted_ms"].as_u64();
+    let (time, folder) = (time.unwrap(), data.path().join("deleted"));
+    let name = |time: u64| folder.join(format!("long%20ago@{time}.git"));
+    for (age, is_kept) in [(month_ms - 600_000, true), (month_ms + 600_000, false)] {
+        fs::rename(name(time), name(time - age)).unwrap();
+        let done = daemon.ok(json!({"op": "maintain"}));
+        assert_eq!(done["purged"], u64::from(!is_kept), "{done}");
+        assert_eq!(deleted(&mut daemon).len(), 1 + usize::from(is_kept));
+        if is_kept {
+            fs::rename(name(time - age), name(time)).unwrap();
+        }
+    }
+    let done = daemon.ok(json!({"op": "maintain", "purge_after_ms": 0}));
+    assert_eq!((&done["purged"], deleted(&mut daemon).len()), (&json!(1), 0));
+    let restore = json!({"op": "workspace.restore", "workspace": "just now"});
+    daemon.refused("not_found", restore);
+    assert_eq!((data.names("deleted"), data.names("aside")), (vec![], vec![]));
+}
+
+#[test]
+fn a_daemon_removes_by_itself_what_was_deleted_long_ago() {
+    let data = Data::new();
+    let mut daemon = data.daemon();
+    daemon.ok(create("old"));
+    daemon.ok(create("new"));
+    let old = daemon.ok(on("workspace.delete", "old"))["deleted_ms"].as_u64().unwrap();
+    daemon.ok(on("workspace.delete", "new"));
+    let folder = data.path().join("deleted");
+    fs::rename(folder.join(format!("old@{old}.git")), folder.join("old@1000.git")).unwrap();
+    let _other =
+        Daemon::start_with(&["--data", text(&data.path()), "--maintain-every-ms", "60000"]);
+    until("the old one is gone", PATIENCE, || data.names("deleted").len() == 1);
+    daemon.ok(on("workspace.restore", "new"));
 }

@@ -91,6 +91,12 @@ pub fn maintained_since(common_folder: &Path) -> Option<SystemTime> {
     }
 }
 
+/// How long ago somebody took care of a repository, or looked at all of it.
+pub fn maintained_ago(common_folder: &Path) -> Option<Duration> {
+    let then = fs::symlink_metadata(common_folder.join(MAINTENANCE)).and_then(|it| it.modified());
+    then.ok()?.elapsed().ok()
+}
+
 /// The right to write.
 pub struct Writer {
     file: File,

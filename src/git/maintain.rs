@@ -20,7 +20,7 @@ pub(super) use self::doomed::reached;
 use super::{
     Network, Repository, RepositoryPath, Store,
     ledger::{PackFolder, loose_refs},
-    lock::Writer,
+    lock::{Writer, maintained_ago},
     remote::{Chore, Done},
 };
 use crate::error::{Error, Result};
@@ -88,6 +88,16 @@ impl Store {
         upkept.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(upkept)
     }
+}
+
+/// How long ago somebody last took care of what is at this path, or it was made.
+pub fn cared_for_ago(path: &Path) -> Option<Duration> {
+    let inside = path.join(".git");
+    let folder = if inside.is_dir() { &inside } else { path };
+    maintained_ago(folder).or_else(|| {
+        let made = fs::metadata(folder.join("config")).and_then(|it| it.modified());
+        made.ok()?.elapsed().ok()
+    })
 }
 
 struct Work<'a> {

@@ -68,6 +68,8 @@ pub use self::{
         Wish, boottime_ms,
     },
     maintain::{Upkeep, Upkept},
+    locks::{Lease, LockKey, LockName, LockPage, LockQuery, Queued, Wait, Wish, boottime_ms},
+    maintain::{Upkeep, Upkept, cared_for_ago},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
     name::{FileName, RawName, RepositoryPath, Text},
     notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},

@@ -12,6 +12,8 @@ use crate::{
 
 /// How long housework may take where the request does not say.
 pub const HOUSEWORK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// How long deleted workspaces are kept where the request does not say.
+pub const PURGE_AFTER_MS: u64 = 30 * DAY_MS;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How many workspaces are taken care of between two looks at which there are.
 const WORKSPACES_AT_ONCE: usize = 1000;
@@ -67,7 +69,7 @@ impl Operation for Maintain {
                 Err(Error::bad_request(message).with("field", "purge_after_ms"))
             }
             Some(path) => context.store.maintain(path, &upkeep, &network).map(Reply::One),
-            None => all(context, &upkeep, &network, self.purge_after_ms.unwrap_or(30 * DAY_MS)),
+            None => all(context, &upkeep, &network, self.purge_after_ms.unwrap_or(PURGE_AFTER_MS)),
         }
     }
 }

@@ -58,7 +58,7 @@ pub use self::{
     address::{Subject, translated},
     batch::{Batch, ENTRIES_MAX},
     cancel::Cancel,
-    maintain::HOUSEWORK_MS_MAX,
+    maintain::{HOUSEWORK_MS_MAX, PURGE_AFTER_MS},
     shutdown::{Reply as ShutdownReply, Shutdown},
     subscribe::{Event, Subscribe},
 };
