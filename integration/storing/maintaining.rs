@@ -215,3 +215,35 @@ fn a_daemon_goes_on_with_the_hours_of_those_before_it() {
     let is = fs::metadata(&mark).unwrap().modified().unwrap();
     assert_eq!(is, was, "not more often than it should");
 }
+
+/// Each checkpoint leaves a pack, and small ones become one. `git multi-pack-index` lists packs: those
+/// stay as they are, and others do not wait for that.
+#[test]
+fn there_are_never_many_packs() {
+    let repository = written(&mut Daemon::start(), 1);
+    let packs = || {
+        let names = fs::read_dir(repository.file("objects/pack")).unwrap().flatten();
+        names.filter(|it| it.path().extension().is_some_and(|it| it == "pack")).count()
+    };
+    for round in 0..120 {
+        let mut daemon = Daemon::start();
+        let content = format!("{round} {}", "x".repeat(round * 20));
+        daemon.ok(changing(&repository, "a", &content));
+        assert!(daemon.end().status.success());
+        assert!(packs() <= 30, "{} after {round} rounds", packs());
+        if round == 60 {
+            repository.git(&["multi-pack-index", "write"]);
+        }
+    }
+    assert!(repository.file("objects/pack/multi-pack-index").exists());
+    repository.git(&["multi-pack-index", "verify"]);
+    // One daemon, with many checkpoints.
+    let mut daemon = Daemon::start();
+    for round in 0..400 {
+        daemon.ok(changing(&repository, "b", &round.to_string()));
+    }
+    assert!(packs() <= 30 + 64 * 2, "{} while steps have packs of their own", packs());
+    assert!(daemon.end().status.success());
+    assert!(packs() <= 30, "{} packs", packs());
+    expect_sound(&repository);
+}

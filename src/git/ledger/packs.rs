@@ -152,15 +152,22 @@ impl PackFolder {
 
     /// Removes the list of packs if it has this one: Git would look for its objects nowhere else.
     fn remove_list_with(&self, name: &str) {
+        if self.list().is_ok_and(|it| is_in(&it, name)) {
+            let _ = fs::remove_file(self.0.join(LISTED));
+        }
+    }
+
+    /// The beginning of the list of packs, with their names; nothing where there is no list.
+    fn list(&self) -> Result<Vec<u8>> {
         let list = self.0.join(LISTED);
-        let Ok(file) = File::open(&list) else { return };
         let mut front = Vec::new();
         // The names come first, after a head that is shorter than what is added for it.
         let names = self.names("idx").len() as u64;
         let bytes = (names + LISTED_GONE_MAX) * LISTED_NAME_BYTES;
-        let is_read = file.take(bytes).read_to_end(&mut front).is_ok();
-        if !is_read || memchr::memmem::find(&front, name.as_bytes()).is_some() {
-            let _ = fs::remove_file(&list);
+        let read = File::open(&list).and_then(|it| it.take(bytes).read_to_end(&mut front));
+        match read {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&list, &error)),
+            _ => Ok(front),
         }
     }
 
@@ -186,11 +193,11 @@ impl PackFolder {
     /// Makes one pack of small ones, as soon as there are several of about the same size: their
     /// number grows with the logarithm of what they hold, and so does how often it is copied.
     pub fn roll_up(&self, at_least: usize, since: Option<SystemTime>) -> Result<()> {
-        if self.0.join(LISTED).exists() {
-            return Ok(());
-        }
+        // Where somebody keeps a list, what is in it is cared for.
+        let list = self.list()?;
         let apart: HashSet<String> = APART.iter().flat_map(|it| self.names(it)).collect();
-        let is_apart = |it: &String| apart.contains(it) || it.starts_with(JOURNALED);
+        let is_apart =
+            |it: &String| apart.contains(it) || it.starts_with(JOURNALED) || is_in(&list, it);
         let mut classes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for name in self.names("idx").into_iter().filter(|it| !is_apart(it)) {
             let Ok(metadata) = fs::metadata(self.file(&name, "pack")) else { continue };
@@ -323,6 +330,10 @@ impl PackFolder {
         let name = file.file_name().and_then(|it| it.to_str()).expect("names of packs are text");
         self.0.join(format!("{TEMPORARY}{name}{TEMPORARY_ENDING}"))
     }
+}
+
+fn is_in(list: &[u8], name: &str) -> bool {
+    memchr::memmem::find(list, name.as_bytes()).is_some()
 }
 
 /// A name that no pack here ever had: one that is there already may be somebody's only copy.
