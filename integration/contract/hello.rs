@@ -67,6 +67,10 @@ fn hello_tells_version_operations_events_features_and_limits() {
     assert_eq!(reply["program"], "gitport");
     assert_eq!(reply["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(reply["events"], json!(["progress"]));
+    let mut features = vec!["faults", "postgres", "vendored-openssl"];
+    features.retain(|it| *it != "vendored-openssl" || cfg!(feature = "vendored-openssl"));
+    features.retain(|it| *it != "postgres" || cfg!(feature = "postgres"));
+    assert_eq!(sorted(&reply["features"]), features);
     let operations = sorted(&reply["operations"]);
     let public: Vec<&String> = operations.iter().filter(|name| *name != "fault").collect();
     assert_eq!(public, OPERATIONS.iter().collect::<Vec<_>>());

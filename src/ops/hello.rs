@@ -14,6 +14,7 @@ const PROTOCOL: u32 = 1;
 /// Cargo features a client may care about; each is a line here.
 const FEATURES: &[(&str, bool)] = &[
     ("vendored-openssl", cfg!(feature = "vendored-openssl")),
+    ("postgres", cfg!(feature = "postgres")),
     ("faults", cfg!(feature = "faults")),
 ];
 
