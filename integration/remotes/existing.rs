@@ -206,6 +206,25 @@ fn a_bare_repository_is_fetched_into_and_keeps_no_worktree() {
 }
 
 #[test]
+fn a_branch_that_another_worktree_is_on_is_not_moved_under_it() {
+    let origin = Origin::new();
+    let server = HttpServer::start(origin.folder());
+    let place = Place::new();
+    let mut daemon = Daemon::start();
+    let request = sync(server.url("open/project.git"), &place.path());
+    let before = daemon.ok(with(request.clone(), json!({"depth": 0})));
+    let side = with(request, json!({"branch": "side"}));
+    let at = daemon.ok(side.clone());
+    place.git(&["checkout", "-q", "main"]);
+    let linked = place.path().with_extension("linked");
+    place.git(&["worktree", "add", "-q", linked.to_str().unwrap(), "side"]);
+    origin.commit("side", &[("readme.txt", "newer\n")]);
+    assert_eq!(daemon.refused("denied", side)["rule"], "checked out");
+    assert_eq!(place.git(&["rev-parse", "side"]), at);
+    place.is_sound("main", before.as_str().unwrap());
+}
+
+#[test]
 fn a_deleted_branch_is_not_found_and_leaves_the_clone() {
     each_way(|flags| {
         let origin = Origin::new();

@@ -329,6 +329,17 @@ fn what_git_or_every_file_system_refuses_is_refused() {
         }
         expect_sound(repository);
     }
+    let repository = Repository::of(&[("a", "")]);
+    repository.link(".gitmodules", "a");
+    let all = json!({"op": "commit", "path": repository.path(), "message": "m", "all": true});
+    assert_eq!(daemon.refused("denied", all)["rule"], "symbolic link");
+}
+
+/// Each folder in another one takes its part of a thread's stack, whoever made it.
+#[test]
+fn folders_without_end_are_refused_wherever_they_come_from() {
+    let origin = Repository::of(&[("a", "")]);
+    let mut daemon = Daemon::start();
     let deep = "x/".repeat(512);
     let change = json!({"file": format!("{deep}x"), "content": "1"});
     let request = json!({"op": "commit", "path": origin.path(), "message": "m", "changes": [change], "encoding": "utf8"});
@@ -345,10 +356,28 @@ fn what_git_or_every_file_system_refuses_is_refused() {
     assert_eq!(daemon.refused("unsupported", request)["feature"], "deep folders");
     let status = json!({"op": "status", "path": origin.path()});
     assert_eq!(daemon.refused("unsupported", status)["feature"], "deep folders");
+    let next = origin.git(&["commit-tree", "-m", "m", "-p", "HEAD~1", above.trim()]);
+    let other = origin.git(&["commit-tree", "-m", "m", "-p", "HEAD~1", "HEAD~1^{tree}"]);
+    for (name, at) in [("next", &*next), ("other", &other), ("base", "HEAD~1")] {
+        origin.git(&["branch", name, at]);
+    }
+    let bare = origin.bare();
     let repository = Repository::of(&[("a", "")]);
-    repository.link(".gitmodules", "a");
-    let all = json!({"op": "commit", "path": repository.path(), "message": "m", "all": true});
-    assert_eq!(daemon.refused("denied", all)["rule"], "symbolic link");
+    let url = format!("file://{}", bare.path());
+    repository.git(&["fetch", "-q", &url, "+refs/heads/*:refs/heads/o/*"]);
+    repository.git(&["checkout", "-q", "-B", "main", "o/base"]);
+    for request in [
+        json!({"op": "merge", "path": bare.path(), "into": "other", "from": "next"}),
+        json!({"op": "merge", "path": repository.path(), "from": "o/next"}),
+        json!({"op": "checkout", "path": repository.path(), "sha": "o/next"}),
+    ] {
+        let refused = daemon.refused("unsupported", request);
+        assert_eq!(refused["feature"], "deep folders", "{refused}");
+    }
+    let merge = json!({"op": "merge", "path": bare.path(), "into": "base", "from": "next"});
+    assert_eq!(daemon.ok(merge)["merged"], "fast_forward", "without a look into it");
+    daemon.ok(json!({"op": "checkout", "path": repository.path(), "sha": "o/main"}));
+    assert_eq!(repository.read(&format!("{deep}x")), "1");
 }
 
 #[test]

@@ -13,6 +13,8 @@ use git2::IndexEntry;
 use super::{
     Folder, Repository,
     aside::Aside,
+    edit::{self, Entry},
+    fit,
     lock::{self, HEAD_LOCK, INDEX_LOCK, PACKED_LOCK, Writer},
     refs::Branch,
     worktree::{Worktree, is_submodule},
@@ -62,6 +64,8 @@ impl Repository {
         let mut change = None;
         if !self.is_bare() {
             self.expect_content(&tree)?;
+            let before = self.resolve_tree("HEAD").ok().map(|it| it.id());
+            self.expect_depth(before, tree.id(), 0, watch)?;
             let lock = IndexLock::take(self.git_folder(), &writer, watch)?;
             change = Some(Change::prepare(self, &tree, &BTreeSet::new(), &writer, lock, watch)?);
         }
@@ -128,6 +132,29 @@ impl Repository {
             git2::TreeWalkResult::Ok
         });
         names
+    }
+
+    /// Fails where folders are too deep for libgit2, which goes into them call by call. What is in
+    /// `HEAD` too was looked at before.
+    fn expect_depth(
+        &self,
+        before: Option<git2::Oid>,
+        after: git2::Oid,
+        above: usize,
+        watch: &Watch,
+    ) -> Result<()> {
+        watch.check()?;
+        fit::expect_folders(above)?;
+        let old = before.and_then(|it| self.object(it).ok());
+        let (_, new) = self.object(after)?;
+        for (name, entry) in edit::entries(&new).filter(|(_, it)| it.is_folder()) {
+            let was = old.as_ref().and_then(|(_, it)| edit::find(it, name));
+            let was = was.filter(Entry::is_folder).map(|it| it.id);
+            if was != Some(entry.id) {
+                self.expect_depth(was, entry.id, above + 1, watch)?;
+            }
+        }
+        Ok(())
     }
 
     /// Fails before anything is touched where a partial clone lacks what would be written.

@@ -25,7 +25,8 @@ pub fn expect_depth_of_folder(name: &[u8]) -> Result<()> {
     expect_folders(memchr::memchr_iter(b'/', name).count() + usize::from(!name.is_empty()))
 }
 
-fn expect_folders(count: usize) -> Result<()> {
+/// Fails for more folders in each other than are taken.
+pub fn expect_folders(count: usize) -> Result<()> {
     match count <= DEPTH_MAX {
         true => Ok(()),
         false => {

@@ -9,7 +9,7 @@ use git2::{Index, MergeOptions, ObjectType, Odb, Oid, RepositoryOpenFlags};
 
 use crate::{
     error::{Error, Result},
-    git::{Repository, Transaction, edit, pack::Kind},
+    git::{Repository, Transaction, edit, fit, pack::Kind},
 };
 
 /// More than any of the places where objects lie on disk.
@@ -64,6 +64,8 @@ impl<'a> Memory<'a> {
     }
 
     pub fn tree_of(&self, index: &mut Index) -> Result<Oid> {
+        // libgit2 goes into folders call by call.
+        index.iter().try_for_each(|it| fit::expect_depth(&it.path))?;
         Ok(index.write_tree_to(&self.inner)?)
     }
 
