@@ -43,6 +43,11 @@ pub fn size(bench: &Bench) -> Vec<Row> {
 pub fn beside(bench: &Bench) -> Vec<Row> {
     let rounds = if bench.quick { 3 } else { 7 };
     let (with, without) = alternate(rounds, || tail(bench, true), || tail(bench, false));
+    if with.iter().any(|run| run.is_none()) {
+        return [READS, WRITES].map(|it| Row::missing(it, "no maintain ended")).into();
+    }
+    let [with, without] =
+        [with, without].map(|runs| runs.into_iter().flatten().collect::<Vec<[f64; 2]>>());
     let row = |what, kind: usize| {
         let [with, without] =
             [&with, &without].map(|runs| Seconds(median(runs.iter().map(|run| run[kind]))));
@@ -51,8 +56,9 @@ pub fn beside(bench: &Bench) -> Vec<Row> {
     vec![row(READS, READ), row(WRITES, WRITE)]
 }
 
-/// The 99th percentiles of reads and of commits, which come in turns.
-fn tail(bench: &Bench, maintain: bool) -> [f64; 2] {
+/// The 99th percentiles of reads and of commits, which come in turns; nothing where a `maintain`
+/// was to end and did not.
+fn tail(bench: &Bench, maintain: bool) -> Option<[f64; 2]> {
     let folder = repository(bench, Shape::Flat);
     let mut wire = daemon::start(&[]).wire;
     let mut commit = commits(&folder, Shape::Flat);
@@ -70,10 +76,11 @@ fn tail(bench: &Bench, maintain: bool) -> [f64; 2] {
         times: [Vec::new(), Vec::new()],
     };
     drive(&mut wire, &mut mixed, maintain);
-    mixed.times.map(|times| part(times, 0.99))
+    let is_measured = !maintain || 0 < mixed.maintained;
+    is_measured.then(|| mixed.times.map(|times| part(times, 0.99)))
 }
 
-/// Until there were enough requests, and one `maintain` ended among them if it does soon: it
+/// Until there were enough requests, and one `maintain` ended among them if it does soon enough: it
 /// stands back behind everybody else.
 fn drive(wire: &mut Wire, mixed: &mut Mixed<impl FnMut(usize) -> Ask>, maintain: bool) {
     let mut slices = 0;
