@@ -10,7 +10,7 @@ use std::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{Chance, SOON, Store, answered, debris, writing};
+use super::{Chance, SOON, Store, answered, debris, is_good, writing};
 use crate::{daemon::Daemon, processes::until};
 
 /// So many kills meet one repository.
@@ -56,7 +56,7 @@ impl Scene {
         daemon.signal(Signal::KILL);
         replies.extend(daemon.rest().frames);
         for reply in &replies {
-            assert!(reply.get("ok").is_some(), "nothing but the kill goes wrong: {reply}");
+            assert!(is_good(reply), "nothing but the kill goes wrong: {reply}");
         }
         self.answered.extend(answered(&replies));
         self.store.has_all(0..self.asked, &self.answered);

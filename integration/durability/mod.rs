@@ -11,6 +11,7 @@ mod races;
 mod rest;
 mod shim;
 mod synced;
+mod writings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,201 +23,14 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha1::{Digest, Sha1};
 
+pub use self::writings::{COMMITS, Seen, WRITINGS, with, writing};
 use crate::repository::{Repository, git_command};
 
 /// How long whoever comes after bad luck may take.
 const SOON: Duration = Duration::from_secs(2);
-
-/// Something that is written, each time under another number.
-#[derive(Clone, Copy)]
-pub struct Writing {
-    pub name: &'static str,
-    /// The arguments but `path`.
-    request: fn(u64) -> Value,
-    /// What a repository shows that has it: refs, and files of branches with their content.
-    traces: fn(u64) -> Traces,
-}
-
-/// Operations that change a repository, and what is to be seen of them. A new one is a line here.
-pub const WRITINGS: &[Writing] = &[
-    Writing { name: "commit", request: commit, traces: committed },
-    Writing { name: "commit", request: commit_on_side, traces: committed_on_side },
-    Writing { name: "commit", request: commit_relaxed, traces: committed },
-    Writing { name: "commit", request: commit_on_new, traces: committed_on_new },
-    Writing { name: "commit", request: commit_once, traces: committed },
-    Writing { name: "ref.update", request: move_refs, traces: refs_moved },
-    Writing { name: "branch", request: branch, traces: branched },
-    Writing { name: "tag", request: tag, traces: tagged },
-    Writing { name: "note", request: note, traces: noted },
-    Writing { name: "merge", request: merge, traces: merged },
-    Writing { name: "merge", request: merge_forward, traces: merged },
-    Writing { name: "lock", request: lock, traces: locked },
-];
-
-#[derive(Default)]
-pub struct Traces {
-    pub refs: Vec<String>,
-    /// Branch, file, content.
-    pub files: Vec<(String, String, String)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    Whole,
-    Absent,
-    Half,
-}
-
-impl Writing {
-    pub fn request(&self, path: &Path, number: u64) -> Value {
-        let mut request = (self.request)(number);
-        request["op"] = json!(self.name);
-        request["path"] = json!(path);
-        request["id"] = json!(number);
-        request
-    }
-
-    pub fn seen(&self, state: &State, number: u64) -> Seen {
-        let Traces { refs, files } = (self.traces)(number);
-        let has_ref = |it: &String| state.refs.contains_key(it);
-        let has_file = |(branch, file, content): &(String, String, String)| {
-            let id = state.files.get(&(branch.clone(), file.clone()));
-            id == Some(&blob_id(content.as_bytes()))
-        };
-        let count = refs.iter().filter(|it| has_ref(it)).count()
-            + files.iter().filter(|it| has_file(it)).count();
-        match count {
-            // Also where nothing is to be seen of it.
-            _ if count == refs.len() + files.len() => Seen::Whole,
-            0 => Seen::Absent,
-            _ => Seen::Half,
-        }
-    }
-}
-
-/// How many of them are plain commits, which come first.
-pub const COMMITS: u64 = 4;
-
-/// The writing whose turn it is.
-pub fn writing(number: u64) -> &'static Writing {
-    &WRITINGS[number as usize % WRITINGS.len()]
-}
-
-fn commit(number: u64) -> Value {
-    let [one, other] = files_of(number);
-    json!({"branch": "main", "message": format!("{number}\n"), "encoding": "utf8", "changes": [
-        {"file": one, "content": format!("one of {number}\n")},
-        {"file": other, "content": format!("other of {number}\n")}]})
-}
-
-fn commit_on_side(number: u64) -> Value {
-    with(commit(number), json!({"branch": "side"}))
-}
-
-fn commit_relaxed(number: u64) -> Value {
-    with(commit(number), json!({"durability": "relaxed"}))
-}
-
-fn commit_on_new(number: u64) -> Value {
-    with(commit(number), json!({"branch": format!("new/{number}")}))
-}
-
-fn commit_once(number: u64) -> Value {
-    with(commit(number), json!({"key": format!("key-{number}")}))
-}
-
-fn move_refs(number: u64) -> Value {
-    let update = |it: &String| json!({"ref": it, "to": "main"});
-    json!({"updates": refs_moved(number).refs.iter().map(update).collect::<Vec<_>>()})
-}
-
-fn refs_moved(number: u64) -> Traces {
-    named(["one", "other"].map(|it| format!("refs/many/{number}/{it}")))
-}
-
-fn branch(number: u64) -> Value {
-    json!({"branch": format!("at/{number}"), "from": "side"})
-}
-
-fn branched(number: u64) -> Traces {
-    named([format!("refs/heads/at/{number}")])
-}
-
-fn tag(number: u64) -> Value {
-    json!({"tag": format!("t/{number}"), "target": "main", "message": format!("{number}\n")})
-}
-
-fn tagged(number: u64) -> Traces {
-    named([format!("refs/tags/t/{number}")])
-}
-
-fn note(number: u64) -> Value {
-    json!({"target": "main", "namespace": format!("n{number}"), "content": "noted\n",
-        "encoding": "utf8"})
-}
-
-fn noted(number: u64) -> Traces {
-    named([format!("refs/notes/n{number}")])
-}
-
-fn merge(_: u64) -> Value {
-    json!({"into": "main", "from": "side", "message": "merged\n", "encoding": "utf8"})
-}
-
-/// After the other one, most of the time.
-fn merge_forward(_: u64) -> Value {
-    json!({"into": "side", "from": "main", "message": "merged\n", "encoding": "utf8"})
-}
-
-/// Whether there was anything to merge only those before it tell.
-fn merged(_: u64) -> Traces {
-    Traces::default()
-}
-
-fn lock(number: u64) -> Value {
-    json!({"name": format!("lock-{number}"), "owner": "ada", "ttl_ms": 600_000})
-}
-
-fn locked(number: u64) -> Traces {
-    named([format!("refs/gitvan/locks/lock-{number}")])
-}
-
-fn named<const COUNT: usize>(refs: [String; COUNT]) -> Traces {
-    Traces { refs: refs.into(), files: Vec::new() }
-}
-
-fn committed(number: u64) -> Traces {
-    committed_on("main", number)
-}
-
-fn committed_on_side(number: u64) -> Traces {
-    committed_on("side", number)
-}
-
-fn committed_on_new(number: u64) -> Traces {
-    let branch = format!("new/{number}");
-    Traces { refs: vec![format!("refs/heads/{branch}")], ..committed_on(&branch, number) }
-}
-
-fn committed_on(branch: &str, number: u64) -> Traces {
-    let [one, other] = files_of(number);
-    let file = |file, which| (branch.to_owned(), file, format!("{which} of {number}\n"));
-    Traces { refs: Vec::new(), files: vec![file(one, "one"), file(other, "other")] }
-}
-
-fn files_of(number: u64) -> [String; 2] {
-    [format!("folder-{}/one-{number}", number % 7), format!("other/{}/{number}", number % 5)]
-}
-
-pub fn with(mut request: Value, more: Value) -> Value {
-    for (name, value) in more.as_object().unwrap() {
-        request[name] = value.clone();
-    }
-    request
-}
 
 /// What stock git sees of what these numbers leave in a repository.
 pub struct State {
@@ -233,9 +47,8 @@ impl State {
             .map(|it| it.split_once(' ').unwrap())
             .map(|(id, name)| (name.to_owned(), id.to_owned()))
             .collect();
-        let traces = numbers.into_iter().flat_map(|it| (writing(it).traces)(it).files);
         let places: Vec<(String, String)> =
-            traces.map(|(branch, file, _)| (branch, file)).collect();
+            numbers.into_iter().flat_map(|it| writing(it).places(it)).collect();
         let asked: String =
             places.iter().map(|(branch, file)| format!("refs/heads/{branch}:{file}\n")).collect();
         let told = git_with_input(repository, &["cat-file", "--batch-check"], &asked);
@@ -359,8 +172,14 @@ impl Store {
 
 /// The numbers of the requests among these replies that succeeded.
 pub fn answered<'a>(replies: impl IntoIterator<Item = &'a Value>) -> BTreeSet<u64> {
-    let good = replies.into_iter().filter(|it| it.get("ok").is_some());
+    let good = replies.into_iter().filter(|it| is_good(it));
     good.map(|it| it["id"].as_u64().unwrap()).collect()
+}
+
+/// Whether all went well, of a batch each request.
+pub fn is_good(reply: &Value) -> bool {
+    let each = reply.get("ok").map(|it| it.as_array().into_iter().flatten());
+    each.is_some_and(|mut it| it.all(|it| it.get("err").is_none()))
 }
 
 /// Chances that can be had again.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{
     Chance, Seen, State, Store, WRITINGS, debris,
     disk::{Deed, Disk, noise},
-    is_sound,
+    is_good, is_sound,
     shim::Shim,
     writing,
 };
@@ -67,7 +67,8 @@ impl Recorded {
         let mut daemon = shim.daemon(&root);
         let (alone, together) = numbers.split_at(numbers.len() * 3 / 4);
         for number in alone {
-            daemon.ok(form(*number, writing(*number).request(&root, *number)));
+            let reply = daemon.call(form(*number, writing(*number).request(&root, *number)));
+            assert!(is_good(&reply), "{reply}");
             shim.note_answer(*number);
         }
         for group in together.chunks(6) {
@@ -76,7 +77,7 @@ impl Recorded {
             }
             for _ in group {
                 let reply = daemon.receive();
-                assert!(reply.get("ok").is_some(), "{reply}");
+                assert!(is_good(&reply), "{reply}");
                 shim.note_answer(reply["id"].as_u64().unwrap());
             }
         }
