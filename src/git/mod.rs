@@ -67,8 +67,6 @@ pub use self::{
         Lease, LockKey, LockName, LockPage, LockQuery, Patience, Queued, RemoteLocks, Taken, Wait,
         Wish, boottime_ms,
     },
-    maintain::{Upkeep, Upkept},
-    locks::{Lease, LockKey, LockName, LockPage, LockQuery, Queued, Wait, Wish, boottime_ms},
     maintain::{Upkeep, Upkept, cared_for_ago},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
     name::{FileName, RawName, RepositoryPath, Text},
