@@ -3,10 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard},
     thread,
     time::{Duration, Instant},
 };
@@ -14,7 +11,7 @@ use std::{
 use super::{Dispatch, From, Then, Ticket, pool::Task};
 use crate::{
     error::Error,
-    git::{LockKey, Opened, RepositoryPath, Wait, boottime_ms},
+    git::{LockKey, Opened, RepositoryPath, Wait, boottime_ms, jittered_ms},
 };
 
 /// How many requests may wait for locks before others are `busy`.
@@ -112,7 +109,7 @@ impl Dispatch {
             let mut state = self.parked.state();
             if look_at <= now {
                 keys.extend(state.queues.keys().cloned());
-                look_at = now + LOOK_MS - jitter(LOOK_MS / 2);
+                look_at = now + jittered_ms(LOOK_MS);
             }
             let due = self.due(&mut state, &keys, now);
             let next = state.queues.values().filter_map(next_turn).min();
@@ -176,13 +173,4 @@ impl Dispatch {
 fn next_turn(queue: &BTreeMap<u64, (Task, Wait)>) -> Option<u64> {
     let first = queue.values().next().map(|(_, it)| it.until_ms);
     queue.values().map(|(_, it)| it.gives_up_ms).chain(first).min()
-}
-
-/// Some number below this, another one in each process and each time.
-fn jitter(below: u64) -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let seed = u64::from(std::process::id());
-    let last = LAST.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
-    let mixed = (last ^ (seed << 17)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (mixed >> 33) % below.max(1)
 }

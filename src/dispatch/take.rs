@@ -11,6 +11,7 @@ use rmp::encode;
 use super::{
     Counted, Dispatch, From, Progressing, Then, Ticket,
     board::{Key, Waiting},
+    guarded,
     pool::Task,
 };
 use crate::{
@@ -120,7 +121,8 @@ impl Dispatch {
                 return Taken::Answered;
             }
         };
-        let job = match entry.decode(&request.arguments, self.store.workspaces()) {
+        let decode = || entry.decode(&request.arguments, self.store.workspaces());
+        let job = match guarded(decode).and_then(|it| it) {
             Ok(Call::Work(job)) => job,
             Ok(Call::Control(Control::Batch(batch))) => {
                 let Some(_counted) = Counted::new(&self.stats, frame.body.len()) else {
@@ -286,7 +288,8 @@ impl Dispatch {
         let (id, request) = Request::read(body);
         let request = request?;
         Batch::admits(request.op, id.is_some(), request.timeout_ms.is_some())?;
-        match ops::find(request.op)?.decode(&request.arguments, self.store.workspaces())? {
+        let entry = ops::find(request.op)?;
+        match guarded(|| entry.decode(&request.arguments, self.store.workspaces()))?? {
             Call::Work(job) => Ok(job),
             Call::Control(_) => Err(Error::bad_request("this cannot be in a batch")),
         }

@@ -130,6 +130,12 @@ impl Writer {
         Writer::of(&common_folder.join(STORE), why, wait, TURN, watch)
     }
 
+    /// Whether somebody moves refs at this moment.
+    pub fn is_at_work(common_folder: &Path) -> bool {
+        let file = File::open(common_folder.join(STORE));
+        file.is_ok_and(|it| flock(&it, FlockOperation::NonBlockingLockShared).is_err())
+    }
+
     /// The right to take care of a repository while others use it.
     pub fn of_maintenance(common_folder: &Path) -> Result<Writer> {
         let why = "somebody takes care of this repository, or verifies it";

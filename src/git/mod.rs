@@ -65,7 +65,7 @@ pub use self::{
     keys::{Key, Meaning},
     locks::{
         Lease, LockKey, LockName, LockPage, LockQuery, Patience, Queued, RemoteLocks, Taken, Wait,
-        Wish, boottime_ms,
+        Wish, boottime_ms, jittered_ms,
     },
     maintain::{Upkeep, Upkept, cared_for_ago},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},

@@ -2,8 +2,9 @@
 //! whose clock it cannot read, and who waits here, first come first served.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, hash_map::RandomState},
     fs,
+    hash::{BuildHasher, Hasher},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard},
@@ -89,6 +90,8 @@ pub struct Wait {
     pub seen: Mark,
     /// When who holds it has expired, unless something happens before.
     pub until_ms: u64,
+    /// How often it was free, and somebody else about to write: maybe to take it.
+    pub beaten: u32,
     pub gives_up_ms: u64,
 }
 
@@ -97,6 +100,12 @@ pub struct Wait {
 pub fn boottime_ms() -> u64 {
     let time = clock_gettime(ClockId::Boottime);
     time.tv_sec.cast_unsigned() * 1000 + time.tv_nsec.cast_unsigned() / 1_000_000
+}
+
+/// Somewhere from half of a time to all of it, so that those that met do not meet again.
+pub fn jittered_ms(ms: u64) -> u64 {
+    let random = RandomState::new().build_hasher().finish();
+    ms / 2 + random % (ms / 2 + 1)
 }
 
 /// One boot of one machine; a container may have a clock of its own.

@@ -20,7 +20,7 @@ use self::{
     text::Written,
 };
 pub use self::{
-    memory::{LockKey, Locks, Queued, Wait, boottime_ms},
+    memory::{LockKey, Locks, Queued, Wait, boottime_ms, jittered_ms},
     name::LockName,
     remote::{Patience, RemoteLocks, Taken},
     state::Wish,
@@ -28,6 +28,7 @@ pub use self::{
 use super::{
     Person, Repository, Transaction,
     commit::{Content, Message},
+    lock::Writer,
     pack::Kind,
     refs::LOCKS,
 };
@@ -36,6 +37,10 @@ use crate::{error::Result, watch::Watch};
 /// A lock's history begins anew after so many commits: with every state as a parent of the next
 /// nothing of it could ever be cleared away, and there may be thousands in a second.
 const HISTORY_MAX: u64 = 100;
+/// So often a lock that is free is left to others that are about to write …
+const BEATEN_MAX: u32 = 4;
+/// … each for so long at most.
+const BEATEN_PAUSE_MS: u64 = 6;
 
 /// Who holds a lock, as a reply has it.
 #[derive(Debug, Serialize)]
@@ -145,7 +150,7 @@ impl Transaction<'_> {
         let number = place.get_or_insert_with(|| self.locks().line_up(&key)).number();
         let until_ms = barrier.map_or(gives_up_ms, |(_, left_ms)| now.stamp.at_ms + left_ms);
         let (is_shared, seen) = (wish.is_shared, self.locks().mark(&key));
-        Ok(Some(Wait { key, number, is_shared, was_first, seen, until_ms, gives_up_ms }))
+        Ok(Some(Wait { key, number, is_shared, was_first, seen, until_ms, beaten: 0, gives_up_ms }))
     }
 
     fn find_lock(&mut self, name: &LockName) -> Result<Found> {
@@ -219,7 +224,17 @@ impl Repository {
         let seen = locks.mark(&wait.key);
         let Some(state) = self.lock_state(&name, &wait.key, locks)? else { return Ok(true) };
         let now = locks.now(&wait.key, &state);
-        let Some((_, left_ms)) = barrier(&state, wait.is_shared, &now) else { return Ok(true) };
+        let Some((_, left_ms)) = barrier(&state, wait.is_shared, &now) else {
+            // Of many daemons that see it free one gets it: the others would only hold that up.
+            if BEATEN_MAX <= wait.beaten || !Writer::is_at_work(self.common_folder()) {
+                return Ok(true);
+            }
+            wait.beaten += 1;
+            wait.was_first = locks.is_first(&wait.key, Some(wait.number));
+            (wait.seen, wait.until_ms) = (seen, now.stamp.at_ms + jittered_ms(BEATEN_PAUSE_MS));
+            return Ok(false);
+        };
+        wait.beaten = 0;
         wait.was_first = locks.is_first(&wait.key, Some(wait.number));
         (wait.seen, wait.until_ms) = (seen, now.stamp.at_ms + left_ms);
         Ok(false)

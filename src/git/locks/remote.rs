@@ -14,7 +14,7 @@ use git2::Oid;
 
 use super::{
     HeldLock, Lease, LockKey, LockName, LockPage, LockQuery, Locks, Queued, Wait, held,
-    memory::{Keeper, boottime_ms},
+    memory::{Keeper, boottime_ms, jittered_ms},
     next,
     state::{Decision, Holder, Now, Refusal, Request, Wish, barrier, decide},
     text::{self, Seen},
@@ -111,13 +111,22 @@ impl RemoteLocks<'_> {
         let seen = self.locks.seen(&key).unwrap_or_default();
         let now = self.locks.now(&key, &seen.written.state);
         let left_ms = barrier(&seen.written.state, wish.is_shared, &now).map(|(_, left)| left);
-        let pause_ms = left_ms.unwrap_or(0).clamp(POLL_MS_MIN, jittered(patience.poll_ms));
+        let pause_ms = left_ms.unwrap_or(0).clamp(POLL_MS_MIN, jittered_ms(patience.poll_ms));
         patience.poll_ms = (patience.poll_ms * 3 / 2).min(POLL_MS_MAX);
         let (gives_up_ms, is_shared) = (patience.gives_up_ms, wish.is_shared);
         let number = patience.place.get_or_insert_with(|| self.locks.line_up(&key)).number();
         let until_ms = if was_first { now.stamp.at_ms + pause_ms } else { gives_up_ms };
         let seen = self.locks.mark(&key);
-        Ok(Taken::Later(Wait { key, number, is_shared, was_first, seen, until_ms, gives_up_ms }))
+        Ok(Taken::Later(Wait {
+            key,
+            number,
+            is_shared,
+            was_first,
+            seen,
+            until_ms,
+            beaten: 0,
+            gives_up_ms,
+        }))
     }
 
     pub fn renew(&self, name: &LockName, token: u64, ttl_ms: u64) -> Result<Lease> {
@@ -268,7 +277,7 @@ impl RemoteLocks<'_> {
     /// Lets others go on who were in the way.
     pub(super) fn pause(&self, attempt: u32) -> Result<()> {
         let time = (PAUSE_MS << attempt.min(8)).min(PAUSE_MS_MAX);
-        self.network.watch.pause(Duration::from_millis(jittered(time)));
+        self.network.watch.pause(Duration::from_millis(jittered_ms(time)));
         self.network.watch.check()
     }
 }
@@ -347,10 +356,4 @@ fn leased(name: &LockName, request: &Request, holder: Holder) -> Result<Lease> {
 pub(super) fn restless(name: &LockName) -> Error {
     let message = format!("others change the lock `{}` all the time", name.as_str());
     Error::locked(message).with("retry_after_ms", PAUSE_MS_MAX)
-}
-
-/// Somewhere from half of it to all of it, so that those that met do not meet again.
-fn jittered(ms: u64) -> u64 {
-    let random = RandomState::new().build_hasher().finish();
-    ms / 2 + random % (ms / 2 + 1)
 }
