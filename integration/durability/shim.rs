@@ -19,6 +19,8 @@ pub const SYNC: i32 = 2;
 pub const OPEN: i32 = 4;
 pub const RENAME: i32 = 8;
 pub const UNLINK: i32 = 16;
+pub const TRUNCATE: i32 = 32;
+pub const MAKE: i32 = 64;
 
 static LIBRARY: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = TempDir::new().unwrap();

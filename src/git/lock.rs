@@ -7,6 +7,7 @@
 
 mod left;
 mod living;
+mod note;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,7 +17,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use git2::Oid;
 use rustix::{
     fs::{FlockOperation, OFlags, flock},
     io::Errno,
@@ -24,6 +24,7 @@ use rustix::{
 
 pub use self::left::{let_go, let_go_at_last};
 use self::living::{Living, Seen};
+pub use self::note::doubt;
 use crate::{
     error::{Error, Result},
     watch::Watch,
@@ -53,28 +54,11 @@ const TURN: Duration = Duration::from_millis(2);
 /// A lock file this old that no process has to do with is a dead process's.
 const STALE: Duration = Duration::from_secs(600);
 const RETRY_AFTER_MS: u64 = 1000;
-/// Where a worktree was, in the note of who writes it.
-const AT: &str = "at ";
 const IN_THE_WAY: &str = "a lock of another process is in the way";
 
 /// Whether the last writer of a worktree died while writing, or somebody writes now.
 pub fn was_interrupted(git_folder: &Path) -> bool {
     has_content(&git_folder.join(WORKTREE))
-}
-
-/// Has the next writer of a worktree know that the one before may not have finished; at which
-/// commit the worktree was is noted as [`Writer::note_commit`] does.
-pub fn doubt(git_folder: &Path, commit: Option<Oid>) -> Result<()> {
-    let path = git_folder.join(WORKTREE);
-    if has_content(&path) {
-        return Ok(());
-    }
-    let written = open(&path)?.write_all_at(note_of(0, commit).as_bytes(), 0);
-    written.map_err(|error| Error::from_io(path.display(), &error))
-}
-
-fn note_of(process: u32, commit: Option<Oid>) -> String {
-    format!("process {process}\n{AT}{}\n", commit.unwrap_or(Oid::ZERO_SHA1))
 }
 
 fn has_content(path: &Path) -> bool {
@@ -203,26 +187,6 @@ impl Writer {
     /// Whether somebody before this one did not finish.
     pub fn follows_unfinished(&self) -> bool {
         self.interrupted.is_some()
-    }
-
-    /// Notes at which commit the worktree is, for whoever comes after a kill. What one who did not
-    /// finish noted stays: the worktree may still be there. Other locks are taken after this, or
-    /// they would look older than the writer.
-    pub fn note_commit(&self, commit: Option<Oid>) -> Result<()> {
-        if self.interrupted.is_some() {
-            return Ok(());
-        }
-        let written = self.file.write_all_at(note_of(std::process::id(), commit).as_bytes(), 0);
-        written.map_err(|error| Error::from_io(WORKTREE, &error))
-    }
-
-    /// The commit that was noted; zero where there was none yet.
-    pub fn noted_commit(&self) -> Option<Oid> {
-        let mut note = [0; 128];
-        let length = self.file.read_at(&mut note, 0).ok()?;
-        let id =
-            str::from_utf8(&note[..length]).ok()?.lines().find_map(|it| it.strip_prefix(AT))?;
-        Oid::from_str(id).ok()
     }
 
     /// From here on what is written is in pieces until [`Writer::finish`].
