@@ -175,7 +175,7 @@ class AsyncOperations(ABC):
         url: Text | None = None,
         remote: Text | None = None,
         atomic: bool | None = None,
-        fence: Fence | None = None,
+        fence: Fence | Lease | None = None,
         auth: Auth | None = None,
         known_hosts: Text | None = None,
         ca: Text | None = None,
