@@ -132,7 +132,8 @@ impl Recorded {
         self.disk.found(&path, &mut chance);
         let mut daemon = Daemon::start();
         daemon.ok(json!({"op": "head", "path": path}));
-        self.has_all(&path, answered, &format!("{about}, at the first look"));
+        let first = format!("{about}, at the first look\n{}", daemon.stderr());
+        self.has_all(&path, answered, &first);
         let next = (self.numbers.iter().max().unwrap() + 1).next_multiple_of(WRITINGS.len() as u64);
         let reply = daemon.call(writing(next).request(&path, next));
         assert!(reply.get("ok").is_some(), "{about}: {reply}\n{}", daemon.stderr());

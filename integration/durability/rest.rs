@@ -80,6 +80,20 @@ fn a_ref_where_a_folder_of_refs_was_is_recovered_after_another_start_of_the_mach
 }
 
 #[test]
+fn a_removal_that_was_lost_is_carried_out_where_another_ref_is_in_the_place_of_its_folder() {
+    let store = Store::new(true);
+    let mut daemon = Daemon::start();
+    let id = swap_folder_for_ref(&mut daemon, store.path());
+    killed(daemon);
+    forget_what_was_carried_out(store.path());
+    fs::write(store.path().join("packed-refs"), format!("{id} refs/heads/a/b\n")).unwrap();
+    commit(&mut Daemon::start(), store.path(), "two");
+    let refs = git(store.path(), &["for-each-ref", "--format=%(refname)", "refs/heads"]);
+    assert_eq!(refs, "refs/heads/a\nrefs/heads/main");
+    is_sound(store.path());
+}
+
+#[test]
 fn a_folder_of_refs_where_a_ref_was_is_recovered_when_its_removal_was_lost() {
     let store = Store::new(true);
     let mut daemon = Daemon::start();

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Ledger, Loose, Site, held, packs::ROLLED_UP_MIN, record::Record};
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     git::{folder::flush, image::Image, lock::maintained_since, refs::PACKED},
 };
 
@@ -32,11 +32,15 @@ impl Ledger {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         journal.look()?;
         journal.rewind();
-        let (mut merged, mut refs, mut whole) = (Image::default(), BTreeSet::new(), Vec::new());
+        let (mut merged, mut refs) = (Image::default(), BTreeSet::new());
+        let (mut whole, mut parts) = (Vec::new(), Vec::new());
         while let Some(content) = journal.next()? {
             let record = Record::decode(&content)?;
             match &record.image {
-                Some(image) => merged.absorb(image),
+                Some(image) => {
+                    merged.absorb(image);
+                    parts.extend(record.pack);
+                }
                 None => whole.extend(record.pack),
             }
             refs.extend(record.moves.into_iter().map(|it| it.name));
@@ -44,18 +48,27 @@ impl Ledger {
         if journal.is_empty() && !is_doubtful {
             return Ok(());
         }
-        if !merged.is_empty() {
-            whole.push(self.packs.put_kept_for_good(&merged)?);
-        }
+        let made = match merged.is_empty() {
+            true => None,
+            false => match self.packs.put_kept_for_good(&merged) {
+                Ok(name) => Some(name),
+                // Then the small packs have to do, until there is room.
+                Err(error) if error.code == Code::DiskFull => {
+                    self.packs.flush(&parts)?;
+                    whole.append(&mut parts);
+                    None
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        whole.extend(made.clone());
         // Where this fails, or is killed, nobody trusts the next flush.
         site.right.begin();
         let again = if is_doubtful { self.write_again(&refs, site) } else { Ok(()) };
         if let Err(error) = again.and_then(|()| self.flush_refs(&refs)) {
             self.is_doubtful = true;
-            if !merged.is_empty() {
-                // The journal has them still, and the packs of its steps.
-                whole.pop().iter().for_each(|it| self.packs.remove(it));
-            }
+            // The journal has them still, and the packs of its steps.
+            made.iter().for_each(|it| self.packs.remove(it));
             return Err(error);
         }
         self.known.clear();

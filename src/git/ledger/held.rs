@@ -89,6 +89,15 @@ impl Held {
         Ok(held)
     }
 
+    /// A ref that can only be in `packed-refs`, since another one is where its folder would be:
+    /// for that reason nobody else can hold it either.
+    pub fn out_of_place(common_folder: &Path, name: &str, packed: &Packed) -> Held {
+        let [file, lock] =
+            [name.to_owned(), format!("{name}.lock")].map(|it| common_folder.join(it));
+        let before = packed.find(name.as_bytes());
+        Held { file, lock, before, is_loose: false, is_locked: false, is_linked: false }
+    }
+
     /// Writes what the ref shall be into its lock, where it is not read yet.
     pub fn write(&self, id: Oid) -> Result<()> {
         let line = format!("{id}\n");

@@ -122,6 +122,17 @@ impl PackFolder {
         Ok(name)
     }
 
+    /// Has packs on disk for good that were put here for a while.
+    pub fn flush(&self, names: &[String]) -> Result<()> {
+        for name in names {
+            for ending in ["pack", "idx"] {
+                let file = self.file(name, ending);
+                flush(&file).map_err(|error| failed(&file, &error))?;
+            }
+        }
+        self.sync()
+    }
+
     fn write_for_good(&self, name: &str, pack: &[u8], index: &[u8]) -> Result<()> {
         self.replace(&self.file(name, "pack"), pack, true)?;
         self.replace(&self.file(name, "idx"), index, true)?;

@@ -13,7 +13,7 @@ use git2::Oid;
 use super::{
     Ledger, Move, Site,
     carry::PACKED_NEW,
-    held::{self, Loose},
+    held::{self, Held, Loose},
     journal::Journal,
     record::{Record, combined},
 };
@@ -154,6 +154,9 @@ impl Ledger {
             let ours = match self.hold(&name, None, site) {
                 Ok(ours) => ours,
                 // Somebody made a ref that this one cannot be beside: it was moved on, too.
+                Err(error) if error.code == Code::Conflict && it.to().is_none() => {
+                    Held::out_of_place(&self.common_folder, &name, &self.packed)
+                }
                 Err(error) if error.code == Code::Conflict => {
                     log::warn!("a ref is not where a record says: {error}");
                     continue;
