@@ -123,7 +123,7 @@ fn what_git_refuses_is_refused() {
         ("denied", "rule", "keys", json!({"ref": "refs/notes/gitvan/keys"})),
         ("denied", "rule", "keys", json!({"ref": "refs/notes/gitvan/keys/x", "to": first})),
         ("denied", "rule", "keys", json!({"ref": "refs/notes/gitvan", "to": first})),
-        ("bad_request", "field", "ref", json!({"ref": "refs/heads/HEAD", "to": first})),
+        ("bad_request", "field", "updates[1].ref", json!({"ref": "refs/heads/HEAD", "to": first})),
     ] {
         let good = json!({"ref": "refs/heads/good", "to": first});
         let refused = daemon.refused(code, update(&repository, &[good, of.clone()]));

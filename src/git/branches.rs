@@ -168,22 +168,24 @@ impl Repository {
 
     /// Fails where another worktree is on a branch: it would be moved under its files.
     pub(super) fn expect_nowhere_else(&self, branch: &Branch) -> Result<()> {
+        self.other_worktree_on(branch).map_or(Ok(()), |_| {
+            let message = format!("`{}` is what another worktree is on", branch.name());
+            Err(Error::denied(message).with("rule", RULE))
+        })
+    }
+
+    /// The Git folder of another worktree that is on a branch.
+    pub(super) fn other_worktree_on(&self, branch: &Branch) -> Option<PathBuf> {
         let (own, common) = (self.git_folder(), self.common_folder());
         // Most repositories have no other worktree, and each commit asks.
         if own == common && !common.join(LINKED).exists() {
-            return Ok(());
+            return None;
         }
         let own = fs::canonicalize(own).ok();
         let is_other = |it: &&PathBuf| fs::canonicalize(it).ok() != own;
+        let is_on = |it: &&PathBuf| branch_of(it).is_some_and(|it| it == branch.name());
         let folders = self.worktree_folders(Bare::HasNoWorktree);
-        let mut used = folders.iter().filter(is_other).filter_map(|it| branch_of(it));
-        match used.any(|it| it == branch.name()) {
-            true => {
-                let message = format!("`{}` is what another worktree is on", branch.name());
-                Err(Error::denied(message).with("rule", RULE))
-            }
-            false => Ok(()),
-        }
+        folders.iter().filter(is_other).find(is_on).cloned()
     }
 
     pub fn branches(&self, query: RefQuery, watch: &Watch) -> Result<BranchPage> {

@@ -58,7 +58,12 @@ impl Repository {
         if let Head::On(branch) = head {
             let lock = format!("{}.lock", branch.reference());
             writer.clear(self.common_folder(), &[&lock, PACKED_LOCK], watch)?;
-            self.expect_nowhere_else(branch)?;
+            if let Some(folder) = self.other_worktree_on(branch) {
+                let message = format!("`{}` is checked out in another worktree", branch.name());
+                return Err(Error::conflict(message)
+                    .with("expected", "a branch that is checked out nowhere else")
+                    .with("actual", folder.to_string_lossy().into_owned()));
+            }
         }
         let tree = self.inner.find_commit(commit)?.tree()?;
         let mut change = None;
