@@ -34,6 +34,17 @@ fn a_panic_is_internal_and_costs_only_its_request() {
 }
 
 #[test]
+fn a_panic_while_a_request_is_read_costs_only_that() {
+    let mut daemon = Daemon::start();
+    let unreadable = json!({"op": "fault", "kind": "print", "unreadable": true});
+    daemon.refused("internal", unreadable.clone());
+    let batch = json!({"op": "batch", "requests": [unreadable, {"op": "ping"}]});
+    let replies = daemon.ok(batch);
+    assert_eq!((&replies[0]["code"], &replies[1]["ok"]), (&json!("internal"), &json!("pong")));
+    assert!(daemon.end().status.success());
+}
+
+#[test]
 fn a_panic_in_a_write_does_not_block_its_repository() {
     let repository = Repository::of(&[("a", "1")]);
     let path = repository.path();

@@ -187,6 +187,34 @@ fn a_note_that_is_there_already_makes_no_commit() {
     assert_eq!(repository.git(&["rev-list", "--count", "refs/notes/commits"]), "1");
 }
 
+/// Also where all of them wait together, and are made durable by one flush.
+#[test]
+fn a_target_is_what_the_requests_before_it_made_it() {
+    let repository = Repository::of(&[("a", "1")]);
+    let path = repository.path();
+    let mut daemon = Daemon::start();
+    for id in 0..30 {
+        daemon.send(match id % 3 {
+            0 => with(
+                json!({"op": "commit", "path": path, "branch": "side", "message": "m"}),
+                &json!({"changes": [], "empty": true, "id": id}),
+            ),
+            1 => with(note(path, "side", "at it"), &json!({"namespace": "at", "id": id})),
+            _ => with(note(path, "side~1^0", "before"), &json!({"namespace": "before", "id": id})),
+        });
+    }
+    let mut replies = daemon.receive_many(30);
+    replies.sort_by_key(|it| it["id"].as_u64());
+    let commits: Vec<&Value> = replies.iter().step_by(3).map(|it| &it["ok"]["commit"]).collect();
+    for (number, made) in replies.chunks(3).enumerate() {
+        assert_eq!(made[1]["ok"]["notes"][0]["target"], *commits[number], "{made:?}");
+        match number {
+            0 => assert_eq!(made[2]["code"], "not_found", "{made:?}"),
+            _ => assert_eq!(made[2]["ok"]["notes"][0]["target"], *commits[number - 1], "{made:?}"),
+        }
+    }
+}
+
 #[test]
 fn nothing_is_noted_about_what_is_not_there() {
     let repository = Repository::of(&[("file", "content")]);

@@ -138,9 +138,9 @@ impl Transaction<'_> {
     }
 
     /// What notes are about: anything that is here.
-    fn target(&self, rev: &str) -> Result<Oid> {
+    fn target(&mut self, rev: &str) -> Result<Oid> {
         match whole_id(rev) {
-            None => Ok(self.repository().resolve(rev)?.id()),
+            None => self.object_named(rev),
             Some(id) if self.has(id)? => Ok(id),
             Some(id) => Err(self.repository().missing(format!("no object is {id}"))),
         }

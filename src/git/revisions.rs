@@ -2,30 +2,67 @@
 
 use git2::{ObjectType, Oid};
 
-use super::{Transaction, hash::whole_id, pack::Kind, refs::meanings};
+use super::{
+    Transaction,
+    hash::{id_of, whole_id},
+    pack::Kind,
+    refs::meanings,
+};
 use crate::error::{Error, Result};
 
 impl Transaction<'_> {
     /// The object a revision names. Refs that this transaction moves are where it moves them, if
-    /// they are named alone.
+    /// they are named alone or their ancestors are.
     pub fn object_named(&mut self, rev: &str) -> Result<Oid> {
-        if let Some(id) = self.whole_id(rev) {
+        if let Some(id) = self.whole_id(rev).or_else(|| self.where_moved(rev)) {
             return Ok(id);
         }
+        match last_step(rev) {
+            Some((before, step)) if self.where_moved(first_name(before)).is_some() => {
+                let commit = self.commit_named(before)?;
+                let ancestor = match step {
+                    Step::Back(times) => self.ancestor(commit, times)?,
+                    Step::Parent(0) => Some(commit),
+                    Step::Parent(number) => self.parents_of(commit)?.get(number - 1).copied(),
+                };
+                ancestor.ok_or_else(|| Error::not_found(format!("no revision is `{rev}`")))
+            }
+            _ => Ok(self.repository().resolve(rev)?.id()),
+        }
+    }
+
+    /// Where this transaction moves the ref that a revision is the name of.
+    fn where_moved(&self, rev: &str) -> Option<Oid> {
         if rev == "HEAD"
             && let Ok(branch) = self.repository().current_branch()
             && let Some(Some(id)) = self.moved(&branch.reference())
         {
-            return Ok(id);
+            return Some(id);
         }
         for name in meanings(rev) {
             match self.moved(&name) {
-                Some(Some(id)) => return Ok(id),
-                None if self.repository().inner.find_reference(&name).is_ok() => break,
+                Some(Some(id)) => return Some(id),
+                None if self.repository().inner.find_reference(&name).is_ok() => return None,
                 _ => (),
             }
         }
-        Ok(self.repository().resolve(rev)?.id())
+        None
+    }
+
+    fn ancestor(&mut self, commit: Oid, times: usize) -> Result<Option<Oid>> {
+        let mut here = Some(commit);
+        for _ in 0..times {
+            let Some(commit) = here else { break };
+            self.watch().check()?;
+            here = self.parents_of(commit)?.first().copied();
+        }
+        Ok(here)
+    }
+
+    fn parents_of(&mut self, commit: Oid) -> Result<Vec<Oid>> {
+        let content = self.content(commit, Kind::Commit)?;
+        let lines = content.split(|it| *it == b'\n').take_while(|it| !it.is_empty());
+        Ok(lines.filter_map(|it| it.strip_prefix(b"parent ").and_then(id_of)).collect())
     }
 
     /// The commit a revision names; through tags.
@@ -63,4 +100,27 @@ impl Transaction<'_> {
             Err(error) => Err(repository.unreadable(id, error)),
         }
     }
+}
+
+/// The end of a revision that leads to an ancestor.
+enum Step {
+    /// `~3`: to the first parent, so many times.
+    Back(usize),
+    /// `^2`: to this parent; `^0` is the commit itself.
+    Parent(usize),
+}
+
+fn last_step(rev: &str) -> Option<(&str, Step)> {
+    let front = rev.trim_end_matches(|it: char| it.is_ascii_digit());
+    let number = match &rev[front.len()..] {
+        "" => 1,
+        digits => digits.parse().ok()?,
+    };
+    let back = front.strip_suffix('~').map(|it| (it, Step::Back(number)));
+    back.or_else(|| front.strip_suffix('^').map(|it| (it, Step::Parent(number))))
+}
+
+/// What a revision begins with: no ref has one of these in its name.
+fn first_name(rev: &str) -> &str {
+    rev.split(['~', '^']).next().unwrap_or(rev)
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Context, Lane, Operation, sync::network};
 use crate::{
@@ -20,6 +20,13 @@ pub struct Fault {
     #[serde(default)]
     ms: u64,
     path: Option<RepositoryPath>,
+    #[expect(dead_code, reason = "nobody gets to see it")]
+    #[serde(default, deserialize_with = "panics")]
+    unreadable: (),
+}
+
+fn panics<'de, D: Deserializer<'de>>(_: D) -> std::result::Result<(), D::Error> {
+    panic!("planted")
 }
 
 #[derive(Deserialize, Clone, Copy)]
