@@ -229,17 +229,20 @@ impl Journal {
     /// Where the records end that are carried out, and seen to be so by everybody: what was
     /// written before the machine started may be lost.
     pub fn carried_out(&self) -> Result<u64> {
-        let mut mark = [0u8; MARK_BYTES];
-        self.file.read_at(&mut mark, MARK_AT).map_err(|error| self.failed(&error))?;
-        let is_ours = LittleEndian::read_u64(&mark) == self.generation && &mark[16..] == boot();
-        Ok(if is_ours { LittleEndian::read_u64(&mark[8..]) } else { RECORDS_AT })
+        Ok(self.mark()?.unwrap_or(RECORDS_AT))
     }
 
     /// Whether it was written to since the machine started: none of its records was lost.
     pub fn is_marked(&self) -> bool {
+        matches!(self.mark(), Ok(Some(_)))
+    }
+
+    /// What was marked in this generation, since the machine started.
+    fn mark(&self) -> Result<Option<u64>> {
         let mut mark = [0u8; MARK_BYTES];
-        let read = self.file.read_at(&mut mark, MARK_AT);
-        read.is_ok() && LittleEndian::read_u64(&mark) == self.generation && &mark[16..] == boot()
+        self.file.read_at(&mut mark, MARK_AT).map_err(|error| self.failed(&error))?;
+        let is_ours = LittleEndian::read_u64(&mark) == self.generation && &mark[16..] == boot();
+        Ok(is_ours.then(|| LittleEndian::read_u64(&mark[8..])))
     }
 
     /// Where the next record goes.
