@@ -22,6 +22,12 @@ pub fn id_of(line: &[u8]) -> Option<Oid> {
     Oid::from_str(str::from_utf8(line.get(..ID_DIGITS)?).ok()?).ok()
 }
 
+/// The ids of the parents that the content of a commit names.
+pub fn parents_of(commit: &[u8]) -> impl Iterator<Item = Oid> {
+    let head = commit.split(|it| *it == b'\n').take_while(|it| !it.is_empty());
+    head.filter_map(|line| line.strip_prefix(b"parent ").and_then(id_of))
+}
+
 /// The id that a text is, if it is a whole one.
 pub fn whole_id(text: &str) -> Option<Oid> {
     (text.len() == ID_DIGITS).then(|| Oid::from_str(text).ok())?

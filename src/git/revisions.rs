@@ -4,7 +4,7 @@ use git2::{ObjectType, Oid};
 
 use super::{
     Transaction,
-    hash::{id_of, whole_id},
+    hash::{parents_of, whole_id},
     pack::Kind,
     refs::meanings,
 };
@@ -61,8 +61,7 @@ impl Transaction<'_> {
 
     fn parents_of(&mut self, commit: Oid) -> Result<Vec<Oid>> {
         let content = self.content(commit, Kind::Commit)?;
-        let lines = content.split(|it| *it == b'\n').take_while(|it| !it.is_empty());
-        Ok(lines.filter_map(|it| it.strip_prefix(b"parent ").and_then(id_of)).collect())
+        Ok(parents_of(&content).collect())
     }
 
     /// The commit a revision names; through tags.

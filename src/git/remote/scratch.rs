@@ -7,7 +7,7 @@ use git2::{ObjectType, RepositoryInitOptions};
 use super::Beside;
 use crate::{
     error::{Error, Result},
-    git::Repository,
+    git::{Repository, hash::parents_of},
 };
 
 pub(super) fn empty(folder: &Path) -> Result<Repository> {
@@ -23,10 +23,10 @@ pub(super) fn of(beside: &Beside, other: Option<&Repository>) -> Result<Reposito
     odb.write(ObjectType::Tree, b"")?;
     let (mut there, mut shallow) = (BTreeSet::new(), String::new());
     for commit in &beside.commits {
-        let id = odb.write(ObjectType::Commit, commit)?.to_string();
+        let id = odb.write(ObjectType::Commit, commit)?;
         // The remote has what came before; here it would only be looked for in vain.
-        if parents(commit).any(|it| !there.contains(it)) {
-            shallow.extend([&*id, "\n"]);
+        if parents_of(commit).any(|it| !there.contains(&it)) {
+            shallow.push_str(&format!("{id}\n"));
         }
         there.insert(id);
     }
@@ -49,9 +49,4 @@ pub(super) fn of(beside: &Beside, other: Option<&Repository>) -> Result<Reposito
         write("shallow", shallow.as_bytes())?;
     }
     Repository::open_at(&beside.folder)
-}
-
-fn parents(commit: &[u8]) -> impl Iterator<Item = &str> {
-    let head = commit.split(|it| *it == b'\n').take_while(|it| !it.is_empty());
-    head.filter_map(|line| str::from_utf8(line.strip_prefix(b"parent ")?).ok())
 }
