@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     Repository, Text,
-    ledger::{Loose, read_loose},
+    ledger::{Loose, Packed, read_loose},
     refs::REFS,
     repository::Sha,
 };
@@ -24,8 +24,6 @@ use crate::{
     watch::Watch,
 };
 
-/// How often a list is begun again because refs were packed meanwhile.
-const TRIES: usize = 100;
 /// So many refs stand for one another at most, as in Git.
 const DEPTH_MAX: usize = 5;
 
@@ -111,21 +109,6 @@ impl Repository {
         query: &RefQuery,
         watch: &Watch,
     ) -> Result<(Vec<Found>, Option<Text>)> {
-        for _ in 0..TRIES {
-            watch.check()?;
-            if let Some(page) = self.references_once(query, watch)? {
-                return Ok(page);
-            }
-        }
-        Err(Error::busy("refs are packed all the time").with("retry_after_ms", 100))
-    }
-
-    /// Nothing where a ref's own file went while it was looked for.
-    fn references_once(
-        &self,
-        query: &RefQuery,
-        watch: &Watch,
-    ) -> Result<Option<(Vec<Found>, Option<Text>)>> {
         // In this order: a ref that is packed meanwhile is found twice rather than never.
         let loose = self.loose_names(&query.prefix);
         let mut packed = self.objects.packed();
@@ -139,51 +122,75 @@ impl Repository {
             packed.from(from).take_while(|it| it.name.starts_with(&query.prefix)).peekable();
         let mut loose = loose.iter().filter(|it| from <= it.as_slice()).peekable();
         let mut found: Vec<Found> = Vec::new();
-        loop {
+        // Those of them whose file went while it was looked for, or whose target's did.
+        let mut gone: Vec<usize> = Vec::new();
+        let next = loop {
             watch.check()?;
             let in_packed = packed_refs.peek().map(|it| it.name);
             let in_loose = loose.peek().map(|it| it.as_slice());
             let name = match (in_packed, in_loose) {
                 (Some(packed), Some(loose)) => packed.min(loose),
                 (Some(name), None) | (None, Some(name)) => name,
-                (None, None) => return Ok(Some((found, None))),
+                (None, None) => break None,
             };
             let in_packed = packed_refs.next_if(|it| it.name == name);
             let is_loose = loose.next_if(|it| it.as_slice() == name).is_some();
             if !is_wanted(name) {
                 continue;
             }
-            let reference = match (is_loose, in_packed) {
-                (true, _) => match self.loose(name)? {
-                    Loose::Absent => return Ok(None),
-                    Loose::Torn => None,
-                    Loose::At(id) => Some(self.found(name, id, None)),
-                    Loose::Symbolic(target) => {
-                        let id = self.follow(&target, &packed)?;
-                        id.map(|it| self.found(name, it, Some(target)))
-                    }
+            let (id, peeled, symbolic) = match in_packed {
+                Some(line) if !is_loose => (Some(line.id), line.peeled, None),
+                _ => match self.loose(name)? {
+                    Loose::Torn => continue,
+                    Loose::Absent => (None, None, None),
+                    Loose::At(id) => (Some(id), None, None),
+                    Loose::Symbolic(target) => (self.follow(&target, &packed)?, None, Some(target)),
                 },
-                (false, Some(line)) => Some(match line.peeled {
-                    Some(peeled) => {
-                        Found { name: name.to_vec(), id: line.id, peeled, symbolic: None }
-                    }
-                    None => self.found(name, line.id, None),
-                }),
-                (false, None) => None,
             };
-            let Some(reference) = reference else { continue };
             if found.len() == query.limit {
-                let last = found.last().map(|it| Text(it.name.clone()));
-                return Ok(Some((found, last)));
+                break found.last().map(|it| Text(it.name.clone()));
             }
-            found.push(reference);
-        }
+            let name = name.to_vec();
+            found.push(match id {
+                Some(id) => {
+                    let peeled = peeled.unwrap_or_else(|| self.peeled_of(id));
+                    Found { name, id, peeled, symbolic }
+                }
+                None => {
+                    gone.push(found.len());
+                    Found { name, id: Oid::ZERO_SHA1, peeled: None, symbolic }
+                }
+            });
+        };
+        drop(packed_refs);
+        self.find_again(&mut found, &gone, &mut packed)?;
+        Ok((found, next))
     }
 
-    fn found(&self, name: &[u8], id: Oid, symbolic: Option<Vec<u8>>) -> Found {
-        // One that leads to nothing is listed all the same.
-        let peeled = self.peeled(id).unwrap_or_default();
-        Found { name: name.to_vec(), id, peeled, symbolic }
+    /// A file that went was packed before, or the ref is no more.
+    fn find_again(
+        &self,
+        found: &mut Vec<Found>,
+        gone: &[usize],
+        packed: &mut Packed,
+    ) -> Result<()> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        packed.refresh(self.common_folder())?;
+        for index in gone {
+            let it = &mut found[*index];
+            let target = it.symbolic.as_ref().unwrap_or(&it.name);
+            let Some(id) = self.follow(target, packed)? else { continue };
+            (it.id, it.peeled) = (id, self.peeled_of(id));
+        }
+        found.retain(|it| !it.id.is_zero());
+        Ok(())
+    }
+
+    /// One that leads to nothing is listed all the same.
+    fn peeled_of(&self, id: Oid) -> Option<Oid> {
+        self.peeled(id).unwrap_or_default()
     }
 
     fn loose(&self, name: &[u8]) -> Result<Loose> {
@@ -191,7 +198,7 @@ impl Repository {
     }
 
     /// What a ref that others stand for is in the end.
-    fn follow(&self, name: &[u8], packed: &super::ledger::Packed) -> Result<Option<Oid>> {
+    fn follow(&self, name: &[u8], packed: &Packed) -> Result<Option<Oid>> {
         let mut name = name.to_vec();
         for _ in 0..DEPTH_MAX {
             if !name.starts_with(REFS.as_bytes()) || name.windows(2).any(|it| it == b"..") {
