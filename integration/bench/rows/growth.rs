@@ -12,7 +12,6 @@ use crate::{
     rounds::{alternate, median},
     scratch::text,
     table::{Quantity::Seconds, Row},
-    text::Random,
     wire::Wire,
 };
 
@@ -44,15 +43,13 @@ struct Grown {
     commits: usize,
     /// All of them once there were as many as wanted.
     ids: Vec<String>,
-    random: Random,
 }
 
 impl Grown {
     fn new(bench: &Bench, commits: usize) -> Grown {
         let folder = repository(bench, Shape::Flat);
         let wire = daemon::start(&[]).wire;
-        let random = Random::new(11);
-        let mut grown = Grown { folder, wire, commits: 0, ids: Vec::new(), random };
+        let mut grown = Grown { folder, wire, commits: 0, ids: Vec::new() };
         grown.commit(commits);
         let ids = git::git_says(&grown.folder, &["rev-list", "main"]);
         grown.ids = ids.lines().map(str::to_owned).collect();
@@ -66,14 +63,22 @@ impl Grown {
         self.wire.drive(&mut requests, range, 64).as_secs_f64() / count as f64
     }
 
-    /// At commits of any age.
+    /// At commits from its whole age, so far from each other that none is found on the way to
+    /// another, by daemons that have read none of them: what they remember would serve a younger
+    /// repository better.
     fn read(&mut self) -> f64 {
-        let path = text(&self.folder);
-        let read = |index: usize| {
-            let rev = &self.ids[self.random.below(self.ids.len())];
+        let (path, apart) = (text(&self.folder), self.ids.len() / READ_COUNT);
+        let request = |rev: &str, index: usize| {
             ("read", json!({"path": path, "file": Shape::Flat.file(index), "rev": rev}))
         };
-        self.wire.drive(&mut Requests(read), 0..READ_COUNT, 64).as_secs_f64() / READ_COUNT as f64
+        let seconds = (0..READERS).map(|reader| {
+            let mut wire = daemon::start(&[]).wire;
+            wire.drive(&mut Requests(|index| request("main", index)), 0..1, 1);
+            let first = reader * apart / READERS;
+            let read = |index: usize| request(&self.ids[first + index * apart], index);
+            wire.drive(&mut Requests(read), 0..READ_COUNT, 64).as_secs_f64()
+        });
+        seconds.sum::<f64>() / (READERS * READ_COUNT) as f64
     }
 
     /// Seconds for a commit, and for a read.
@@ -89,4 +94,5 @@ impl Grown {
 }
 
 const COMMIT_COUNT: usize = 20 * 64;
-const READ_COUNT: usize = 80 * 64;
+const READ_COUNT: usize = 20;
+const READERS: usize = 25;
