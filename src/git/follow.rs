@@ -49,11 +49,11 @@ pub struct Follow {
 impl Follow {
     /// Takes the worktree whose `HEAD` is on a branch; nothing where there is none.
     pub fn take(repository: &Repository, reference: &str, watch: &Watch) -> Result<Option<Follow>> {
-        let head = repository.inner.find_reference("HEAD")?;
-        if !matches!(head.symbolic_target(), Ok(Some(target)) if target == reference) {
+        if repository.is_bare() {
             return Ok(None);
         }
-        if repository.is_bare() {
+        let head = repository.inner.find_reference("HEAD")?;
+        if !matches!(head.symbolic_target(), Ok(Some(target)) if target == reference) {
             return Ok(None);
         }
         let top = repository.worktree("write")?.to_owned();
