@@ -22,7 +22,7 @@ use self::{
     files::{Files, Shelf, Tree},
     step::{Prepared, Step, expect_branch},
 };
-use super::{Branch, Message, Person, RepositoryPath, Store, refs, repository::Sha};
+use super::{Branch, Message, Person, RepositoryPath, Store, percent, refs, repository::Sha};
 use crate::{
     error::{Error, Result},
     watch::{Progress, Stage, Watch},
@@ -266,23 +266,6 @@ fn quoted(text: &str) -> String {
     all
 }
 
-/// What [`quoted`] made, as it was.
-fn unquoted(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digits = str::from_utf8(rest.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &rest[2..];
-    }
-    String::from_utf8(bytes).ok()
-}
-
 /// The name of an import, where it can be one.
 pub fn check_name(name: &str) -> Result<()> {
     refs::import(name).map(drop)
@@ -312,9 +295,9 @@ mod tests {
             ("é\u{85}", "é%c2%85"),
         ] {
             assert_eq!(quoted(id), line);
-            assert_eq!(unquoted(line).as_deref(), Some(id));
+            assert_eq!(percent::decode(line).as_deref(), Some(id));
         }
-        assert_eq!(unquoted("%"), None);
-        assert_eq!(unquoted("%zz"), None);
+        assert_eq!(percent::decode("%"), None);
+        assert_eq!(percent::decode("%zz"), None);
     }
 }

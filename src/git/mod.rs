@@ -29,6 +29,7 @@ mod name;
 mod notes;
 mod objects;
 mod pack;
+mod percent;
 mod references;
 mod reflog;
 mod refs;

@@ -14,7 +14,7 @@ use std::{
 use git2::Oid;
 use serde::{Deserialize, Serialize};
 
-use super::{folder_of, quoted, step::Sums, unquoted};
+use super::{folder_of, percent, quoted, step::Sums};
 use crate::{
     error::{Error, Result},
     git::{Repository, RepositoryPath, folder::flush, refs},
@@ -77,7 +77,7 @@ impl Mapping {
             for line in str::from_utf8(&lines).map_err(|_| damaged())?.lines() {
                 let (commit, id) = line.split_once(' ').ok_or_else(damaged)?;
                 let commit = Oid::from_str(commit).map_err(|_| damaged())?;
-                mapping.push(unquoted(id).ok_or_else(damaged)?, commit);
+                mapping.push(percent::decode(id).ok_or_else(damaged)?, commit);
             }
         }
         Ok(mapping)

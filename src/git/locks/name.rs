@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::git::refs::LOCKS;
+use crate::git::{percent, refs::LOCKS};
 
 /// What a lock is called: any text of 1 to 200 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -44,17 +44,7 @@ impl LockName {
     /// The lock that is kept in this ref, if any is.
     pub fn of_reference(reference: &str) -> Option<LockName> {
         let escaped = reference.strip_prefix(LOCKS)?.replace("+/", "");
-        let mut bytes = Vec::new();
-        let mut rest = escaped.bytes();
-        while let Some(byte) = rest.next() {
-            if byte != b'%' {
-                bytes.push(byte);
-                continue;
-            }
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?);
-        }
-        let name = LockName::try_from(String::from_utf8(bytes).ok()?).ok()?;
+        let name = LockName::try_from(percent::decode(&escaped)?).ok()?;
         // Another spelling would be another ref.
         (name.reference() == reference).then_some(name)
     }

@@ -8,7 +8,10 @@ use super::{
     name::LockName,
     state::{Decision, Holder, Stamp, State},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    git::percent,
+};
 
 const FORMAT: &str = "1";
 
@@ -76,7 +79,7 @@ pub fn read(name: &LockName, commit: &[u8]) -> Result<Written> {
     let (mut state, mut history) = (State::default(), 0);
     for (key, value) in lines {
         let number = || value.parse::<u64>().map_err(|_| damaged());
-        let text = || unescaped(value).ok_or_else(damaged);
+        let text = || percent::decode(value).ok_or_else(damaged);
         match (key, state.holders.last_mut()) {
             ("Last-Token", None) => state.last_token = number()?,
             ("History", None) => history = number()?,
@@ -128,18 +131,6 @@ fn escaped(value: &str) -> String {
         }
     }
     line
-}
-
-fn unescaped(line: &str) -> Option<String> {
-    let mut value = String::new();
-    let mut rest = line;
-    while let Some((before, after)) = rest.split_once('%') {
-        value.push_str(before);
-        value.push(char::from(u8::from_str_radix(after.get(..2)?, 16).ok()?));
-        rest = &after[2..];
-    }
-    value.push_str(rest);
-    Some(value)
 }
 
 #[cfg(test)]

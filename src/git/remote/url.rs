@@ -5,7 +5,10 @@ use std::{fmt, path::Path, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::super::failure::redact;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    git::percent,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -69,7 +72,7 @@ impl Url {
         if let Ok(url) = url::Url::parse(&self.text)
             && url.has_host()
         {
-            let path = percent_decode(url.path()).unwrap_or_else(|| url.path().to_owned());
+            let path = percent::decode(url.path()).unwrap_or_else(|| url.path().to_owned());
             let user = user.unwrap_or(url.username()).to_owned();
             let user = if user.is_empty() { user } else { format!("{user}@") };
             return format!("{}://{user}{}{path}", self.transport, self.authority);
@@ -118,7 +121,7 @@ impl FromStr for Url {
             return Ok(Url::local(path));
         }
         let host = url.host_str().ok_or_else(|| bad("it has no host"))?.to_owned();
-        let decode = |it: &str| percent_decode(it).ok_or_else(|| bad("it is no text"));
+        let decode = |it: &str| percent::decode(it).ok_or_else(|| bad("it is no text"));
         let user = Some(url.username()).filter(|it| !it.is_empty()).map(decode).transpose()?;
         let password = url.password().map(decode).transpose()?;
         if host.starts_with('-') || user.as_deref().is_some_and(|it| it.starts_with('-')) {
@@ -159,20 +162,6 @@ fn scp_like(text: &str) -> Option<Url> {
 
 pub fn not_allowed(transport: &str) -> Error {
     Error::denied(format!("the transport `{transport}` is not allowed")).with("rule", "transport")
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

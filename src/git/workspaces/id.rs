@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::git::percent;
+
 /// The longest id, in bytes.
 const BYTES_MAX: usize = 200;
 /// File systems take names of 255 bytes; the time of a deletion and an ending come behind it.
@@ -49,7 +51,7 @@ impl WorkspaceId {
 
     /// The id whose folder has this name.
     pub(super) fn of_folder(name: &str) -> Option<WorkspaceId> {
-        let id = WorkspaceId::new(&unescaped(name)?).ok()?;
+        let id = WorkspaceId::new(&percent::decode(name)?).ok()?;
         // Other spellings of the same id are no folders of ours.
         (id.folder() == name).then_some(id)
     }
@@ -66,22 +68,6 @@ fn escaped(id: &str) -> String {
         }
     }
     name
-}
-
-fn unescaped(name: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &rest[2..];
-    }
-    String::from_utf8(bytes).ok()
 }
 
 impl fmt::Display for WorkspaceId {
