@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -189,6 +189,34 @@ fn what_git_repacks_meanwhile_is_found_all_the_time() {
             assert_eq!(ids, log.lines().collect::<Vec<_>>());
         }
     });
+}
+
+#[test]
+fn packs_that_a_list_named_and_that_are_gone_are_no_harm() {
+    let repository = Repository::of(&[("a", "1\n")]);
+    repository.git(&["repack", "-dq"]);
+    for file in fs::read_dir(repository.file(".git/objects/pack")).unwrap() {
+        // libgit2 looks into the newer one first.
+        let file = file.unwrap().path();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let file = fs::File::options().write(true).open(file).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    }
+    repository.git(&["checkout", "-q", "-b", "side"]);
+    repository.write("b", "b\n");
+    repository.commit("b");
+    repository.git(&["repack", "-dq"]);
+    repository.git(&["checkout", "-q", "main"]);
+    let (mut daemon, path) = (Daemon::start(), repository.path());
+    let log = |range: &str| json!({"op": "log", "path": path, "range": range});
+    // Looks for it in one pack, finds it in the other one, and reads the list.
+    daemon.ok(log("main"));
+    repository.git(&["multi-pack-index", "write"]);
+    daemon.refused("not_found", log(&"1".repeat(40)));
+    repository.git(&["repack", "-adq", "--write-midx"]);
+    assert_eq!(daemon.ok(log("side"))["commits"].as_array().unwrap().len(), 2);
+    let merge = json!({"op": "merge", "path": path, "into": "main", "from": "side"});
+    assert_eq!(daemon.ok(merge)["merged"], "fast_forward");
 }
 
 /// Every object a file of its own again, the packs gone.

@@ -1,5 +1,7 @@
 //! A merge is the one that stock git makes, and a conflict writes nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{all_refs, commit, expect_sound, id_of, text};
@@ -315,4 +317,41 @@ fn merges_of_many_kinds_are_those_of_git() {
     }
     expect_sound(&repository);
     assert!(10 < clean && 3 < conflicts, "{clean} clean, {conflicts} not");
+}
+
+/// How often the two branches are merged while stock git packs.
+const ROUNDS: usize = 150;
+
+#[test]
+fn what_git_repacks_meanwhile_is_merged() {
+    let repository = parted(&[("a", LINES)], &[("b", "b\n")], &[("c", "c\n")]).bare();
+    let is_over = AtomicBool::new(false);
+    let repack = || {
+        while !is_over.load(Ordering::Relaxed) {
+            repository.git(&["repack", "-adq"]);
+        }
+    };
+    let merges = || {
+        let mut daemon = Daemon::start();
+        (0..ROUNDS)
+            .map(|round| {
+                for branch in ["main", "side"] {
+                    let file = format!("{branch}/{round}");
+                    commit(&mut daemon, repository.path(), branch, &file, &file);
+                }
+                daemon.call(merge(&repository, json!({"strategy": "no_ff"})))
+            })
+            .collect::<Vec<Value>>()
+    };
+    let replies = std::thread::scope(|scope| {
+        let packer = scope.spawn(repack);
+        let replies = scope.spawn(merges).join();
+        is_over.store(true, Ordering::Relaxed);
+        packer.join().unwrap();
+        replies.unwrap()
+    });
+    for reply in replies {
+        assert_eq!(reply["ok"]["merged"], "merge", "{reply}");
+    }
+    expect_sound(&repository);
 }

@@ -36,6 +36,8 @@ use crate::{
 
 /// How many handles may wait for their next use, over all repositories.
 const KEPT_MAX: usize = 64;
+/// Where stock git says which packs have what, if it was told to.
+const PACK_LIST: &str = "objects/pack/multi-pack-index";
 
 pub struct Store {
     root: Root,
@@ -66,6 +68,7 @@ struct Identity {
     link: [u64; 3],
     config: [u64; 3],
     replacements: [u64; 2],
+    packs: [u64; 3],
 }
 
 /// A repository in use. It goes back to the store afterwards.
@@ -331,13 +334,15 @@ impl Identity {
         let file = |file: Option<fs::Metadata>| {
             file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
         };
-        let (link, config) = (file(link), file(config));
+        // libgit2 believes the list of packs that it read, also where they are gone by now.
+        let packs = fs::metadata(common_folder.join(PACK_LIST)).ok();
+        let (link, config, packs) = (file(link), file(config), file(packs));
         // Replacements that came since would make what is open give wrong answers.
         let replacements = fs::metadata(common_folder.join(REPLACEMENTS)).ok();
         let replacements =
             replacements.map_or([0; 2], |it| [it.mtime() as u64, it.mtime_nsec() as u64]);
         let places = [top.dev(), top.ino(), folder.dev(), folder.ino()];
-        Some(Identity { places, link, config, replacements })
+        Some(Identity { places, link, config, replacements, packs })
     }
 }
 
