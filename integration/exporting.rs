@@ -196,6 +196,12 @@ fn a_bundle_is_cloned_by_stock_git_with_its_whole_history() {
     }
     let shallow = repository.cloned(&["--depth", "1"]);
     daemon.refused("unsupported", export(&shallow, "bundle"));
+    repository.git(&["config", "uploadpack.allowFilter", "true"]);
+    let partial = repository.cloned(&["--filter=blob:none", "--no-checkout"]);
+    for format in ["bundle", "tar.gz", "zip"] {
+        let reply = daemon.refused("unsupported", export(&partial, format));
+        assert_eq!(reply["feature"], "partial clone");
+    }
 }
 
 #[test]

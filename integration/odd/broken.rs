@@ -130,3 +130,57 @@ fn what_is_no_repository_is_not_found() {
         daemon.refused("not_found", json!({"op": "files", "path": path, "rev": "HEAD"}));
     }
 }
+
+#[test]
+fn what_maintain_cannot_work_on_is_corrupt() {
+    let mut daemon = Daemon::start();
+    let damages: [fn(&Repository); 4] = [
+        |it| it.remove(&loose(it, "HEAD:config.yaml")),
+        |it| it.remove(&loose(it, "HEAD~1")),
+        |it| it.write(loose(it, "HEAD:long.txt"), "garbage"),
+        |it| it.write(".git/refs/heads/lost", format!("{}\n", "1".repeat(40))),
+    ];
+    for damage in damages {
+        let repository = varied();
+        damage(&repository);
+        let request = json!({"op": "maintain", "path": repository.path(), "full": true});
+        daemon.refused("corrupt", request);
+    }
+}
+
+#[test]
+fn a_ref_of_notes_or_keys_that_is_no_commit_is_corrupt() {
+    let mut daemon = Daemon::start();
+    let repository = varied().bare();
+    let blob = repository.git(&["rev-parse", "HEAD:config.yaml"]);
+    let path = repository.path();
+    repository.git(&["update-ref", "refs/notes/gitvan/keys", &blob]);
+    repository.git(&["update-ref", "refs/notes/commits", &blob]);
+    let commit = json!({"op": "commit", "path": path, "branch": "main", "message": "m",
+                        "key": "k", "changes": [{"file": "a", "content": ""}]});
+    daemon.refused("corrupt", commit);
+    daemon.refused("corrupt", json!({"op": "note", "path": path, "target": "HEAD", "content": ""}));
+    daemon.refused("corrupt", json!({"op": "notes", "path": path}));
+}
+
+#[test]
+fn a_commit_whose_headers_are_in_another_order_is_corrupt() {
+    let mut daemon = Daemon::start();
+    let repository = varied();
+    let tree = repository.git(&["rev-parse", "HEAD^{tree}"]);
+    let who = "<a@example.org> 1700000000 +0000";
+    let signature = "-----BEGIN SSH SIGNATURE-----\n aaaa\n -----END SSH SIGNATURE-----";
+    let commit =
+        format!("tree {tree}\ngpgsig {signature}\nauthor A {who}\ncommitter A {who}\n\nm\n");
+    let write = ["hash-object", "-t", "commit", "-w", "--stdin", "--literally"];
+    let id = String::from_utf8(repository.git_with_input(&write, commit.as_bytes())).unwrap();
+    repository.git(&["update-ref", "refs/heads/odd", id.trim_end()]);
+    let path = repository.path();
+    daemon.refused("corrupt", json!({"op": "verify", "path": path, "range": "odd"}));
+    daemon.refused("corrupt", json!({"op": "log", "path": path, "range": "odd"}));
+    let verified = daemon.ok(json!({"op": "verify", "path": path}));
+    assert_eq!(
+        (&verified["ok"], &verified["problems"][0]["object"]),
+        (&json!(false), &json!(id.trim_end()))
+    );
+}

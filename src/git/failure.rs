@@ -51,6 +51,10 @@ fn code(error: &git2::Error) -> Code {
     {
         return Code::Unsupported;
     }
+    // Nobody makes one but out of a commit or a tag: its headers are not what they should be.
+    if message.starts_with("failed to parse signature") {
+        return Code::Corrupt;
+    }
     match error.code() {
         ErrorCode::NotFound | ErrorCode::UnbornBranch => Code::NotFound,
         _ if is_too_short(error) => Code::NotFound,

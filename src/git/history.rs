@@ -107,7 +107,7 @@ impl Repository {
     }
 
     /// What it means that history leads to a commit that cannot be read.
-    fn lost(&self, error: git2::Error) -> Error {
+    pub(super) fn lost(&self, error: git2::Error) -> Error {
         match error.code() {
             git2::ErrorCode::NotFound if !self.is_partial() => Error::corrupt(error.message()),
             git2::ErrorCode::NotFound => self.missing(error.message().to_owned()),

@@ -15,7 +15,6 @@ use super::{
     Expect, Message, Person, Signer, Transaction,
     commit::Content,
     edit::{self, Entry},
-    pack::Kind,
     reflog,
     refs::{BRANCHES, Branch},
     repository::Sha,
@@ -202,12 +201,4 @@ const SUBMODULE: u32 = 0o160_000;
 
 fn merged(commit: Oid, tree: Oid, merged: &'static str) -> Merged {
     Merged { commit: Sha::from(commit), tree: Sha::from(tree), merged }
-}
-
-/// An object that is not what somebody said it is.
-fn expect_kind(found: Kind, wanted: Kind, id: Oid) -> Result<()> {
-    match found == wanted {
-        true => Ok(()),
-        false => Err(Error::corrupt(format!("{id} is a {}", found.name()))),
-    }
 }

@@ -370,12 +370,13 @@ impl<'a> Transaction<'a> {
     }
 }
 
-fn expect_kind(id: Oid, found: Kind, wanted: Kind) -> Result<()> {
+/// Fails where an object is not what something in the repository says it is.
+pub(super) fn expect_kind(id: Oid, found: Kind, wanted: Kind) -> Result<()> {
     match found == wanted {
         true => Ok(()),
         false => {
             let (found, wanted) = (found.name(), wanted.name());
-            Err(Error::bad_request(format!("{id} is a {found}, not a {wanted}")))
+            Err(Error::corrupt(format!("{id} is a {found}, not a {wanted}")))
         }
     }
 }

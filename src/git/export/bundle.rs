@@ -40,7 +40,7 @@ pub fn write(
     })?;
     let stopped = |error| match meter.watch.check() {
         Err(stopped) => stopped,
-        Ok(()) => Error::from(error),
+        Ok(()) => repository.lost(error),
     };
     pack.insert_walk(&mut history).map_err(stopped)?;
     let mut failure = None;

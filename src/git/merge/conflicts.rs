@@ -6,7 +6,7 @@ use git2::{Index, IndexConflict, IndexEntry, Oid};
 use super::{MergeDraft, SUBMODULE, memory::Memory};
 use crate::{
     error::{Detail, Error, Result},
-    git::{edit, pack::Kind},
+    git::{edit, pack::Kind, transaction::expect_kind},
 };
 
 /// The content of larger files is not shown.
@@ -110,7 +110,7 @@ impl Teller<'_> {
                 return Ok(false);
             }
             let (kind, content) = self.memory.object(here.id)?;
-            super::expect_kind(kind, Kind::Tree, here.id)?;
+            expect_kind(here.id, kind, Kind::Tree)?;
             match edit::find(&content, part) {
                 Some(entry) => here = entry,
                 None => return Ok(false),

@@ -78,7 +78,7 @@ impl Repository {
             Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
             found => found?,
         };
-        Ok(Some(reference.peel_to_tree()?.id()))
+        Ok(Some(reference.peel_to_tree().map_err(|it| Error::corrupt(it.message()))?.id()))
     }
 
     fn content_of(&self, id: Oid, kind: Kind) -> Result<Arc<Vec<u8>>> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stock::{bare_command, explain, memory_file};
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     watch::{Progress, Stage, Watch},
 };
 
@@ -37,6 +37,24 @@ const CONFIGURATION: &str = "\
  packSizeLimit = 0
  compression = 9
 ";
+
+/// What git says of objects that are missing or are not what they should be …
+const DAMAGE: [&str; 11] = [
+    "Could not read",
+    "bad object",
+    "bad tree object",
+    "corrupt",
+    "inflate",
+    "invalid object",
+    "invalid sha1 pointer",
+    "is empty",
+    "mismatch",
+    "non-monotonic index",
+    "unable to read",
+];
+/// … unless the system has its part in it.
+const OF_THE_SYSTEM: [&str; 4] =
+    ["Input/output error", "Permission denied", "Too many open files", "memory"];
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Housework {
@@ -68,8 +86,16 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// What there is was not fit to be worked on, or something else was in the way.
     pub fn error(&self) -> Error {
-        explain(&self.words)
+        let has = |words: &[&str]| words.iter().any(|it| self.words.contains(it));
+        let error = explain(&self.words);
+        match error.code {
+            Code::Unavailable | Code::NotFound if has(&DAMAGE) && !has(&OF_THE_SYSTEM) => {
+                Error::corrupt(error.message)
+            }
+            _ => error,
+        }
     }
 }
 
