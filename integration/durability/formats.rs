@@ -101,6 +101,28 @@ fn all_records_are_carried_out_where_nothing_else_is_left() {
 }
 
 #[test]
+fn what_others_moved_on_stays_where_all_records_are_carried_out_again() {
+    let (no_parent, on): (&[&str], &[&str]) = (&[], &["-p", "main"]);
+    for (parents, commits) in [(on, "6"), (no_parent, "2")] {
+        let scene = Scene::new();
+        let path = scene.store.path();
+        let make = [&["commit-tree", "main^{tree}", "-m", "theirs"], parents].concat();
+        git(path, &["update-ref", "refs/heads/main", &git(path, &make)]);
+        scene.change(|it| it[MARK].fill(0));
+        scene.goes_on(commits);
+    }
+    // Where a record found it, it may as well have been lost.
+    let scene = Scene::new();
+    git(scene.store.path(), &["update-ref", "refs/heads/main", "main~1"]);
+    scene.change(|it| it[MARK].fill(0));
+    scene.goes_on("5");
+    // In the same start of the machine nothing is lost.
+    let scene = Scene::new();
+    git(scene.store.path(), &["update-ref", "refs/heads/main", "main~1"]);
+    scene.goes_on("4");
+}
+
+#[test]
 fn a_torn_tail_is_cut_at_any_byte() {
     for missing in [1, 9, 100, 300] {
         let scene = Scene::new();
