@@ -19,7 +19,9 @@ fn calls(store: &Store, batches: &[Vec<Value>]) -> Option<Vec<String>> {
     let trace = store.repository.beside("trace");
     let traced = "trace=read,write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,sync,syncfs";
     let place = trace.to_str().unwrap();
+    let data = format!("GITPORT_DATA={}", store.repository.beside("data").display());
     let strace = ["strace", "-f", "-y", "-qq", "-s", "100000", "-e", traced, "-o", place];
+    let strace = [&strace[..], &["-E", &data]].concat();
     let mut daemon = Daemon::started_by(&strace);
     for batch in batches {
         let frames = batch.iter().map(crate::daemon::request_frame);
@@ -83,4 +85,26 @@ fn a_relaxed_commit_is_answered_without_a_flush_and_says_so() {
     assert_eq!(flushes(&calls, "the-one", "the-one"), [] as [String; 0]);
     let reply = calls.iter().rfind(|it| it.contains("the-one")).unwrap();
     assert!(reply.contains("relaxed"), "{reply}");
+}
+
+#[test]
+fn what_any_operation_wrote_is_flushed_before_it_is_answered() {
+    for is_bare in [true, false] {
+        let store = Store::new(is_bare);
+        let folder = store.repository.beside("folder");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("file"), "1\n").unwrap();
+        let is_durable = |it: &Value| it["durability"] != "relaxed";
+        let id = |it: u64| format!("number-{it}-");
+        let writings = (0..COMMIT).map(|it| named(&store, it, &id(it))).filter(is_durable);
+        let create = json!({"op": "workspace.create", "workspace": "w", "id": id(COMMIT)});
+        let import = json!({"op": "workspace.import", "workspace": "w", "id": id(COMMIT + 1),
+                            "from": {"folder": folder}});
+        let batches: Vec<_> = writings.chain([create, import]).map(|it| vec![it]).collect();
+        let Some(calls) = calls(&store, &batches) else { return };
+        for request in batches.concat() {
+            let id = request["id"].as_str().unwrap();
+            assert!(!flushes(&calls, id, id).is_empty(), "{request}");
+        }
+    }
 }

@@ -319,6 +319,31 @@ fn merges_of_many_kinds_are_those_of_git() {
     assert!(10 < clean && 3 < conflicts, "{clean} clean, {conflicts} not");
 }
 
+#[test]
+fn a_worktree_follows_a_merge() {
+    let mut daemon = Daemon::start();
+    let theirs = [("a", LINES), ("c/d", "d\n"), ("gone", "")];
+    let repository = parted(&[("a", "a\n"), ("gone", "g\n")], &[("b", "b\n")], &theirs);
+    repository.write("b", "mine\n");
+    let refused = daemon.refused("conflict", merge(&repository, json!({})));
+    assert_eq!(refused["files"], json!(["b"]));
+    assert_eq!((repository.read("a"), repository.read("b")), ("a\n".into(), "mine\n".into()));
+    repository.git(&["checkout", "-q", "b"]);
+    let merged = daemon.ok(merge(&repository, json!({})));
+    assert_eq!(
+        (&merged["merged"], &merged["commit"]),
+        (&json!("merge"), &json!(repository.head()))
+    );
+    assert_eq!((repository.read("a"), repository.read("c/d")), (LINES.into(), "d\n".into()));
+    assert!(!repository.file("gone").exists());
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    // Another branch than the one it is on leaves it alone.
+    let forward = daemon.ok(merge(&repository, json!({"into": "side", "from": "main"})));
+    assert_eq!(forward["merged"], "fast_forward");
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    expect_sound(&repository);
+}
+
 /// How often the two branches are merged while stock git packs.
 const ROUNDS: usize = 150;
 
