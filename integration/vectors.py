@@ -1118,6 +1118,7 @@ def checkout(v: Topic) -> None:
     v.ok("a rev that names a commit", here(id=1, sha="v1~1"), id_of("v1~1"))
     v.ok("an annotated tag is the commit it names", here(sha="v1"), id_of("v1^{commit}"))
     v.ok("back again: no branch has moved", here(sha="main"), main)
+    fenced(v, f"{TOP}/work", here(sha="main"), main)
     v.err("a commit that is not there", here(id=1, sha=40 * "1"), "not_found")
     v.err("a name that is not there", here(id=1, sha="none"), "not_found")
     v.err("a rev that names no commit", here(id=1, sha="HEAD:config.yaml"), "bad_request")

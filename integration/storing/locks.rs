@@ -518,3 +518,24 @@ fn of_a_hundred_daemons_one_has_the_lock_at_a_time() {
     assert_eq!(tokens, (1..=(DAEMONS * ROUNDS) as u64).collect::<Vec<u64>>());
     assert_eq!(fs::read_to_string(&counter).unwrap(), (DAEMONS * ROUNDS).to_string());
 }
+
+#[test]
+fn a_checkout_is_fenced_too() {
+    let repository = Repository::of(&[("a", "1\n")]);
+    let (path, mut daemon) = (repository.path(), Daemon::start());
+    let first = repository.head();
+    repository.write("a", "2\n");
+    repository.commit("second");
+    let checkout = |token: u64| {
+        json!({"op": "checkout", "path": path, "sha": first,
+               "fence": {"lock": "a", "token": token}})
+    };
+    daemon.refused("conflict", checkout(1));
+    let lock = json!({"op": "lock", "path": path, "name": "a", "owner": "ada", "ttl_ms": LONG_MS});
+    assert_eq!(daemon.ok(lock)["token"], 1);
+    daemon.refused("conflict", checkout(2));
+    assert_eq!(repository.read("a"), "2\n");
+    assert_eq!(daemon.ok(checkout(1)), json!(first));
+    assert_eq!(repository.read("a"), "1\n");
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}

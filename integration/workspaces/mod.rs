@@ -390,6 +390,42 @@ fn what_is_deleted_is_gone_and_can_be_restored() {
 }
 
 #[test]
+fn an_import_and_a_deletion_are_done_only_while_a_lock_is_held() {
+    let data = Data::new();
+    let mut daemon = data.daemon();
+    let state = Repository::of(&[("a", "1\n")]);
+    let fenced = |op: &str, token: u64| {
+        let mut request = on(op, "a");
+        request["fence"] = json!({"lock": "l", "token": token});
+        if op == "workspace.import" {
+            request["from"] = json!({"folder": state.path()});
+        }
+        request
+    };
+    daemon.refused("not_found", fenced("workspace.import", 1));
+    daemon.refused("not_found", fenced("workspace.delete", 1));
+    assert!(data.names("workspaces").is_empty());
+    let created = daemon.ok(create("a"));
+    let path = created["path"].as_str().unwrap();
+    daemon.refused("conflict", fenced("workspace.import", 1));
+    let mut lock = on("lock", "a");
+    lock["name"] = json!("l");
+    lock["owner"] = json!("ada");
+    assert_eq!(daemon.ok(lock)["token"], 1);
+    daemon.refused("conflict", fenced("workspace.import", 2));
+    assert_eq!(git(path, &["for-each-ref", "refs/heads"]), "");
+    assert_eq!(daemon.ok(fenced("workspace.import", 1))["commits"], 1);
+    daemon.refused("conflict", fenced("workspace.delete", 2));
+    daemon.ok(fenced("workspace.delete", 1));
+    daemon.refused("not_found", on("head", "a"));
+    daemon.ok(on("workspace.restore", "a"));
+    assert_eq!(git(path, &["show", "main:a"]), "1");
+    assert!(!Path::new(path).join("refs/gitvan/locks/l.lock").exists());
+    daemon.refused("conflict", fenced("workspace.delete", 2));
+    daemon.ok(fenced("workspace.delete", 1));
+}
+
+#[test]
 fn the_data_directory_is_inside_the_root_or_the_daemon_does_not_start() {
     let base = TempDir::new().unwrap();
     let base = base.path().canonicalize().unwrap();

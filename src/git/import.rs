@@ -22,7 +22,9 @@ use self::{
     files::{Files, Shelf, Tree},
     step::{Prepared, Step, expect_branch},
 };
-use super::{Branch, Message, Person, RepositoryPath, Store, percent, refs, repository::Sha};
+use super::{
+    Branch, LockName, Message, Person, RepositoryPath, Store, percent, refs, repository::Sha,
+};
 use crate::{
     error::{Error, Result},
     watch::{Progress, Stage, Watch},
@@ -51,6 +53,8 @@ pub struct Destination<'a> {
     /// What the import is called among others in the repository.
     pub name: &'a str,
     pub branch: &'a Branch,
+    /// A lock and the token that must hold it at each step.
+    pub fence: Option<(&'a LockName, u64)>,
     pub watch: &'a Watch,
 }
 
@@ -178,9 +182,10 @@ impl<'a> Import<'a> {
     fn carry_out(&mut self) -> Result<()> {
         self.to.watch.check()?;
         let mut step = std::mem::take(&mut self.step);
-        let Destination { store, path, name, branch, watch } = self.to;
+        let Destination { store, path, name, branch, fence, watch } = self.to;
         let (line, mapping) = (&self.line, &self.mapping);
         let made = store.change_alone(path, watch, |transaction| {
+            transaction.expect_fence(fence)?;
             step.apply(transaction, mapping, line, name, branch)
         })?;
         self.mapping.advance(made);

@@ -64,6 +64,7 @@ pub use self::{
     history::{LogPage, LogQuery},
     import::{Bundle, Destination, Import, Imported, Mapping, Snapshot, check_name, trailer},
     keys::{Key, Meaning},
+    lock::Writer,
     locks::{
         Lease, LockKey, LockName, LockPage, LockQuery, Patience, Queued, RemoteLocks, Taken, Wait,
         Wish, boottime_ms, jittered_ms,

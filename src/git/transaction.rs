@@ -154,6 +154,11 @@ impl<'a> Transaction<'a> {
         Ok(self.held[name].before)
     }
 
+    /// Gives back the files that keep others from moving refs; the right to write stays.
+    pub fn release_refs(&mut self) {
+        self.held.clear();
+    }
+
     /// Moves a ref; to nothing removes it.
     pub fn move_to(&mut self, name: &str, to: Option<Oid>) -> Result<()> {
         let from = self.at(name)?;

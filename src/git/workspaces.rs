@@ -119,38 +119,36 @@ impl Workspaces {
         Ok(page(&mut found, limit))
     }
 
-    /// Takes a workspace out of use; tells when, in ms since 1970.
-    pub fn delete(&self, id: &WorkspaceId, expect: Option<&str>, watch: &Watch) -> Result<u64> {
+    /// Takes a workspace out of use; tells when, in ms since 1970. `writing` does what it is given
+    /// with the right to move its refs.
+    pub fn delete(
+        &self,
+        id: &WorkspaceId,
+        expect: Option<&str>,
+        watch: &Watch,
+        writing: impl FnOnce(&dyn Fn() -> Result<u64>) -> Result<u64>,
+    ) -> Result<u64> {
         let place = self.place(id);
         let there = || fs::metadata(&place).map(|it| (it.dev(), it.ino()));
         let before = there().map_err(|_| absent(id))?;
-        let (worktree, shared, store) = (
-            Writer::acquire(&place, watch)?,
-            Writer::of_shared(&place, watch)?,
-            Writer::of_store(&place, watch)?,
-        );
-        // Who had the right to write before may have deleted it.
-        if there().ok() != Some(before) {
-            return Err(absent(id));
-        }
-        if let Some(expected) = expect {
-            let head = Repository::open_at(&place)?.branch_of_head()?.1;
-            let actual = head.map_or_else(|| NO_ID.to_owned(), |it| it.to_string());
-            if expected != actual {
-                return Err(Error::conflict("its branch is at another commit")
-                    .with("expected", expected)
-                    .with("actual", actual));
+        let rights = (Writer::acquire(&place, watch)?, Writer::of_shared(&place, watch)?);
+        let deleted_ms = writing(&|| {
+            // Who had the right to write before may have deleted it.
+            if there().ok() != Some(before) {
+                return Err(absent(id));
             }
-        }
-        make_folder(&self.deleted())?;
-        let mut deleted_ms = now_ms();
-        while let Err(error) = fs::rename(&place, self.place_of_deleted(id, deleted_ms)) {
-            match is_taken(&error) {
-                true => deleted_ms += 1,
-                false => return Err(failed(&place, &error)),
+            expect.map_or(Ok(()), |it| expect_at(&place, it))?;
+            make_folder(&self.deleted())?;
+            let mut deleted_ms = now_ms();
+            while let Err(error) = fs::rename(&place, self.place_of_deleted(id, deleted_ms)) {
+                match is_taken(&error) {
+                    true => deleted_ms += 1,
+                    false => return Err(failed(&place, &error)),
+                }
             }
-        }
-        drop((worktree, shared, store));
+            Ok(deleted_ms)
+        })?;
+        drop(rights);
         sync(&self.deleted())?;
         sync(&self.living())?;
         Ok(deleted_ms)
@@ -264,6 +262,18 @@ impl Aside {
         }
         flock(&file, FlockOperation::LockShared).map_err(|error| failed(&folder, &error.into()))?;
         Ok(Aside { folder, _shared: file })
+    }
+}
+
+/// Fails where the branch of a workspace's `HEAD` is elsewhere.
+fn expect_at(place: &Path, expected: &str) -> Result<()> {
+    let head = Repository::open_at(place)?.branch_of_head()?.1;
+    let actual = head.map_or_else(|| NO_ID.to_owned(), |it| it.to_string());
+    match expected == actual {
+        true => Ok(()),
+        false => Err(Error::conflict("its branch is at another commit")
+            .with("expected", expected)
+            .with("actual", actual)),
     }
 }
 

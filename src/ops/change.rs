@@ -73,7 +73,11 @@ pub struct Fence {
 impl Fence {
     /// Comes before anything else that a request does.
     pub fn check(fence: Option<&Fence>, transaction: &mut Transaction) -> Result<()> {
-        fence.map_or(Ok(()), |it| transaction.expect_lock(&it.lock, it.token))
+        transaction.expect_fence(Fence::of(fence))
+    }
+
+    pub fn of(fence: Option<&Fence>) -> Option<(&LockName, u64)> {
+        fence.map(|it| (&it.lock, it.token))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Lane, Operation, about, plain::Plain};
+use super::{Context, Lane, Operation, about, change::Fence, plain::Plain};
 use crate::{error::Result, git::RepositoryPath};
 
 #[derive(Deserialize)]
@@ -10,6 +10,7 @@ use crate::{error::Result, git::RepositoryPath};
 pub struct Checkout {
     path: RepositoryPath,
     sha: Plain,
+    fence: Option<Fence>,
 }
 
 impl Operation for Checkout {
@@ -22,6 +23,14 @@ impl Operation for Checkout {
     }
 
     fn run(self, context: &Context) -> Result<String> {
-        context.open(&self.path)?.checkout(&self.sha, context.watch).map_err(about("sha"))
+        let checked_out = match &self.fence {
+            None => context.open(&self.path)?.checkout(&self.sha, context.watch),
+            // Nobody gets the lock before the files are there.
+            fence => context.store.change_alone(&self.path, context.watch, |transaction| {
+                Fence::check(fence.as_ref(), transaction)?;
+                transaction.repository().checkout(&self.sha, context.watch)
+            }),
+        };
+        checked_out.map_err(about("sha"))
     }
 }

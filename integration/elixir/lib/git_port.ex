@@ -177,7 +177,7 @@ defmodule GitPort do
   @spec head(t(), repository(), arguments()) :: result(map())
   def head(port, path, options \\ []), do: operation(port, "head", at(path), options)
 
-  @doc "Makes `sha`, any rev that names a commit, the checked-out commit; no branch moves."
+  @doc "Makes `sha`, any rev that names a commit, the checked-out commit; no branch moves. `:fence`."
   @spec checkout(t(), repository(), String.t(), arguments()) :: result(String.t())
   def checkout(port, path, sha, options \\ []) do
     operation(port, "checkout", at(path) ++ [sha: sha], options)
@@ -243,7 +243,7 @@ defmodule GitPort do
     operation(port, "workspace.info", [workspace: id], options)
   end
 
-  @doc "Takes a workspace out of use, so that it can be restored. `:expect`."
+  @doc "Takes a workspace out of use, so that it can be restored. `:expect`, `:fence`."
   @spec workspace_delete(t(), workspace(), arguments()) :: result(map())
   def workspace_delete(port, id, options \\ []) do
     operation(port, "workspace.delete", [workspace: id], options)
@@ -259,7 +259,7 @@ defmodule GitPort do
   Makes a history of `from`: `%{sqlite: path}`, `%{postgres: url}`, `%{lines: path}`,
   `%{folder: path}` or `%{bundle: path}`. Asked again it goes on where it was.
 
-  Also `:branch`, `:name`, `:author`, `:committer`, `:message`, `:mapping`.
+  Also `:branch`, `:name`, `:author`, `:committer`, `:message`, `:mapping`, `:fence`.
   """
   @spec workspace_import(t(), workspace(), map(), arguments()) :: result(map())
   def workspace_import(port, id, from, options \\ []) do

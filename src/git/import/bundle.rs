@@ -15,7 +15,7 @@ use git2::Oid;
 use crate::{
     error::{Error, Result},
     git::{
-        Branch, Repository, RepositoryPath, Store,
+        Branch, LockName, Repository, RepositoryPath, Store,
         failure::damaged_pack,
         folder::flush,
         lock::Writer,
@@ -74,7 +74,13 @@ impl Bundle {
     }
 
     /// Takes in all objects, and moves all branches and tags or none.
-    pub fn take(mut self, store: &Store, path: &RepositoryPath, watch: &Watch) -> Result<Taken> {
+    pub fn take(
+        mut self,
+        store: &Store,
+        path: &RepositoryPath,
+        fence: Option<(&LockName, u64)>,
+        watch: &Watch,
+    ) -> Result<Taken> {
         let repository = store.open(path, Instant::now())?;
         let right = Writer::of_shared(repository.common_folder(), watch)?;
         let packs = Packs::enter(repository.common_folder())?;
@@ -88,7 +94,10 @@ impl Bundle {
         }
         let kept = self.index(&repository, &packs, watch)?;
         let refs = std::mem::take(&mut self.refs);
-        let done = store.change_alone(path, watch, |it| move_refs(it, &refs));
+        let done = store.change_alone(path, watch, |it| {
+            it.expect_fence(fence)?;
+            move_refs(it, &refs)
+        });
         let settled = done.and_then(|()| store.settle(path, watch));
         kept.iter().for_each(|it| drop(fs::remove_file(it)));
         drop(right);

@@ -129,6 +129,11 @@ impl Transaction<'_> {
         held.map(|_| ()).map_err(|it| it.of(name.as_str()))
     }
 
+    /// The same of what somebody gave as a condition, if anything.
+    pub fn expect_fence(&mut self, fence: Option<(&LockName, u64)>) -> Result<()> {
+        fence.map_or(Ok(()), |(name, token)| self.expect_lock(name, token))
+    }
+
     /// What has to happen before a lock can be taken by somebody who has, or gets, this place in
     /// its queue. Nothing where it can be taken now, or where the time to wait is over.
     pub fn lock_waits(

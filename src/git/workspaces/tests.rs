@@ -23,11 +23,11 @@ fn a_purge_removes_what_was_deleted_before_a_time() {
     let workspaces = workspaces(&folder);
     let watch = Watch::default();
     let (old, new) = (created(&workspaces, "old"), created(&workspaces, "new"));
-    let time = workspaces.delete(&old, None, &watch).unwrap();
-    let mut later = workspaces.delete(&new, None, &watch).unwrap();
+    let time = workspaces.delete(&old, None, &watch, |it| it()).unwrap();
+    let mut later = workspaces.delete(&new, None, &watch, |it| it()).unwrap();
     while later == time {
         workspaces.restore(&new, None).unwrap();
-        later = workspaces.delete(&new, None, &watch).unwrap();
+        later = workspaces.delete(&new, None, &watch, |it| it()).unwrap();
     }
     assert_eq!(workspaces.purge(later, &watch).unwrap(), 1);
     assert!(workspaces.restore(&old, None).is_err());

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
-    git::{Expect, RepositoryPath, WorkspaceId},
-    ops::{Context, Lane, Operation, plain::Plain},
+    git::{Expect, RepositoryPath, WorkspaceId, Writer},
+    ops::{Context, Lane, Operation, change::Fence, plain::Plain},
 };
 
 #[derive(Deserialize)]
@@ -14,6 +14,7 @@ pub struct Delete {
     workspace: WorkspaceId,
     path: RepositoryPath,
     expect: Option<Plain>,
+    fence: Option<Fence>,
 }
 
 #[derive(Serialize)]
@@ -36,7 +37,20 @@ impl Operation for Delete {
         let expect = self.expect.as_deref();
         expect.map(Expect::new).transpose()?;
         let workspaces = context.workspaces()?;
-        let deleted_ms = workspaces.delete(&self.workspace, expect, context.watch)?;
+        let (path, fence) = (&self.path, self.fence.as_ref());
+        let deleted_ms =
+            workspaces.delete(&self.workspace, expect, context.watch, |delete| match fence {
+                None => {
+                    let _right = Writer::of_store(path, context.watch)?;
+                    delete()
+                }
+                Some(_) => context.store.change_alone(path, context.watch, |transaction| {
+                    Fence::check(fence, transaction)?;
+                    // They would go along with the workspace.
+                    transaction.release_refs();
+                    delete()
+                }),
+            })?;
         context.store.forget(&self.path);
         Ok(Reply { workspace: self.workspace, deleted_ms })
     }

@@ -8,10 +8,10 @@ use super::source::{Manner, Name, Source};
 use crate::{
     error::{Code, Error, Result},
     git::{
-        Branch, Bundle, Destination, Import, Imported, Mapping, RepositoryPath, Text, WorkspaceId,
-        check_name,
+        Branch, Bundle, Destination, Import, Imported, Mapping, RepositoryPath, Text, Transaction,
+        WorkspaceId, check_name,
     },
-    ops::{Context, Lane, Operation, about, plain::Plain},
+    ops::{Context, Lane, Operation, about, change::Fence, plain::Plain},
     snapshots::{Database, Reader, State},
 };
 
@@ -28,6 +28,7 @@ pub struct Importing {
     committer: Option<Name>,
     message: Option<Plain>,
     mapping: Option<RepositoryPath>,
+    fence: Option<Fence>,
 }
 
 pub fn usual_name() -> Plain {
@@ -75,6 +76,11 @@ impl Operation for Importing {
     fn run(self, context: &Context) -> Result<Reply> {
         let begun = Instant::now();
         self.check(context)?;
+        if let Some(fence) = &self.fence {
+            // Before anything is made; each step looks again.
+            let check = |it: &mut Transaction| Fence::check(Some(fence), it);
+            context.store.change_alone(&self.path, context.watch, check)?;
+        }
         let (created, report, bytes_before) = match &self.from {
             Source::Bundle(bundle) => self.import_bundle(bundle, context)?,
             Source::Database(database) => self.import_database(database, context)?,
@@ -119,7 +125,8 @@ impl Importing {
         let bytes = bundle.bytes();
         let branch = self.branch()?.or_else(|| bundle.branch());
         let created = self.create(&branch.map_or_else(main, Ok)?, context)?;
-        let taken = bundle.take(context.store, &self.path, context.watch)?;
+        let fence = Fence::of(self.fence.as_ref());
+        let taken = bundle.take(context.store, &self.path, fence, context.watch)?;
         let described = context.store.open(&self.path, Instant::now())?.describe(context.watch)?;
         let report =
             Report::Refs { branches: taken.branches, tags: taken.tags, head: described.head };
@@ -143,6 +150,7 @@ impl Importing {
             path: &self.path,
             name: &self.name,
             branch: &branch,
+            fence: Fence::of(self.fence.as_ref()),
             watch: context.watch,
         };
         let family: Vec<_> = states.iter().map(|it| (it.id.clone(), it.parent.clone())).collect();

@@ -309,9 +309,17 @@ class AsyncOperations(ABC):
         """The commit of `HEAD`."""
         return cast(Head, await self.call("head", path=path, timeout=timeout))
 
-    async def checkout(self, *, path: Repository, sha: Text, timeout: float | None = None) -> str:
+    async def checkout(
+        self,
+        *,
+        path: Repository,
+        sha: Text,
+        fence: Fence | Lease | None = None,
+        timeout: float | None = None,
+    ) -> str:
         """Makes `sha`, any rev of a commit, the checked-out commit; its id. No branch moves."""
-        return cast(str, await self.call("checkout", path=path, sha=sha, timeout=timeout))
+        checked_out = await self.call("checkout", path=path, sha=sha, fence=fence, timeout=timeout)
+        return cast(str, checked_out)
 
     async def commit(
         self,
@@ -505,6 +513,7 @@ class AsyncOperations(ABC):
         committer: Mapping[str, str] | None = None,
         message: str | None = None,
         mapping: Path | None = None,
+        fence: Fence | Lease | None = None,
         timeout: float | None = None,
     ) -> ImportReport:
         """Makes a history of a database of snapshots, a folder or a bundle (`from` on the wire).
@@ -521,6 +530,7 @@ class AsyncOperations(ABC):
             committer=committer,
             message=message,
             mapping=mapping,
+            fence=fence,
             timeout=timeout,
         )
         return cast(ImportReport, report)
@@ -569,11 +579,16 @@ class AsyncOperations(ABC):
         return cast(WorkspaceInfo, info)
 
     async def workspace_delete(
-        self, *, workspace: Id, expect: str | None = None, timeout: float | None = None
+        self,
+        *,
+        workspace: Id,
+        expect: str | None = None,
+        fence: Fence | Lease | None = None,
+        timeout: float | None = None,
     ) -> Deleted:
         """Takes a workspace out of use, so that it can be restored."""
         deleted = await self.call(
-            "workspace.delete", workspace=workspace, expect=expect, timeout=timeout
+            "workspace.delete", workspace=workspace, expect=expect, fence=fence, timeout=timeout
         )
         return cast(Deleted, deleted)
 

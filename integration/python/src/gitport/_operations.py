@@ -308,9 +308,17 @@ class Operations(ABC):
         """The commit of `HEAD`."""
         return cast(Head, self.call("head", path=path, timeout=timeout))
 
-    def checkout(self, *, path: Repository, sha: Text, timeout: float | None = None) -> str:
+    def checkout(
+        self,
+        *,
+        path: Repository,
+        sha: Text,
+        fence: Fence | Lease | None = None,
+        timeout: float | None = None,
+    ) -> str:
         """Makes `sha`, any rev of a commit, the checked-out commit; its id. No branch moves."""
-        return cast(str, self.call("checkout", path=path, sha=sha, timeout=timeout))
+        checked_out = self.call("checkout", path=path, sha=sha, fence=fence, timeout=timeout)
+        return cast(str, checked_out)
 
     def commit(
         self,
@@ -504,6 +512,7 @@ class Operations(ABC):
         committer: Mapping[str, str] | None = None,
         message: str | None = None,
         mapping: Path | None = None,
+        fence: Fence | Lease | None = None,
         timeout: float | None = None,
     ) -> ImportReport:
         """Makes a history of a database of snapshots, a folder or a bundle (`from` on the wire).
@@ -520,6 +529,7 @@ class Operations(ABC):
             committer=committer,
             message=message,
             mapping=mapping,
+            fence=fence,
             timeout=timeout,
         )
         return cast(ImportReport, report)
@@ -568,10 +578,17 @@ class Operations(ABC):
         return cast(WorkspaceInfo, info)
 
     def workspace_delete(
-        self, *, workspace: Id, expect: str | None = None, timeout: float | None = None
+        self,
+        *,
+        workspace: Id,
+        expect: str | None = None,
+        fence: Fence | Lease | None = None,
+        timeout: float | None = None,
     ) -> Deleted:
         """Takes a workspace out of use, so that it can be restored."""
-        deleted = self.call("workspace.delete", workspace=workspace, expect=expect, timeout=timeout)
+        deleted = self.call(
+            "workspace.delete", workspace=workspace, expect=expect, fence=fence, timeout=timeout
+        )
         return cast(Deleted, deleted)
 
     def workspace_restore(
