@@ -94,7 +94,14 @@ fn a_pack_that_is_damaged_is_found() {
 fn a_ref_that_leads_nowhere_is_found() {
     let repository = varied();
     repository.write(".git/refs/heads/lost", format!("{}\n", "1".repeat(40)));
-    expect_found(&repository, &["ref"], None);
+    for mut daemon in daemons() {
+        let verified = daemon.ok(verify(&repository));
+        let problems = verified["problems"].as_array().unwrap();
+        let problem = problems.iter().find(|it| it["ref"] == "refs/heads/lost").unwrap();
+        assert_eq!(problem["kind"], "missing", "{verified}");
+        assert_eq!(problem["object"], "1".repeat(40), "{verified}");
+        assert!(problems.iter().all(|it| it["kind"] == "missing"), "{verified}");
+    }
 }
 
 #[test]

@@ -76,10 +76,6 @@ impl Problem {
     fn of_object(kind: Kind, id: git2::Oid, message: impl Into<String>) -> Problem {
         Problem { object: Some(id.to_string()), ..Problem::new(kind, message) }
     }
-
-    fn of_ref(name: impl Into<String>, message: impl Into<String>) -> Problem {
-        Problem { reference: Some(name.into()), ..Problem::new(Kind::Ref, message) }
-    }
 }
 
 impl Store {

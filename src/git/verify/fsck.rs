@@ -32,6 +32,9 @@ impl Repository {
             let count = told.len();
             let mut left = told;
             left.retain(|it| fresh.is_still(it));
+            left.iter_mut()
+                .filter(|it| fresh.lacks_object(it))
+                .for_each(|it| it.kind = Kind::Missing);
             let is_steady = left.len() == count && !is_silent;
             if is_steady || (left.is_empty() && !is_silent) || TRIES <= tries {
                 if is_silent {
@@ -46,11 +49,11 @@ impl Repository {
     fn is_still(&self, problem: &Problem) -> bool {
         let object = problem.object.as_ref().and_then(|it| Oid::from_str(it).ok());
         match (problem.kind, object, &problem.reference) {
-            (Kind::Missing, Some(id), _) => !self.has_sound(id),
-            (Kind::Ref, _, Some(name)) => {
+            (Kind::Missing | Kind::Ref, _, Some(name)) => {
                 let target = self.inner.refname_to_id(name);
                 !target.is_ok_and(|it| self.has_sound(it))
             }
+            (Kind::Missing, Some(id), None) => !self.has_sound(id),
             (Kind::Pack, ..) => {
                 let words = String::from_utf8_lossy(&problem.message.0).into_owned();
                 let mut files = words.split([' ', '\'']).filter(|it| it.contains("objects/pack/"));
@@ -58,6 +61,13 @@ impl Repository {
             }
             _ => true,
         }
+    }
+
+    /// Whether it is about a ref that leads to what is not there; a damaged object is.
+    fn lacks_object(&self, problem: &Problem) -> bool {
+        let object = problem.object.as_ref().and_then(|it| Oid::from_str(it).ok());
+        let object = object.filter(|it| problem.kind == Kind::Ref && !it.is_zero());
+        object.is_some_and(|id| self.inner.odb().is_ok_and(|it| !it.exists(id)))
     }
 
     fn has_sound(&self, id: Oid) -> bool {

@@ -92,7 +92,11 @@ impl Repository {
             let Some(id) = reference.target() else { continue };
             if self.object(id).is_err() {
                 let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
-                problems.push(Problem::of_ref(name, format!("it leads to {id}, which is missing")));
+                // What is damaged was told of already.
+                let is_there = self.inner.odb()?.exists(id);
+                let kind = if is_there { Kind::Ref } else { Kind::Missing };
+                let problem = Problem::of_object(kind, id, "a ref leads to it");
+                problems.push(Problem { reference: Some(name), ..problem });
             }
             next.push(id);
         }
