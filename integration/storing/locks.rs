@@ -332,6 +332,15 @@ fn a_lock_that_expired_is_anybodys_and_its_token_is_refused_for_ever() {
 }
 
 #[test]
+fn a_lock_that_nobody_ever_held_is_told_so() {
+    let mut scene = Scene::new();
+    let request = scene.ask("unlock", json!({"token": 7}));
+    let refused = scene.daemon.refused("conflict", request);
+    assert_eq!(refused["expected"], "token 7");
+    assert_eq!(refused["actual"], "nobody, and nobody ever did");
+}
+
+#[test]
 fn whoever_renews_keeps_the_lock() {
     let mut scene = Scene::new();
     let lock = scene.ask("lock", json!({"owner": "ada", "ttl_ms": 60_000}));

@@ -176,6 +176,7 @@ pub fn expect_token<'a>(state: &'a State, token: u64, now: &Now) -> Result<&'a H
         Some(_) => format!("token {token}, which expired"),
         None => match state.holders.iter().rfind(|it| 0 < now.left_ms(it)) {
             Some(holder) => format!("token {} of {}", holder.token, holder.owner),
+            None if state.last_token == 0 => "nobody, and nobody ever did".to_owned(),
             None => format!("nobody, and the last token was {}", state.last_token),
         },
     };
