@@ -3,11 +3,15 @@
 use std::{
     fs,
     io::Write,
+    os::unix::{fs::symlink, net::UnixListener},
     path::Path,
     process::{Command, Stdio},
 };
 
-use rustix::process::Signal;
+use rustix::{
+    fs::{CWD, Mode, mkfifoat},
+    process::Signal,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -167,6 +171,66 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
 }
 
 #[test]
+fn long_names_are_read_by_stock_tools_or_refused() {
+    let repository = Repository::new();
+    for length in [99, 100, 101, 249, 250, 255] {
+        repository.write("x".repeat(length), "");
+        repository.write(format!("{}/file", "y".repeat(length)), "");
+    }
+    let deep = vec!["z".repeat(200); 15].join("/");
+    repository.write(format!("{deep}/file"), "deep");
+    repository.commit("long");
+    let mut daemon = Daemon::start();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("x.zip");
+    let mut names: Vec<String> =
+        repository.git(&["ls-files"]).lines().map(|it| format!("p/{it}")).collect();
+    names.sort();
+    let files = |listed: &str| {
+        let mut files: Vec<_> = listed.lines().filter(|it| !it.ends_with('/')).collect();
+        files.sort_unstable();
+        files.into_iter().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let archive = content(&mut daemon, with(export(&repository, "tar.gz"), "prefix", json!("p")));
+    assert_eq!(files(&listed(&archive, "-tzf")), names);
+    daemon.ok(to(with(export(&repository, "zip"), "prefix", json!("p")), &file));
+    let listed = stdout(Command::new("python3").args(["-m", "zipfile", "-t"]).arg(&file));
+    assert!(listed.starts_with(b"Done"), "{listed:?}");
+    const NAMES: &str = "
+import sys, zipfile
+print('\\n'.join(zipfile.ZipFile(sys.argv[1]).namelist()))";
+    let listed = stdout(Command::new("python3").args(["-c", NAMES]).arg(&file));
+    assert_eq!(files(&String::from_utf8(listed).unwrap()), names);
+    let longest = vec!["p".repeat(200); 10].join("/");
+    let archive =
+        content(&mut daemon, with(export(&repository, "tar.gz"), "prefix", json!(longest)));
+    assert!(!archive.is_empty());
+    let reply =
+        daemon.refused("too_large", with(export(&repository, "zip"), "prefix", json!(longest)));
+    assert_eq!(reply["limit"], 4095, "{reply}");
+    for format in ["zip", "tar.gz"] {
+        let long = with(export(&repository, format), "prefix", json!("p".repeat(70_000)));
+        assert_eq!(daemon.refused("bad_request", long)["field"], "prefix");
+    }
+}
+
+#[test]
+fn a_file_has_any_name_that_the_disk_takes() {
+    let repository = varied();
+    let mut daemon = Daemon::start();
+    let folder = TempDir::new().unwrap();
+    for length in [238, 239, 240, 250, 255] {
+        let place = folder.path().join("x".repeat(length));
+        daemon.ok(to(export(&repository, "zip"), &place));
+        assert!(place.exists());
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
+    let place = folder.path().join("x".repeat(256));
+    let reply = daemon.refused("bad_request", to(export(&repository, "zip"), &place));
+    assert_eq!(reply["field"], "to");
+}
+
+#[test]
 fn a_bundle_is_cloned_by_stock_git_with_its_whole_history() {
     let repository = varied();
     repository.git(&["branch", "side", "HEAD~1"]);
@@ -238,6 +302,59 @@ fn a_file_is_never_replaced_unless_that_is_asked_for() {
     daemon.refused("bad_request", to(export(&repository, "zip"), Path::new("x.zip")));
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path()).collect();
     assert_eq!(names, [file], "nothing else is left");
+}
+
+#[test]
+fn nothing_but_a_file_or_a_link_is_replaced() {
+    let repository = varied();
+    let bare = repository.bare();
+    let folder = TempDir::new().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let mut daemon = Daemon::start();
+    let mut forced = |to_place: &Path, code: &str, rule: &str| {
+        let request = with(to(export(&repository, "zip"), to_place), "overwrite", json!(true));
+        assert_eq!(daemon.refused(code, request)["rule"], rule, "{to_place:?}");
+    };
+    mkfifoat(CWD, place("fifo"), Mode::from_raw_mode(0o600)).unwrap();
+    let _socket = UnixListener::bind(place("socket")).unwrap();
+    for name in ["fifo", "socket"] {
+        forced(&place(name), "denied", "type");
+    }
+    forced(Path::new("/dev/null"), "denied", "type");
+    symlink(repository.file(".git"), place("link")).unwrap();
+    for inside in [
+        repository.file(".git/HEAD"),
+        repository.file(".git/hooks/post-commit"),
+        repository.file(".git"),
+        bare.file("HEAD"),
+        bare.file("refs/heads/new"),
+        place("link/config"),
+    ] {
+        forced(&inside, "denied", "git folder");
+    }
+    fs::write(place("target"), "mine").unwrap();
+    symlink(place("target"), place("to")).unwrap();
+    let request = with(to(export(&repository, "zip"), &place("to")), "overwrite", json!(true));
+    daemon.ok(request);
+    assert!(fs::symlink_metadata(place("to")).unwrap().is_file());
+    assert_eq!(fs::read(place("target")).unwrap(), b"mine");
+    assert_eq!(repository.git(&["rev-parse", "HEAD"]), repository.head());
+}
+
+#[test]
+fn a_link_that_leads_in_is_not_replaced_outside_the_root() {
+    let base = TempDir::new().unwrap();
+    let base = base.path().canonicalize().unwrap();
+    let (root, link) = (base.join("root"), base.join("link"));
+    let origin = varied();
+    origin.git(&["clone", "-q", "--bare", origin.path(), text(&root)]);
+    fs::write(base.join("root/file"), "").unwrap();
+    symlink(root.join("file"), &link).unwrap();
+    let mut daemon = Daemon::start_with(&["--root", text(&root)]);
+    let request = json!({"op": "workspace.export", "path": root, "format": "zip", "to": link,
+                         "overwrite": true});
+    assert_eq!(daemon.refused("denied", request)["rule"], "root");
+    assert!(link.is_symlink());
 }
 
 #[test]

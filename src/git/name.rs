@@ -48,6 +48,17 @@ impl RepositoryPath {
         }
     }
 
+    /// Whether this is, or would be, a part of a repository rather than of its files.
+    pub fn is_in_a_git_folder(&self) -> bool {
+        let has = |folder: &Path, name: &str| folder.join(name).exists();
+        let is_bare = |it: &Path| has(it, "HEAD") && has(it, "objects") && has(it, "refs");
+        // Where a link is replaced, what it leads to does not matter.
+        let folder = self.0.parent().map(|it| RepositoryPath(it.to_owned()).resolved());
+        let names = folder.iter().flatten().chain(self.0.file_name());
+        names.into_iter().any(|it| is_git_folder(it.as_bytes()))
+            || folder.iter().flat_map(|it| it.ancestors()).any(is_bare)
+    }
+
     pub fn to_text(&self) -> Text {
         Text::of_path(self)
     }

@@ -4,7 +4,10 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Cursor, ErrorKind, Seek, SeekFrom, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -14,10 +17,13 @@ use tempfile::TempPath;
 use super::Meter;
 use crate::{
     error::{Error, Result},
-    git::{RepositoryPath, folder::flush},
+    git::{RepositoryPath, folder::flush, hash::object_id, pack::Kind},
 };
 
 const BUFFER_BYTES: usize = 128 * 1024;
+/// What a file system takes as a name.
+const NAME_BYTES_MAX: usize = 255;
+const SUFFIX: &str = ".gitport-export";
 const RETRY_AFTER_MS: u64 = 1000;
 
 pub enum Output {
@@ -30,14 +36,25 @@ impl Output {
         Output::Memory { bytes_max }
     }
 
-    /// Fails at once where it would in the end.
+    /// Fails at once where it would in the end. A link is replaced, not what it leads to.
     pub fn file(to: &RepositoryPath, overwrite: bool) -> Result<Output> {
+        if to.is_in_a_git_folder() {
+            let message = format!("{} is in a Git folder", to.display());
+            return Err(Error::denied(message).with("rule", "git folder"));
+        }
         match fs::symlink_metadata(&**to) {
             Ok(found) if found.is_dir() => {
                 let message = format!("{} is a folder", to.display());
                 Err(Error::bad_request(message).with("field", "to"))
             }
+            Ok(found) if !found.is_file() && !found.is_symlink() => {
+                let message = format!("{} is no regular file", to.display());
+                Err(Error::denied(message).with("rule", "type"))
+            }
             Ok(_) if !overwrite => Err(taken(to)),
+            Err(error) if error.kind() == ErrorKind::InvalidFilename => {
+                Err(Error::from_io("`to`", &error).with("field", "to"))
+            }
             _ => Ok(Output::File { to: to.to_path_buf(), overwrite }),
         }
     }
@@ -150,9 +167,14 @@ impl Seek for Sink<'_> {
 /// Opens the file beside `to` that all exports to it take, so that a killed one leaves one file at
 /// most, which the next takes over.
 fn open_aside(to: &Path) -> Result<(File, TempPath)> {
+    let own = to.file_name().unwrap_or_default();
     let mut name = OsString::from(".");
-    name.push(to.file_name().unwrap_or_default());
-    name.push(".gitport-export");
+    match own.len() <= NAME_BYTES_MAX - 1 - SUFFIX.len() {
+        true => name.push(own),
+        // Whatever is as long has another one here.
+        false => name.push(object_id(Kind::Blob, own.as_bytes()).to_string()),
+    }
+    name.push(SUFFIX);
     let path = folder_of(to).join(name);
     let failed = |error: io::Error| Error::from_io(to.display(), &error);
     let mut options = OpenOptions::new();

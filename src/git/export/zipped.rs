@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// From here on sizes need more room than entries have in the first format.
 const LARGE_BYTES: u64 = 0xffff_0000;
 
+/// With the slash at the end of a folder.
+const PATH_BYTES_MAX: usize = 4095;
+
 pub struct Zipped<'a, 'm> {
     inner: ZipWriter<&'a mut Sink<'m>>,
     time: DateTime,
@@ -39,20 +42,20 @@ impl<'a, 'm> Zipped<'a, 'm> {
 impl Archive for Zipped<'_, '_> {
     fn folder(&mut self, name: &[u8]) -> Result<()> {
         let options = self.options(0o755).compression_method(CompressionMethod::Stored);
-        self.inner.add_directory(text(name)?, options).map_err(broken)
+        self.inner.add_directory(name_of(name)?, options).map_err(broken)
     }
 
     fn file(&mut self, name: &[u8], is_executable: bool, mut content: Blob) -> Result<()> {
         let options = self.options(if is_executable { 0o755 } else { 0o644 });
         let options = options.large_file(LARGE_BYTES <= content.size());
-        self.inner.start_file(text(name)?, options).map_err(broken)?;
+        self.inner.start_file(name_of(name)?, options).map_err(broken)?;
         io::copy(&mut content, &mut self.inner).map_err(failed)?;
         Ok(())
     }
 
     fn link(&mut self, name: &[u8], target: &[u8]) -> Result<()> {
         let options = self.options(0o777);
-        self.inner.add_symlink(text(name)?, text(target)?, options).map_err(broken)
+        self.inner.add_symlink(name_of(name)?, text(target)?, options).map_err(broken)
     }
 
     fn end(self) -> Result<()> {
@@ -61,7 +64,20 @@ impl Archive for Zipped<'_, '_> {
     }
 }
 
-/// Names in zip archives are UTF-8, or else of a code page that nobody tells.
+/// Names in zip archives are UTF-8, or else of a code page that nobody tells. Of longer ones than a
+/// path may be, stock unzip reads the beginning.
+fn name_of(name: &[u8]) -> Result<&str> {
+    match name.len() < PATH_BYTES_MAX {
+        true => text(name),
+        false => {
+            let message = "a name is too long for `zip`; `tar.gz` takes it";
+            Err(Error::too_large(message)
+                .with("bytes", name.len() as u64)
+                .with("limit", PATH_BYTES_MAX as u64))
+        }
+    }
+}
+
 fn text(name: &[u8]) -> Result<&str> {
     std::str::from_utf8(name).map_err(|_| {
         let name = String::from_utf8_lossy(name);

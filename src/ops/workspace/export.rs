@@ -14,6 +14,8 @@ use crate::{
 
 /// What a reply has besides content.
 const ENVELOPE_BYTES: u64 = 1024;
+/// Without what is in it: no system has longer paths than 4095.
+const PREFIX_BYTES_MAX: usize = 2048;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,10 +60,7 @@ impl Operation for Exporting {
     fn run(self, context: &Context) -> Result<Reply> {
         let export = self.export()?;
         let output = match &self.to {
-            Some(to) => {
-                expect_outside(to, context)?;
-                Output::file(to, self.overwrite)?
-            }
+            Some(to) => place(to, self.overwrite, context)?,
             None => Output::memory(self.content_bytes_max(context)),
         };
         let repository = context.open(&self.path)?;
@@ -88,6 +87,10 @@ impl Exporting {
             let message = format!("a bundle is whole: `{field}` is for archives");
             return Err(Error::bad_request(message).with("field", *field));
         }
+        if prefix.as_ref().is_some_and(|it| PREFIX_BYTES_MAX < it.as_bytes().len()) {
+            let message = format!("`prefix` has at most {PREFIX_BYTES_MAX} bytes");
+            return Err(Error::bad_request(message).with("field", "prefix"));
+        }
         Ok(Export { format: self.format, prefix, paths })
     }
 
@@ -98,6 +101,16 @@ impl Exporting {
             Encoding::Binary | Encoding::Utf8 => left,
         }
     }
+}
+
+/// A file that a request names, where it may be.
+pub fn place(to: &RepositoryPath, overwrite: bool, context: &Context) -> Result<Output> {
+    expect_outside(to, context)?;
+    // A link there is replaced, wherever it leads.
+    if let Some(folder) = to.parent() {
+        expect_outside(&RepositoryPath::try_from(folder)?, context)?;
+    }
+    Output::file(to, overwrite)
 }
 
 /// Fails where a file that a request names would be in the data directory, or outside of the root.

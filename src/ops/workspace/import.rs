@@ -107,7 +107,7 @@ impl Importing {
                 let message = "a bundle has no states: `mapping` is for databases";
                 return Err(Error::bad_request(message).with("field", "mapping"));
             }
-            super::export::expect_outside(to, context)?;
+            super::export::place(to, true, context).map_err(about("mapping"))?;
         }
         self.from.confine(context)
     }
