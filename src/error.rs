@@ -7,7 +7,7 @@
 #[path = "error/carried.rs"]
 mod carried;
 
-use std::{collections::BTreeMap, fmt, io};
+use std::{borrow::Cow, collections::BTreeMap, fmt, io};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -199,11 +199,23 @@ impl From<Option<String>> for Detail {
     }
 }
 
+/// The beginning and the end of a message: what it repeats may be as long as a request.
+fn readable(message: &str) -> Cow<'_, str> {
+    const HALF_BYTES_MAX: usize = 2048;
+    if message.len() <= 2 * HALF_BYTES_MAX {
+        return Cow::Borrowed(message);
+    }
+    let is_end = |at: &usize| message.is_char_boundary(*at);
+    let front = (0..=HALF_BYTES_MAX).rev().find(is_end).unwrap_or_default();
+    let back = (message.len() - HALF_BYTES_MAX..).find(is_end).unwrap_or(message.len());
+    Cow::Owned(format!("{}…{}", &message[..front], &message[back..]))
+}
+
 /// Details beside `err` and `code` in one map, as the contract has it.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2 + self.details.len()))?;
-        map.serialize_entry("err", &self.message)?;
+        map.serialize_entry("err", &readable(&self.message))?;
         map.serialize_entry("code", self.code.as_str())?;
         for (name, value) in &self.details {
             map.serialize_entry(name, value)?;

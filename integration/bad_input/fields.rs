@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{daemon::Daemon, repository::Repository};
+use crate::{
+    daemon::Daemon,
+    repository::{Repository, varied},
+};
 
 /// Values of every kind; each argument refuses those that are not its own.
 fn values() -> Vec<(&'static str, Value)> {
@@ -312,4 +315,24 @@ fn a_wrong_argument_within_credentials_is_named_and_never_shown() {
         assert!(!reply.to_string().contains("s3cret"), "{reply}");
     }
     assert!(!daemon.stderr().contains("s3cret"));
+}
+
+#[test]
+fn a_long_value_is_not_repeated_as_a_whole() {
+    let repository = varied();
+    let mut daemon = Daemon::start();
+    let (path, long) = (repository.path(), "ü".repeat(500_000));
+    for request in [
+        json!({"op": "log", "path": path, "range": long}),
+        json!({"op": "read", "path": path, "rev": format!("HEAD^{{{long}}}"), "file": "a"}),
+        json!({"op": "read", "path": path, "rev": "HEAD", "file": long}),
+        json!({"op": "branch", "path": path, "branch": long}),
+        json!({"op": "tag", "path": path, "tag": long}),
+        json!({"op": "note", "path": path, "target": long, "content": ""}),
+        json!({"op": "head", "path": format!("/{long}")}),
+    ] {
+        let reply = daemon.call(request);
+        let message = reply["err"].as_str().unwrap();
+        assert!(message.len() <= 4100, "{}", &message[..100]);
+    }
 }
