@@ -189,3 +189,109 @@ fn a_submodule_outside_the_root_is_denied() {
     assert_eq!(reply["rule"], "root");
     assert!(!path.exists());
 }
+
+#[test]
+fn a_link_in_a_git_folder_leads_nothing_outside() {
+    for (place, is_folder) in [
+        ("FETCH_HEAD", false),
+        ("description", false),
+        ("info", true),
+        ("logs", true),
+        ("logs/refs/heads/main", false),
+        ("objects/info", true),
+        ("objects/pack", true),
+        ("packed-refs", false),
+        ("packed-refs.new", false),
+        ("refs/heads/team", true),
+        ("refs/heads/main.lock.lock", false),
+        ("refs/notes", true),
+        ("refs/tags", true),
+        ("shallow", false),
+    ] {
+        let base = TempDir::new().unwrap();
+        let base = base.path().canonicalize().unwrap();
+        let (root, outside) = (base.join("root"), base.join("outside"));
+        let origin = Repository::of(&[("a.yaml", "1")]);
+        origin.git(&["clone", "-q", origin.path(), text(&root.join("mine"))]);
+        match is_folder {
+            true => fs::create_dir(&outside).unwrap(),
+            false => fs::write(&outside, "precious").unwrap(),
+        }
+        let link = root.join("mine/.git").join(place);
+        let _ = fs::remove_dir_all(&link);
+        let _ = fs::remove_file(&link);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(&outside, &link).unwrap();
+        let mut daemon = Daemon::start_with(&["--root", text(&root)]);
+        for request in writing(&root.join("mine")) {
+            let reply = daemon.refused("denied", request);
+            assert_eq!(reply["rule"], "root", "{place}: {reply}");
+        }
+        match is_folder {
+            true => assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "{place}"),
+            false => assert_eq!(fs::read_to_string(&outside).unwrap(), "precious", "{place}"),
+        }
+    }
+}
+
+fn writing(path: &Path) -> Vec<serde_json::Value> {
+    let changes = json!([{"file": "b", "content": "1"}]);
+    let updates: Vec<_> =
+        (0..40).map(|it| json!({"ref": format!("refs/tags/{it}"), "to": "HEAD"})).collect();
+    vec![
+        json!({"op": "commit", "path": path, "branch": "team/new", "message": "x",
+               "changes": changes, "encoding": "utf8"}),
+        json!({"op": "commit", "path": path, "message": "x", "changes": changes,
+               "encoding": "utf8"}),
+        json!({"op": "tag", "path": path, "tag": "v1"}),
+        json!({"op": "note", "path": path, "target": "HEAD", "content": ""}),
+        json!({"op": "ref.update", "path": path, "updates": updates}),
+        json!({"op": "maintain", "path": path}),
+    ]
+}
+
+#[test]
+fn what_is_written_beside_other_files_goes_through_no_link() {
+    let base = TempDir::new().unwrap();
+    let base = base.path().canonicalize().unwrap();
+    let (root, outside) = (base.join("root"), base.join("outside"));
+    let origin = Repository::of(&[("a.yaml", "1")]);
+    origin.git(&["clone", "-q", origin.path(), text(&root.join("mine"))]);
+    let git_folder = root.join("mine/.git");
+    let mut daemon = Daemon::start_with(&["--root", text(&root)]);
+    daemon.ok(json!({"op": "head", "path": root.join("mine")}));
+    daemon.ok(writing(&root.join("mine")).remove(2));
+    fs::write(&outside, "precious").unwrap();
+    // Made since the repository was opened.
+    for place in ["packed-refs.new", "gitport-maintained", "logs/refs/heads/main", "logs/HEAD"] {
+        let _ = fs::remove_file(git_folder.join(place));
+        symlink(&outside, git_folder.join(place)).unwrap();
+    }
+    let mut requests = writing(&root.join("mine"));
+    requests.remove(2);
+    for request in requests {
+        daemon.ok(request);
+    }
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "precious");
+}
+
+#[test]
+fn a_link_in_a_git_folder_that_stays_inside_is_followed() {
+    let base = TempDir::new().unwrap();
+    let root = base.path().canonicalize().unwrap().join("root");
+    let origin = Repository::of(&[("a.yaml", "1")]);
+    let mine = root.join("mine");
+    origin.git(&["clone", "-q", origin.path(), text(&mine)]);
+    for name in ["logs", "refs"] {
+        fs::rename(mine.join(".git").join(name), root.join(name)).unwrap();
+        symlink(root.join(name), mine.join(".git").join(name)).unwrap();
+    }
+    // Nobody runs or reads these.
+    fs::remove_dir_all(mine.join(".git/hooks")).unwrap();
+    symlink("/usr/share/git-core/templates/hooks", mine.join(".git/hooks")).unwrap();
+    let mut daemon = Daemon::start_with(&["--root", text(&root)]);
+    for request in writing(&mine) {
+        daemon.ok(request);
+    }
+    origin.git(&["-C", text(&mine), "fsck", "--strict"]);
+}

@@ -2,6 +2,7 @@
 
 mod broken;
 mod formats;
+mod pipes;
 mod shapes;
 
 use serde_json::{Value, json};

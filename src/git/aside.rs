@@ -112,7 +112,7 @@ impl<'a> Scribe<'a> {
         is_raw: bool,
         watch: &'a Watch,
     ) -> Result<Scribe<'a>> {
-        let repository = Repository::open_at(top)?;
+        let repository = Repository::open_again(top)?;
         repository.inner.set_workdir(&into, false)?;
         Ok(Scribe { repository, into, tree, is_raw, watch })
     }

@@ -104,6 +104,7 @@ impl Repository {
 
     /// The same, where it is known that nobody was interrupted.
     pub(super) fn whole_at(&self, head: &Head) -> Result<Option<git2::Oid>> {
+        self.expect_plain_head()?;
         let target = self.inner.find_reference("HEAD")?;
         let is_right_branch = match (head, target.symbolic_target()) {
             (Head::Detached, Ok(None)) => true,

@@ -52,6 +52,7 @@ impl Follow {
         if repository.is_bare() {
             return Ok(None);
         }
+        repository.expect_plain_head()?;
         let head = repository.inner.find_reference("HEAD")?;
         if !matches!(head.symbolic_target(), Ok(Some(target)) if target == reference) {
             return Ok(None);

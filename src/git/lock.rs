@@ -25,6 +25,7 @@ use rustix::{
 pub use self::left::{let_go, let_go_at_last};
 use self::living::{Living, Seen};
 pub use self::note::doubt;
+use super::plain;
 use crate::{
     error::{Error, Result},
     watch::Watch,
@@ -68,7 +69,7 @@ fn has_content(path: &Path) -> bool {
 /// Since when somebody takes care of a repository, or looks at all of it: packs that are as old
 /// stay where they are.
 pub fn maintained_since(common_folder: &Path) -> Option<SystemTime> {
-    let file = File::open(common_folder.join(MAINTENANCE)).ok()?;
+    let file = plain::open(&common_folder.join(MAINTENANCE)).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => None,
         Err(_) => file.metadata().and_then(|it| it.modified()).ok(),
@@ -116,7 +117,7 @@ impl Writer {
 
     /// Whether somebody moves refs at this moment.
     pub fn is_at_work(common_folder: &Path) -> bool {
-        let file = File::open(common_folder.join(STORE));
+        let file = plain::open(&common_folder.join(STORE));
         file.is_ok_and(|it| flock(&it, FlockOperation::NonBlockingLockShared).is_err())
     }
 

@@ -9,6 +9,7 @@ mod sweep;
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -21,6 +22,7 @@ use super::{
     Network, Repository, RepositoryPath, Store,
     ledger::{PackFolder, loose_refs},
     lock::{Writer, maintained_ago},
+    plain::create_anew,
     remote::{Chore, Done},
 };
 use crate::error::{Error, Result};
@@ -155,7 +157,8 @@ impl Work<'_> {
             self.merge_small()?;
             return Ok(false);
         };
-        let written = fs::write(self.state(), fresh.join("\n"));
+        let written =
+            create_anew(&self.state()).and_then(|mut it| it.write_all(fresh.join("\n").as_bytes()));
         written.map_err(|error| Error::from_io(self.state().display(), &error))?;
         upkept.loose_removed = self.remove(doomed, &fresh)?;
         upkept.repacked = true;

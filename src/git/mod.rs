@@ -30,6 +30,7 @@ mod notes;
 mod objects;
 mod pack;
 mod percent;
+mod plain;
 mod references;
 mod reflog;
 mod refs;

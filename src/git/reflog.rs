@@ -6,10 +6,12 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use git2::Oid;
+use rustix::fs::OFlags;
 
 use super::{
     Message, Person, Repository,
@@ -100,7 +102,9 @@ fn wanted(repository: &Repository) -> Wanted {
 
 /// A log that is there is always continued.
 fn append(log: &Path, line: &Line, is_wanted: bool) -> io::Result<()> {
-    let open = || OpenOptions::new().append(true).create(is_wanted).open(log);
+    // Neither through a link nor into a pipe.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let open = || OpenOptions::new().append(true).create(is_wanted).custom_flags(flags).open(log);
     let opened = open().or_else(|error| match error.kind() {
         io::ErrorKind::NotFound if is_wanted => {
             log.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -5,9 +5,6 @@ use crate::error::{Error, Result};
 pub const BRANCHES: &str = "refs/heads/";
 /// The file with the refs that have none of their own.
 pub const PACKED: &str = "packed-refs";
-/// What is read and written in a Git folder besides objects.
-pub const IN_A_GIT_FOLDER: &[&str] =
-    &["HEAD", "config", "index", "logs", PACKED, "refs", "refs/heads", "refs/remotes"];
 /// The folder of the reflogs.
 pub const LOGS: &str = "logs";
 /// Where locks are kept.

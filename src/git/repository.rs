@@ -7,11 +7,13 @@ use serde::Serialize;
 use super::{
     Person, RepositoryPath, Text,
     failure::is_too_short,
+    hash::whole_id,
     history::Commit,
     now,
     objects::Objects,
     pack::Kind,
-    refs::{Branch, REPLACEMENTS},
+    plain::{self, expect_plain_at},
+    refs::{BRANCHES, Branch, REPLACEMENTS},
     set_up,
     tip::Stamp,
 };
@@ -32,11 +34,18 @@ pub struct Repository {
 
 impl Repository {
     /// Opens the repository at exactly this path: its top folder, or a bare one.
-    pub fn open(path: &RepositoryPath) -> Result<Repository> {
-        Repository::open_at(path)
+    pub fn open(path: &RepositoryPath, root: Option<&Path>) -> Result<Repository> {
+        expect_plain_at(path, root)?;
+        Repository::open_again(path)
     }
 
     pub(super) fn open_at(path: &Path) -> Result<Repository> {
+        expect_plain_at(path, None)?;
+        Repository::open_again(path)
+    }
+
+    /// The same of one that was looked at when it was opened before.
+    pub(super) fn open_again(path: &Path) -> Result<Repository> {
         set_up();
         let flags = git2::RepositoryOpenFlags::NO_SEARCH;
         let none: [&Path; 0] = [];
@@ -88,13 +97,18 @@ impl Repository {
 
     /// The object a revision names, as `git rev-parse` would say.
     pub(super) fn resolve(&self, rev: &str) -> Result<git2::Object<'_>> {
-        self.with_steady_head(|| self.resolve_once(rev))
+        self.expect_plain_rev(rev)?;
+        match whole_id(rev) {
+            Some(_) => self.resolve_once(rev),
+            None => self.with_steady_head(|| self.resolve_once(rev)),
+        }
     }
 
     /// Carries out what reads `HEAD`, and again where it moved meanwhile: libgit2 looks how long
     /// the file is before it reads it, and takes a part of what came in between for the whole.
     pub(super) fn with_steady_head<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
         let head = self.git_folder().join("HEAD");
+        self.expect_plain_head()?;
         let mut before = Stamp::of(&head);
         for _ in 0..HEAD_TRIES {
             let result = work();
@@ -231,7 +245,11 @@ impl Repository {
         self.with_steady_head(|| {
             let head = self.inner.find_reference("HEAD")?;
             match head.symbolic_target() {
-                Ok(Some(target)) => Branch::new(target),
+                Ok(Some(target)) if target.starts_with(BRANCHES) => Branch::new(target),
+                Ok(Some(target)) => {
+                    let message = format!("HEAD is at `{target}`, which is no branch: name one");
+                    Err(Error::bad_request(message).with("field", "branch"))
+                }
                 _ => Err(Error::bad_request("HEAD is on no branch: say which one is meant")
                     .with("field", "branch")),
             }
@@ -244,7 +262,8 @@ impl Repository {
 
     /// Whether `HEAD` names a branch that has no commit yet.
     pub(super) fn is_unborn(&self) -> bool {
-        matches!(self.inner.head(), Err(error) if error.code() == git2::ErrorCode::UnbornBranch)
+        let is_unborn = |it: &git2::Error| it.code() == git2::ErrorCode::UnbornBranch;
+        self.expect_plain_head().is_ok() && self.inner.head().is_err_and(|it| is_unborn(&it))
     }
 
     /// What it means that an object is not here: in a partial clone it may only not have come yet.
@@ -303,7 +322,7 @@ impl From<git2::Repository> for Repository {
 
 /// The ref that a `HEAD` stands for.
 pub(super) fn head_target(file: &Path) -> Option<Vec<u8>> {
-    let content = std::fs::read(file).ok()?;
+    let content = plain::read(file).ok()?;
     Some(content.strip_prefix(b"ref:")?.trim_ascii().to_vec())
 }
 

@@ -14,7 +14,11 @@ impl Transaction<'_> {
     /// The object a revision names. Refs that this transaction moves are where it moves them, if
     /// they are named alone or their ancestors are.
     pub fn object_named(&mut self, rev: &str) -> Result<Oid> {
-        if let Some(id) = self.whole_id(rev).or_else(|| self.where_moved(rev)) {
+        if let Some(id) = self.whole_id(rev) {
+            return Ok(id);
+        }
+        self.repository().expect_plain_rev(rev)?;
+        if let Some(id) = self.where_moved(rev) {
             return Ok(id);
         }
         match last_step(rev) {

@@ -9,7 +9,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Remote, Repository, RepositoryPath, refs::IN_A_GIT_FOLDER};
+use super::{
+    Remote, Repository, RepositoryPath,
+    plain::{expect_plain, expect_plain_at, read},
+};
 use crate::error::{Error, Result};
 
 /// Git follows as many alternates of alternates.
@@ -43,12 +46,15 @@ impl Root {
         }
     }
 
-    /// A remote on this machine is as confined as any other path.
+    /// A remote on this machine is as confined as any other path, and looked at like one.
     pub fn confine_remote(&self, remote: &Remote) -> Result<()> {
-        match (&self.0, remote.url.is_local()) {
-            (Some(_), true) => self.confine(&RepositoryPath::try_from(remote.url.as_str())?),
-            _ => Ok(()),
+        if !remote.url.is_local() {
+            return Ok(());
         }
+        if self.0.is_some() {
+            self.confine(&RepositoryPath::try_from(remote.url.as_str())?)?;
+        }
+        expect_plain_at(Path::new(remote.url.as_str()), self.folder())
     }
 
     /// Fails where a repository keeps anything outside, or writes its files there.
@@ -61,21 +67,14 @@ impl Root {
         if let Some(worktree) = repository.inner.workdir() {
             self.confine_existing(worktree)?;
         }
-        for name in IN_A_GIT_FOLDER {
-            let path = repository.common_folder().join(name);
-            if path.exists() {
-                self.confine_existing(&path)?;
-            }
-        }
+        expect_plain(repository.common_folder(), self.folder())?;
+        expect_plain(repository.git_folder(), self.folder())?;
         self.confine_objects(&repository.common_folder().join("objects"), ALTERNATES_MAX)
     }
 
     fn confine_objects(&self, objects: &Path, levels: usize) -> Result<()> {
         self.confine_existing(objects)?;
-        if objects.join("pack").exists() {
-            self.confine_existing(&objects.join("pack"))?;
-        }
-        let alternates = fs::read(objects.join("info/alternates")).unwrap_or_default();
+        let alternates = read(&objects.join("info/alternates")).unwrap_or_default();
         for line in alternates.split(|it| *it == b'\n').filter(|it| !it.is_empty()) {
             let alternate = objects.join(OsStr::from_bytes(line));
             if levels == 0 {

@@ -70,6 +70,7 @@ impl Repository {
     }
 
     fn head(&self) -> Result<(Option<Text>, Option<Sha>)> {
+        self.expect_plain_head()?;
         let head = self.inner.find_reference("HEAD")?;
         let branch = head
             .symbolic_target_bytes()

@@ -263,10 +263,10 @@ impl Store {
 
     fn open_anew(&self, path: &RepositoryPath) -> Result<(Repository, Identity)> {
         self.root.confine(path)?;
-        let mut repository = Repository::open(path)?;
+        let mut repository = Repository::open(path, self.root.folder())?;
         self.root.confine_repository(&repository)?;
         if self.catch_up(&repository) {
-            repository = Repository::open(path)?;
+            repository = Repository::open(path, self.root.folder())?;
         }
         let identity = Identity::of(path, repository.objects().tip.folders())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;

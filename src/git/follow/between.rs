@@ -11,7 +11,10 @@ use git2::{Oid, Status, StatusEntry, StatusOptions, Tree, TreeEntry};
 
 use crate::{
     error::Result,
-    git::{Repository, checkout::path, hash::object_id, lock, pack::Kind},
+    git::{
+        Repository, checkout::path, hash::object_id, lock, pack::Kind, plain,
+        repository::head_target,
+    },
 };
 
 /// Tells what of a worktree is as it was before or is to be from what a person did since.
@@ -54,7 +57,7 @@ impl<'a> Between<'a> {
 
     fn is_done(&self, name: &Path) -> bool {
         let Some(top) = self.repository.inner.workdir() else { return true };
-        match (entry_of(self.wanted.as_ref(), name), fs::read(top.join(name))) {
+        match (entry_of(self.wanted.as_ref(), name), plain::read(&top.join(name))) {
             (Some(wanted), Ok(content)) => object_id(Kind::Blob, &content) == wanted.id(),
             (wanted, Err(_)) => wanted.is_none() && fs::symlink_metadata(top.join(name)).is_err(),
             (None, Ok(_)) => false,
@@ -83,8 +86,7 @@ pub fn doubt(repository: &Repository, reference: &str, from: Option<Oid>) -> Res
     let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
     let folders = main.into_iter().chain(linked.map(|it: DirEntry| it.path()));
     let is_on_it = |folder: &PathBuf| {
-        let head = fs::read_to_string(folder.join("HEAD")).unwrap_or_default();
-        head.strip_prefix("ref: ").is_some_and(|it| it.trim_end() == reference)
+        head_target(&folder.join("HEAD")).is_some_and(|it| it == reference.as_bytes())
     };
     folders.filter(is_on_it).try_for_each(|folder| lock::doubt(&folder, from))
 }

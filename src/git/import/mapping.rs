@@ -54,6 +54,7 @@ impl Mapping {
     /// Nothing where nothing was imported under this name.
     pub fn read(repository: &Repository, name: &str) -> Result<Mapping> {
         let reference = refs::import(name)?;
+        repository.expect_plain_ref(&reference)?;
         let at = match repository.inner.refname_to_id(&reference) {
             Err(error) if error.code() == git2::ErrorCode::NotFound => {
                 return Ok(Mapping::default());

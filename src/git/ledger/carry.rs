@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs,
     io::{self, Write},
     path::PathBuf,
 };
@@ -17,6 +17,7 @@ use crate::{
         follow::Follow,
         image::Image,
         lock::{PACKED_LOCK, let_go},
+        plain::create_anew,
         reflog::{self, Line},
         refs::PACKED,
     },
@@ -167,7 +168,7 @@ impl NewPacked {
 
     /// All refs are in this file: it is flushed before it gets its name.
     pub(super) fn write(&self, content: &[u8]) -> Result<()> {
-        let written = File::create(&self.new).and_then(|mut it| {
+        let written = create_anew(&self.new).and_then(|mut it| {
             it.write_all(content)?;
             it.sync_data()
         });

@@ -16,6 +16,7 @@ use crate::{
         folder::{files_below, remove_empty},
         hash::whole_id,
         lock::let_go,
+        plain::{self, create_anew},
     },
 };
 
@@ -38,7 +39,7 @@ pub enum Loose {
     At(Oid),
     /// It stands for another ref.
     Symbolic(Vec<u8>),
-    /// Neither: the power went while it was written.
+    /// Neither: the power went while it was written, or it is no file.
     Torn,
 }
 
@@ -113,7 +114,9 @@ impl Held {
             true => {
                 let mut own = self.lock.clone().into_os_string();
                 own.push(".lock");
-                fs::write(&own, line).and_then(|()| fs::rename(&own, &self.lock))
+                let own = Path::new(&own);
+                let written = create_anew(own).and_then(|mut it| it.write_all(line.as_bytes()));
+                written.and_then(|()| fs::rename(own, &self.lock))
             }
         };
         written.map_err(|error| Error::from_io(self.lock.display(), &error))
@@ -172,13 +175,14 @@ fn make(lock: &Path, other: Option<&Held>) -> io::Result<bool> {
 }
 
 pub fn read(file: &Path) -> Result<Loose> {
-    let content = match fs::read(file) {
+    let content = match plain::read(file) {
         Ok(content) => content,
         Err(error) => {
             return match error.kind() {
                 io::ErrorKind::NotFound
                 | io::ErrorKind::IsADirectory
                 | io::ErrorKind::NotADirectory => Ok(Loose::Absent),
+                io::ErrorKind::InvalidData => Ok(Loose::Torn),
                 _ => Err(Error::from_io(file.display(), &error)),
             };
         }

@@ -1,6 +1,6 @@
 //! The refs that have no file of their own. Format: `git pack-refs`.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use git2::Oid;
 
@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Result},
     git::{
         hash::{ID_DIGITS, id_of},
+        plain,
         refs::PACKED,
         tip::Stamp,
     },
@@ -43,9 +44,12 @@ impl Packed {
         if stamp.as_ref().is_some_and(Stamp::is_settled) && stamp == self.stamp {
             return Ok(());
         }
-        let content = match fs::read(&path) {
+        let content = match plain::read(&path) {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(Error::corrupt(format!("`{PACKED}` is no file")));
+            }
             Err(error) => return Err(Error::from_io(path.display(), &error)),
         };
         if self.stamp.is_none() || content != self.content {

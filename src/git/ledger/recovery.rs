@@ -2,13 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, OpenOptions},
     io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{Duration, Instant},
 };
 
 use git2::Oid;
+use rustix::fs::OFlags;
 
 use super::{
     Ledger, Move, Site,
@@ -206,7 +209,12 @@ fn go_back(file: &Path, to: Option<Oid>) -> Result<()> {
     let gone = match to {
         Some(id) => {
             let folder = file.parent().expect("a ref lies in a folder");
-            fs::create_dir_all(folder).and_then(|()| fs::write(file, format!("{id}\n")))
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            // Neither through a link nor into a pipe.
+            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+            let opened = fs::create_dir_all(folder).and_then(|()| options.open(file));
+            opened.and_then(|mut it| it.write_all(format!("{id}\n").as_bytes()))
         }
         None => fs::remove_file(file),
     };

@@ -18,7 +18,7 @@ use super::{
     state::{Now, Sighting, Stamp, State},
     text::{Seen, Written},
 };
-use crate::git::{cache::Cache, now, refs::PACKED};
+use crate::git::{cache::Cache, now, plain, refs::PACKED};
 
 /// A lock, by who has its ref.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -245,7 +245,7 @@ impl LockKey {
 }
 
 fn local_mark(common_folder: &Path, reference: &str) -> Mark {
-    match fs::read(common_folder.join(reference)) {
+    match plain::read(&common_folder.join(reference)) {
         Ok(content) => Mark::Loose(content),
         Err(_) => Mark::Packed(packed(common_folder)),
     }

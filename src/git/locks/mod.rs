@@ -30,7 +30,7 @@ use super::{
     commit::{Content, Message},
     lock::Writer,
     pack::Kind,
-    refs::LOCKS,
+    refs::{LOCKS, PACKED},
 };
 use crate::{error::Result, watch::Watch};
 
@@ -246,6 +246,7 @@ impl Repository {
     }
 
     fn lock_state(&self, name: &LockName, key: &LockKey, locks: &Locks) -> Result<Option<State>> {
+        self.expect_plain_ref(&key.reference)?;
         let Ok(id) = self.inner.refname_to_id(&key.reference) else { return Ok(None) };
         if let Some(written) = locks.written(id) {
             return Ok(Some(written.state));
@@ -258,6 +259,7 @@ impl Repository {
     /// The locks that are held, in the order of their names.
     pub fn locks(&self, query: &LockQuery, locks: &Locks, watch: &Watch) -> Result<LockPage> {
         let mut names = Vec::new();
+        self.expect_plain_ref(PACKED)?;
         for name in self.inner.references_glob(&format!("{LOCKS}*"))?.names() {
             let Some(name) = LockName::of_reference(name?) else { continue };
             let is_after = query.after.as_deref().is_none_or(|it| it < name.as_str());

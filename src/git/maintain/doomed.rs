@@ -22,6 +22,7 @@ use crate::{
         folder::{all_files_below, files_below},
         ledger::{Loose as Loosely, PackFolder, read_loose},
         pack::{Kind, Pack},
+        plain::expect_plain,
         refs::REFS,
         tree,
     },
@@ -227,6 +228,7 @@ fn tips(repository: &Repository) -> Result<Vec<Oid>> {
             }
         }
     }
+    expect_plain(repository.common_folder(), None)?;
     for reference in repository.inner.references()? {
         tips.extend(reference?.target());
     }

@@ -74,6 +74,7 @@ impl Repository {
     }
 
     fn notes_tree(&self, namespace: &Namespace) -> Result<Option<Oid>> {
+        self.expect_plain_ref(&namespace.reference())?;
         let reference = match self.inner.find_reference(&namespace.reference()) {
             Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
             found => found?,

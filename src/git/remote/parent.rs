@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    git::{RepositoryPath, Root, refs::Branch},
+    git::{RepositoryPath, Root, plain::expect_plain, refs::Branch},
     watch::{self, Stage, Watch},
 };
 
@@ -180,6 +180,7 @@ impl Network<'_> {
         chore: Chore,
     ) -> Result<Option<Done>> {
         let Some(git) = self.stock() else { return Ok(None) };
+        expect_plain(git_folder, None)?;
         let task = Task::Housework(Housework { git_folder: git_folder.to_owned(), git, chore });
         match self.order(task)? {
             Outcome::Done(done) => Ok(done),

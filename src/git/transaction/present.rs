@@ -19,7 +19,7 @@ impl Transaction<'_> {
         // Opened under the right to write, without which nobody removes anything.
         let disk = match self.disk.take() {
             Some(disk) => disk,
-            None => Repository::open_at(repository.common_folder())?,
+            None => Repository::open_again(repository.common_folder())?,
         };
         let is_there = disk.inner.odb()?.exists(id);
         self.disk = Some(disk);

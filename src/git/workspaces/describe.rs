@@ -6,7 +6,7 @@ use git2::Oid;
 
 use crate::{
     error::{Error, Result},
-    git::{Repository, Text, refs},
+    git::{Repository, Text, plain::expect_plain, refs},
     watch::Watch,
 };
 
@@ -29,6 +29,7 @@ pub struct Description {
 
 impl Repository {
     pub fn describe(&self, watch: &Watch) -> Result<Description> {
+        expect_plain(self.common_folder(), None)?;
         let (branch, head) = self.branch_of_head()?;
         let objects = self.common_folder().join("objects");
         let mut sizes = Sizes::default();
