@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use super::{ZEROS, bare, expect_sound};
-use crate::{daemon::Daemon, repository::Repository};
+use crate::{
+    daemon::Daemon,
+    repository::{Repository, varied},
+};
 
 const ADA: &str = "Ada Lovelace";
 
@@ -490,4 +493,31 @@ fn a_message_in_another_encoding_is_kept_byte_for_byte() {
     request["message_encoding"] = json!("ISO-8859-1");
     daemon.ok(request);
     assert_eq!(repository.git(&["log", "-1", "--format=%s"]), "grüße");
+}
+
+#[test]
+fn a_head_at_what_is_no_branch_needs_one_to_be_named() {
+    let repository = varied();
+    repository.git(&["tag", "v1"]);
+    repository.git(&["symbolic-ref", "HEAD", "refs/tags/v1"]);
+    let before = super::all_refs(&repository);
+    let mut daemon = Daemon::start();
+    let path = repository.path();
+    let changes = json!([{"file": "a", "content": "1"}]);
+    for (field, request) in [
+        (
+            "branch",
+            json!({"op": "commit", "path": path, "message": "x", "encoding": "utf8",
+                          "changes": changes}),
+        ),
+        ("into", json!({"op": "merge", "path": path, "from": "HEAD~1"})),
+    ] {
+        let reply = daemon.refused("bad_request", request);
+        assert_eq!(reply["field"], field, "{reply}");
+        assert!(reply["err"].as_str().unwrap().contains("refs/tags/v1"), "{reply}");
+    }
+    assert_eq!(super::all_refs(&repository), before);
+    daemon.ok(json!({"op": "commit", "path": path, "branch": "main", "message": "x",
+                     "encoding": "utf8", "changes": changes}));
+    assert_eq!(repository.git(&["rev-parse", "v1"]), repository.git(&["rev-parse", "main~1"]));
 }
