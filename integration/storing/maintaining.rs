@@ -199,8 +199,8 @@ fn a_daemon_goes_on_with_the_hours_of_those_before_it() {
     let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
     let config = File::options().write(true).open(repositories[0].file("config")).unwrap();
     config.set_modified(an_hour_ago).unwrap();
-    // It is quiet after a second, and a minute old otherwise.
-    let mut daemon = Daemon::start_with(&["--maintain-every-ms", "60000"]);
+    // It is quiet after a second, and half an hour old otherwise.
+    let mut daemon = Daemon::start_with(&["--maintain-every-ms", "1800000"]);
     for repository in &repositories {
         daemon.ok(changing(repository, "a", "1"));
     }
