@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -195,8 +195,14 @@ impl Disk {
                 _ => false,
             };
             let Some(making) = folder.since.iter().position(is_making) else { break };
-            let renaming = folder.since.remove(making);
-            renaming.apply(&mut folder.flushed);
+            // And with what was done to this name before, such as to a file that had it.
+            let after = folder.since.split_off(making + 1);
+            let before = std::mem::replace(&mut folder.since, after);
+            let (of_it, mut others): (Vec<_>, Vec<_>) =
+                before.into_iter().partition(|it| it.is_about(name));
+            of_it.iter().for_each(|it| it.apply(&mut folder.flushed));
+            others.append(&mut folder.since);
+            folder.since = others;
             path = path.parent().unwrap();
         }
     }
@@ -294,6 +300,13 @@ impl Folder {
 }
 
 impl Renaming {
+    fn is_about(&self, name: &OsStr) -> bool {
+        match self {
+            Renaming::Put(it, _) | Renaming::Remove(it) => it == name,
+            Renaming::Rename(from, to) => from == name || to == name,
+        }
+    }
+
     fn apply(&self, names: &mut Names) {
         match self {
             Renaming::Put(name, node) => drop(names.insert(name.clone(), *node)),

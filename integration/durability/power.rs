@@ -1,6 +1,6 @@
 //! The power may go at any instant: what was answered for is there as soon as somebody looks.
 
-use std::{collections::BTreeSet, fs, ops::Range, path::Path};
+use std::{collections::BTreeSet, fs, ops::Range, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,19 +19,20 @@ use crate::{
 
 /// More than the daemon has small packs at most: a checkpoint comes in between.
 const REQUESTS: u64 = 72;
+const AT_ONCE: Duration = Duration::ZERO;
 /// After each of these deeds the power goes; between them now and then.
 const CUTS_AT_RANDOM: u64 = 40;
 
 #[test]
 fn what_was_answered_for_outlives_a_loss_of_power() {
     let durable = (0..).filter(|it| !is_relaxed(*it)).take(REQUESTS as usize).collect();
-    Recorded::of(durable, |_, request| request).survives_each_cut(false);
+    Recorded::of(durable, AT_ONCE, |_, request| request).survives_each_cut(false);
 }
 
 #[test]
 fn what_was_promised_less_for_takes_nothing_else_along() {
     let numbers = (0..2 * WRITINGS.len() as u64).collect();
-    Recorded::of(numbers, |_, request| request).survives_each_cut(true);
+    Recorded::of(numbers, AT_ONCE, |_, request| request).survives_each_cut(true);
 }
 
 #[test]
@@ -43,7 +44,15 @@ fn what_is_too_large_for_the_journal_outlives_a_loss_of_power() {
         }
         request
     };
-    Recorded::of(vec![0, 1, 3], large).survives_each_cut(false);
+    Recorded::of(vec![0, 1, 3], AT_ONCE, large).survives_each_cut(false);
+}
+
+/// Between any two of them the repository comes to rest, and its journal goes.
+#[test]
+fn what_a_repository_at_rest_was_answered_for_outlives_a_loss_of_power() {
+    let durable = (0..).filter(|it| !is_relaxed(*it)).take(4).collect();
+    let rest = Duration::from_millis(1500);
+    Recorded::of(durable, rest, |_, request| request).survives_each_cut(false);
 }
 
 fn is_relaxed(number: u64) -> bool {
@@ -59,7 +68,7 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn of(numbers: Vec<u64>, form: impl Fn(u64, Value) -> Value) -> Recorded {
+    fn of(numbers: Vec<u64>, pause: Duration, form: impl Fn(u64, Value) -> Value) -> Recorded {
         let (shim, store) = (Shim::new(), Store::new(true));
         let root = store.path().to_owned();
         super::git(&root, &["gc", "-q"]);
@@ -70,6 +79,7 @@ impl Recorded {
             let reply = daemon.call(form(*number, writing(*number).request(&root, *number)));
             assert!(is_good(&reply), "{reply}");
             shim.note_answer(*number);
+            std::thread::sleep(pause);
         }
         for group in together.chunks(6) {
             for number in group {
