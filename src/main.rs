@@ -7,6 +7,7 @@
 //! - [`port`]: length-prefixed frames on stdin and stdout.
 //! - [`dispatch`]: who runs what when.
 //! - [`ops`]: one file per operation.
+//! - [`engine`]: what a process does, as pure functions.
 //! - [`git`]: the only code that names git2.
 //! - [`snapshots`]: databases that are imported.
 //! - [`stats`], [`watch`], [`memory`], [`id`], [`error`]: what everyone may use.
@@ -18,6 +19,8 @@ mod shell;
 mod port;
 mod dispatch;
 mod ops;
+#[allow(dead_code, reason = "its hosts, runs in Git and tests of definitions, come after it")]
+mod engine;
 mod git;
 mod snapshots;
 mod stats;

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dispatch", &["config", "git", "memory", "ops", "port", "stats"]),
     ("ops", &["config", "git", "port", "snapshots", "stats"]),
     ("port", &[]),
+    ("engine", &[]),
     ("git", &[]),
     ("snapshots", &[]),
     ("stats", &[]),

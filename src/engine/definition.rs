@@ -1,0 +1,187 @@
+//! What a process definition can say: the very types it is read into and its schema is made from.
+//!
+//! A key that is not here is an error. What is only said briefly (`next`, `await: event`) stays as
+//! it was written; [`super::net`] gives it its meaning.
+
+pub mod around;
+pub mod flow;
+pub mod form;
+pub mod trigger;
+pub mod work;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use self::{
+    around::{Deadline, Duration, Retry},
+    flow::{Cancel, End, Join, Names, Split, Transition},
+    trigger::Trigger,
+    work::{Await, Call, Collect, Each, Emit, Expression, Repeat, Values},
+};
+
+/// A JSON object.
+pub type Data = serde_json::Map<String, Value>;
+
+/// One process: its steps and what surrounds them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// The version of this language; 1 if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1))]
+    pub schema: Option<u32>,
+    pub process_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where a run begins; without it, at the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_step: Option<String>,
+    /// What a run starts with; its input is laid over it.
+    #[serde(default, skip_serializing_if = "Data::is_empty")]
+    pub data: Data,
+    /// A JSON Schema of what a run is started with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// A JSON Schema of the data at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    pub steps: Vec<Step>,
+    /// What starts a run by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tests: BTreeMap<String, Test>,
+}
+
+/// A node of the process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub step_id: String,
+    /// Who does it: a type the program knows (`route`, `timer`, `final_commit` …), or any worker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// For whoever does the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<Data>,
+
+    /// When arriving threads start the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
+    /// Which transitions are taken at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transitions: Option<Vec<Transition>>,
+    /// Short for transitions without conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Names>,
+    /// What is withdrawn when the step completes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Cancel>,
+    /// Ends the process or block that the step is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+    /// Of a `final_commit`: what the run is called when it ended here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_status: Option<String>,
+
+    /// Many instances of the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Each>,
+    /// Where the results of instances are put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collect: Option<Collect>,
+    /// An event or a time completes the step; nobody claims it.
+    #[serde(default, rename = "await", skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<Await>,
+    /// Events sent when the step completes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emit: Option<Emit>,
+    /// The step may start only while this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_while: Option<Expression>,
+    /// Locks of the process, held from the step's start to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutex: Option<Names>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+
+    /// The step is a block of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<Step>>,
+    /// Where the block begins; without it, at its first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_step: Option<String>,
+    /// The step is a run of another process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
+    /// What the called process is started with: text is an expression, all else stands for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Values>,
+    /// What is taken over from the called process, as expressions over its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns: Option<Values>,
+
+    /// How long the step may take before it ends with the outcome `timeout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// How long a worker may be silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// When the step should be done; it goes on, and somebody hears of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Deadline>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Names>,
+    /// A JSON Schema of the data the step is started with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// A JSON Schema of what a completion brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+}
+
+/// A script that the definition is tested with.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Test {
+    Script(Vec<Line>),
+    Case(TestCase),
+}
+
+/// A script that starts from other data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestCase {
+    #[serde(default, skip_serializing_if = "Data::is_empty")]
+    pub data: Data,
+    pub script: Vec<Line>,
+}
+
+/// What is done or expected, alone or with data: `a`, `+a`, `-a:ok`, `!event`, `?a`, `@a,b`, `=done`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Line {
+    Do(String),
+    With(Data),
+}
