@@ -1,0 +1,178 @@
+//! The data of a run: what expressions see, and how what a step brings is laid over it.
+
+use serde_json::Value;
+
+use super::{
+    definition::Data,
+    expression::{Count, Counted, Variables},
+    net::{Condition, Given, StepNo},
+    state::{Id, Item, ItemStatus, Problem},
+    work::Work,
+};
+
+/// What an expression sees at some step.
+pub struct Scope<'s, 'w> {
+    pub work: &'s Work<'w>,
+    pub frame: Id,
+    /// The instance it is about.
+    pub item: Option<&'s Item>,
+    /// What lies over the data.
+    pub over: Data,
+}
+
+/// An expression that could not be evaluated is an outcome like any other.
+pub fn expression_problem(message: String) -> Problem {
+    Problem { kind: "expression".to_owned(), message }
+}
+
+struct Bound<'s, 'w> {
+    scope: &'s Scope<'s, 'w>,
+    condition: &'s Condition,
+}
+
+impl<'s, 'w> Scope<'s, 'w> {
+    pub fn of(work: &'s Work<'w>, item: &'s Item) -> Scope<'s, 'w> {
+        Scope { work, frame: item.frame, item: Some(item), over: Data::new() }
+    }
+
+    pub fn frame(work: &'s Work<'w>, frame: Id) -> Scope<'s, 'w> {
+        Scope { work, frame, item: None, over: Data::new() }
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.over.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub fn value(&self, condition: &Condition) -> Result<Value, Problem> {
+        let bound = Bound { scope: self, condition };
+        condition.program.evaluate(&bound).map_err(expression_problem)
+    }
+
+    pub fn holds(&self, condition: &Condition) -> Result<bool, Problem> {
+        let bound = Bound { scope: self, condition };
+        condition.program.holds(&bound).map_err(expression_problem)
+    }
+
+    pub fn number(&self, condition: &Condition) -> Result<u64, Problem> {
+        let bound = Bound { scope: self, condition };
+        condition.program.number(&bound).map_err(expression_problem)
+    }
+
+    pub fn given(&self, values: &[(String, Given)]) -> Result<Data, Problem> {
+        let mut data = Data::new();
+        for (name, given) in values {
+            let value = match given {
+                Given::Expression(condition) => self.value(condition)?,
+                Given::Value(value) => value.clone(),
+            };
+            data.insert(name.clone(), value);
+        }
+        Ok(data)
+    }
+
+    /// `item` and `index`, of the innermost instance up to the process.
+    fn of_instance(&self, name: &str) -> Option<Value> {
+        if name != "item" && name != "index" {
+            return None;
+        }
+        let (mut frame, mut item) = (self.frame, self.item);
+        loop {
+            if let Some(instance) = item.and_then(|it| it.instance.as_ref()) {
+                return Some(match name {
+                    "item" => instance.item.clone(),
+                    _ => Value::from(instance.index),
+                });
+            }
+            let here = self.work.frame(frame)?;
+            if here.process == frame {
+                return None;
+            }
+            item = self.work.item(here.item?);
+            frame = here.parent?;
+        }
+    }
+
+    fn count(&self, what: Counted, up: u32, step: StepNo) -> i64 {
+        let mut frame = self.frame;
+        for _ in 0..up {
+            frame = self.work.frame(frame).and_then(|it| it.parent).unwrap_or(frame);
+        }
+        let is_waiting = |it: &Item| {
+            matches!(it.status, ItemStatus::Offered | ItemStatus::Awaiting) && it.instance.is_none()
+        };
+        let count = match what {
+            Counted::Done => self.work.rows.done.get(&(frame, step)).copied().unwrap_or(0),
+            Counted::Waiting => {
+                self.work.items_at(frame, step).filter(|(_, it)| is_waiting(it)).count() as u64
+            }
+            Counted::Running => {
+                let is_running = |it: &Item| !is_waiting(it) && it.instance.is_none();
+                self.work.items_at(frame, step).filter(|(_, it)| is_running(it)).count() as u64
+            }
+        };
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
+}
+
+impl Variables for Bound<'_, '_> {
+    fn variable(&self, name: &str) -> Option<Value> {
+        let scope = self.scope;
+        if let Some(value) = scope.over.get(name) {
+            return Some(value.clone());
+        }
+        scope.of_instance(name).or_else(|| {
+            let process = scope.work.frame(scope.frame)?.process;
+            scope.work.rows.data.get(&(process, name.to_owned())).cloned()
+        })
+    }
+
+    fn count(&self, count: &Count) -> i64 {
+        let counts = self.condition.program.counts();
+        let at = counts.iter().position(|it| it == count);
+        match at.and_then(|it| self.condition.steps.get(it)) {
+            Some((up, step)) => self.scope.count(count.what, *up, *step),
+            None => 0,
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Lays data over that of the process a frame is in, as RFC 7396 has it.
+    pub fn merge(&mut self, frame: Id, patch: &Data) {
+        let Some(process) = self.frame(frame).map(|it| it.process) else { return };
+        for (name, value) in patch {
+            let key = (process, name.clone());
+            if value.is_null() {
+                self.rows.data.remove(&key);
+                continue;
+            }
+            let mut merged = match value.is_object() {
+                true => self.rows.data.get(&key).cloned().unwrap_or_default(),
+                false => Value::Null,
+            };
+            lay_over(&mut merged, value);
+            self.rows.data.put(key, merged);
+        }
+    }
+}
+
+/// RFC 7396.
+pub fn lay_over(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Data::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (name, value) in patch {
+        match value {
+            Value::Null => {
+                target.shift_remove(name);
+            }
+            _ => lay_over(target.entry(name.clone()).or_insert(Value::Null), value),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! From a state and an event to changes, and from changes to the next state.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{
+    definition::{Data, flow::End},
+    event::{Changes, Event, Kind, OK, Refused, What, Why},
+    net::Processes,
+    or_join::Cache,
+    signal::key_text,
+    state::{Frame, Id, Item, ItemStatus, Layers, Mail, Problem, State, Status},
+    work::{Done, Work},
+};
+
+/// The frame of the run itself.
+pub const ROOT: Id = 0;
+
+/// What an event changes; a refused one changes nothing.
+pub fn decide(
+    processes: &Processes,
+    state: &State,
+    event: &Event,
+    cache: &mut Cache,
+) -> Result<Changes, Refused> {
+    let mut work = Work {
+        processes,
+        rows: Layers::over(state),
+        firings: Vec::new(),
+        tasks: VecDeque::new(),
+        dirty: BTreeSet::new(),
+        cache,
+        idle_tickets: BTreeSet::new(),
+        is_answerable: false,
+    };
+    work.rows.head.now_ms = work.rows.head.now_ms.max(event.at_ms);
+    work.happen(&event.what)?;
+    work.settle()?;
+    Ok(Changes { firings: work.firings, rows: work.rows.into_rows() })
+}
+
+/// Makes the state what it is afterwards.
+pub fn apply(state: &mut State, changes: &Changes) {
+    state.apply(&changes.rows);
+}
+
+impl Work<'_> {
+    fn happen(&mut self, what: &What) -> Done {
+        let status = self.rows.head.status;
+        match what {
+            What::Begin { data } => {
+                return match status {
+                    Status::New => self.begin_run(data),
+                    _ => Err(Refused::conflict("the run has begun")),
+                };
+            }
+            _ if status != Status::Running => {
+                return Err(Refused::conflict("the run is not under way"));
+            }
+            What::Start { item } => {
+                let it = self.named(*item)?;
+                if it.status == ItemStatus::Open {
+                    return self.claim(*item);
+                }
+                match self.may_start(&it) {
+                    Ok(true) if it.status == ItemStatus::Offered => self.start(*item),
+                    Ok(_) => Err(Refused::conflict("it is not on offer")),
+                    Err(problem) => Err(Refused::invalid(problem.message)),
+                }
+            }
+            What::Complete { item, outcome, data } => {
+                let it = self.started(*item)?;
+                let outcome = outcome.as_deref().unwrap_or(OK);
+                let is_known = |step: &super::net::Step| {
+                    step.names(outcome) || super::net::RESERVED.contains(&outcome)
+                };
+                if !self.step_of(&it).is_some_and(is_known) {
+                    let message = format!("no transition names the outcome `{outcome}`");
+                    return Err(Refused::invalid(message));
+                }
+                self.is_answerable = true;
+                self.complete(*item, outcome, data.clone(), vec![it.by])
+            }
+            What::Fail { item, problem, chance } => {
+                self.started(*item)?;
+                self.attempt_failed(*item, problem.clone(), *chance)
+            }
+            What::Release { item } => {
+                self.started(*item)?;
+                self.change_item(*item, |it| it.status = ItemStatus::Open);
+                Ok(())
+            }
+            What::Signal { name, key, data } => {
+                let by = self.fire(Kind::Signal, String::new(), Vec::new())?;
+                self.last().into_iter().for_each(|it| {
+                    (it.outcome, it.data) = (Some(name.clone()), data.clone());
+                });
+                self.rows.heads.put((ROOT, by), ());
+                let mail = Mail { by, key: key_text(key.as_ref()), data: data.clone() };
+                self.deliver(name, mail)
+            }
+            What::Tick => {
+                while let Some((due, id, timer)) = self.next_due() {
+                    self.due(due, id, timer)?;
+                    self.settle()?;
+                }
+                Ok(())
+            }
+            What::Cancel => {
+                let by = self.fire(Kind::Cancel, String::new(), Vec::new())?;
+                let message = "the run was cancelled".to_owned();
+                let problem = Problem { kind: "cancelled".to_owned(), message };
+                self.end(ROOT, End::Cancelled, Some(problem), by)
+            }
+        }
+    }
+
+    fn begin_run(&mut self, data: &Data) -> Done {
+        let main = self.processes.main;
+        let path = String::new();
+        let frame = Frame { net: main, item: None, parent: None, process: ROOT, depth: 0, path };
+        self.rows.frames.put(ROOT, frame);
+        self.rows.head.status = Status::Running;
+        let by = self.fire(Kind::Begin, String::new(), Vec::new())?;
+        self.last().into_iter().for_each(|it| (it.data, it.made) = (data.clone(), 1));
+        self.enter_frame(ROOT, Some(data.clone()), by)
+    }
+
+    fn named(&self, id: Id) -> Done<Item> {
+        let missing = || Refused::new(Why::NotFound, "no such step is under way");
+        self.item(id).cloned().ok_or_else(missing)
+    }
+
+    fn started(&self, id: Id) -> Done<Item> {
+        let item = self.named(id)?;
+        match item.status {
+            ItemStatus::Started => Ok(item),
+            _ => Err(Refused::conflict("it is not started")),
+        }
+    }
+
+    /// Somebody takes up what had begun by itself.
+    fn claim(&mut self, id: Id) -> Done {
+        let item = self.named(id)?;
+        let by = self.fire(Kind::Start, self.path_of(&item), vec![item.by])?;
+        self.change_item(id, |it| (it.status, it.by) = (ItemStatus::Started, by));
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! What can happen to a run, and what came of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    definition::Data,
+    state::{Id, Problem, Rows},
+};
+
+/// Something that happened, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub at_ms: i64,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// The run begins; the data lies over that of the definition.
+    Begin { data: Data },
+    /// Somebody starts what is offered.
+    Start { item: Id },
+    /// What was started is done.
+    Complete {
+        item: Id,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outcome: Option<String>,
+        #[serde(default)]
+        data: Data,
+    },
+    /// What was started failed; `chance` spreads the next attempts.
+    Fail {
+        item: Id,
+        problem: Problem,
+        #[serde(default)]
+        chance: u32,
+    },
+    /// What was started is offered again.
+    Release { item: Id },
+    /// Something happened outside.
+    Signal {
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Value>,
+        #[serde(default)]
+        data: Data,
+    },
+    /// Time has passed.
+    Tick,
+    /// The whole run is withdrawn.
+    Cancel,
+}
+
+/// The outcome of a step of which nothing else was said.
+pub const OK: &str = "ok";
+
+/// What an event changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Changes {
+    /// What happened in the net, in its order.
+    pub firings: Vec<Firing>,
+    pub rows: Rows,
+}
+
+/// One thing that happened: it becomes a commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Firing {
+    pub id: Id,
+    pub kind: Kind,
+    /// Such as `blk/p` or `m#2`; empty for the run itself.
+    pub path: String,
+    /// The firings that made what this one took.
+    pub parents: Vec<Id>,
+    /// How many threads it made.
+    pub made: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// What it laid over the data.
+    #[serde(default, skip_serializing_if = "Data::is_empty")]
+    pub data: Data,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Begin,
+    Start,
+    Complete,
+    /// Another attempt, another round, a deadline: the step is where it was.
+    Again,
+    Join,
+    Absorb,
+    Cancel,
+    Signal,
+    /// A process or block ended.
+    End,
+}
+
+/// Why an event was refused; the state is what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    pub why: Why,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Nothing like that is under way.
+    NotFound,
+    /// It is not in the state for that.
+    Conflict,
+    /// The outcome or the data is not what the definition has.
+    Invalid,
+    /// More than a run may have.
+    TooLarge,
+}
+
+impl Refused {
+    pub fn new(why: Why, message: impl Into<String>) -> Refused {
+        Refused { why, message: message.into() }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Refused {
+        Refused::new(Why::Invalid, message)
+    }
+
+    pub fn conflict(message: impl Into<String>) -> Refused {
+        Refused::new(Why::Conflict, message)
+    }
+
+    pub fn too_large(message: impl Into<String>) -> Refused {
+        Refused::new(Why::TooLarge, message)
+    }
+}

@@ -1,0 +1,127 @@
+//! What can be done in a run, and how it stands.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    decide::ROOT,
+    definition::Data,
+    net::{Processes, Step},
+    or_join::Cache,
+    state::{Id, Item, ItemStatus, Layers, State, Status},
+    work::Work,
+};
+
+/// Something that is offered, under way or waited for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Offer {
+    pub item: Id,
+    /// Such as `a`, `blk/p`, `deeper/a` or `m#2`.
+    pub path: String,
+    pub status: ItemStatus,
+    /// Which time the step is gone through in a loop, and which attempt this is, from 1.
+    pub round: u64,
+    pub attempt: u64,
+    pub overdue: bool,
+    pub priority: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// The next time at which something happens to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Value>,
+}
+
+impl State {
+    /// All that may be started, is done or is waited for, oldest first.
+    pub fn offers(&self, processes: &Processes) -> Vec<Offer> {
+        let mut cache = Cache::default();
+        let work = looking(processes, self, &mut cache);
+        let mut offers = Vec::new();
+        for (id, item) in self.items.iter() {
+            let is_there = match item.status {
+                ItemStatus::Offered => work.may_start(item) == Ok(true),
+                ItemStatus::Inside => false,
+                _ => true,
+            };
+            let step = work.step_of(item).filter(|it| is_there && !is_by_itself(it, item));
+            offers.extend(step.map(|step| offer(&work, *id, item, step)));
+        }
+        offers
+    }
+
+    /// How the run stands, also when it is under way.
+    pub fn status(&self, processes: &Processes) -> Status {
+        if self.head.status != Status::Running {
+            return self.head.status;
+        }
+        let mut cache = Cache::default();
+        let work = looking(processes, self, &mut cache);
+        let is_running = |item: &Item| match item.status {
+            ItemStatus::Offered => work.may_start(item) == Ok(true),
+            status => matches!(status, ItemStatus::Open | ItemStatus::Started),
+        };
+        if self.items.iter().any(|(_, item)| is_running(item)) {
+            return Status::Running;
+        }
+        if work.can_move() { Status::Waiting } else { Status::Stuck }
+    }
+
+    /// When time moves the run next.
+    pub fn due_ms(&self) -> Option<i64> {
+        self.timers.iter().next().map(|it| it.0.0)
+    }
+
+    /// The data of the run.
+    pub fn data(&self) -> Data {
+        let ours = self.data.iter().filter(|it| it.0.0 == ROOT);
+        ours.map(|((_, name), value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+fn looking<'w>(processes: &'w Processes, state: &'w State, cache: &'w mut Cache) -> Work<'w> {
+    Work {
+        processes,
+        rows: Layers::over(state),
+        firings: Vec::new(),
+        tasks: VecDeque::new(),
+        dirty: BTreeSet::new(),
+        cache,
+        idle_tickets: BTreeSet::new(),
+        is_answerable: false,
+    }
+}
+
+/// Blocks and the like are offered to nobody.
+fn is_by_itself(step: &Step, item: &Item) -> bool {
+    item.instance.is_none() && step.is_automatic() && item.status == ItemStatus::Offered
+}
+
+fn offer(work: &Work<'_>, id: Id, item: &Item, step: &Step) -> Offer {
+    let escalation = step.escalation.as_ref().filter(|_| item.overdue);
+    let roles = escalation.and_then(|it| it.roles.as_ref()).map(|it| it.as_slice().to_vec());
+    Offer {
+        item: id,
+        path: work.path_of(item),
+        status: item.status,
+        round: item.round + 1,
+        attempt: item.failures + 1,
+        overdue: item.overdue,
+        priority: escalation.and_then(|it| it.priority).unwrap_or(step.priority),
+        step_type: step.step_type.clone(),
+        queue: escalation.and_then(|it| it.queue.clone()).or_else(|| step.queue.clone()),
+        assignee: escalation.and_then(|it| it.assignee.clone()).or_else(|| step.assignee.clone()),
+        roles: roles.unwrap_or_else(|| step.roles.clone()),
+        due_ms: item.timers.iter().map(|it| it.0).min(),
+        instance: item.instance.as_ref().map(|it| it.item.clone()),
+    }
+}

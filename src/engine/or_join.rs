@@ -1,0 +1,251 @@
+//! Whether a thread can still come to a place without a join firing: what `any` has to know, and
+//! a join of a number of branches before it is reset.
+//!
+//! A search for paths settles nearly every case. Where the only paths lead through joins of all
+//! branches, the net itself is explored from where it is, without data, as an over-approximation:
+//! what is not decided keeps waiting.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    definition::flow::Split,
+    net::{Cancelled, Join, Net, NetNo, PlaceNo, Processes, Step, StepNo},
+    state::{Id, ItemStatus},
+    work::Work,
+};
+
+/// Markings that are looked at before it is said that a thread may come.
+pub const STATES_MAX: usize = 20_000;
+const ANSWERS_MAX: usize = 10_000;
+
+/// Answers for markings: the caller keeps them for as long as the processes.
+#[derive(Debug, Default)]
+pub struct Cache {
+    answers: BTreeMap<Question, bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Question {
+    net: NetNo,
+    join: StepNo,
+    goals: Vec<PlaceNo>,
+    marking: Marking,
+}
+
+/// How many threads rest in each place, and then how many are busy in each step.
+type Marking = Vec<u16>;
+
+impl Work<'_> {
+    /// Whether one of the places before a join can get a thread without the join firing.
+    pub fn can_come(&mut self, frame: Id, join: StepNo, goals: &[PlaceNo]) -> bool {
+        let Some((no, net)) = self.net_of(frame) else { return false };
+        let most = net.weight_max as u16 + 1;
+        let mut marking = vec![0_u16; net.places.len() + net.steps.len()];
+        let everything = (frame, 0, 0)..=(frame, u32::MAX, Id::MAX);
+        for ((_, place, _), _) in self.rows.tokens.range(everything.clone()) {
+            let count = &mut marking[*place as usize];
+            *count = most.min(*count + 1);
+        }
+        for ((_, step, id), ()) in self.rows.at_step.range(everything) {
+            let is_busy = |it: &super::state::Item| {
+                it.tokens.is_empty()
+                    && it.status != ItemStatus::Offered
+                    && it.instance.is_none()
+                    && it.group.as_ref().is_none_or(|it| !it.went_on)
+            };
+            if self.item(*id).is_some_and(is_busy) {
+                let count = &mut marking[net.places.len() + *step as usize];
+                *count = most.min(*count + 1);
+            }
+        }
+        let question = Question { net: no, join, goals: goals.to_vec(), marking };
+        if let Some(answer) = self.cache.answers.get(&question) {
+            return *answer;
+        }
+        let answer = can_come(self.processes, &question);
+        if self.cache.answers.len() >= ANSWERS_MAX {
+            self.cache.answers.clear();
+        }
+        self.cache.answers.insert(question, answer);
+        answer
+    }
+}
+
+fn can_come(processes: &Processes, question: &Question) -> bool {
+    let net = processes.net(question.net);
+    if has_path(net, question, |step| !needs_several(step)) {
+        return true;
+    }
+    has_path(net, question, |_| true) && explore(net, question)
+}
+
+fn needs_several(step: &Step) -> bool {
+    match &step.join {
+        Join::All(k) => step.inputs.len() > 1 || *k > 1,
+        Join::Threads(k) => *k > 1,
+        _ => false,
+    }
+}
+
+/// Whether a way leads from a thread to a goal, through steps that it may go through.
+fn has_path(net: &Net, question: &Question, may_pass: impl Fn(&Step) -> bool) -> bool {
+    let mut seen = vec![false; net.steps.len()];
+    let mut todo = Vec::new();
+    let enter = |place: PlaceNo, seen: &mut Vec<bool>, todo: &mut Vec<StepNo>| {
+        let is_ready = net.steps.iter().any(|it| it.ready == place);
+        for target in &net.place(place).targets {
+            let is_before_join = *target == question.join && !is_ready;
+            let may = is_ready || may_pass(net.step(*target));
+            if !is_before_join && may && !std::mem::replace(&mut seen[*target as usize], true) {
+                todo.push(*target);
+            }
+        }
+    };
+    for (place, count) in question.marking[..net.places.len()].iter().enumerate() {
+        if *count > 0 {
+            enter(place as PlaceNo, &mut seen, &mut todo);
+        }
+    }
+    for (step, count) in question.marking[net.places.len()..].iter().enumerate() {
+        if *count > 0 && !std::mem::replace(&mut seen[step], true) {
+            todo.push(step as StepNo);
+        }
+    }
+    while let Some(step) = todo.pop() {
+        let step = net.step(step);
+        if step.end.is_some() {
+            continue;
+        }
+        for (_, place) in step.arcs.iter().filter_map(|it| it.target) {
+            if question.goals.contains(&place) {
+                return true;
+            }
+            enter(place, &mut seen, &mut todo);
+        }
+    }
+    false
+}
+
+/// What can happen in the abstract: what it takes, empties and makes.
+struct Move {
+    takes: Vec<(usize, u16)>,
+    empties: Vec<usize>,
+    makes: Vec<(usize, u16)>,
+}
+
+/// Goes through the markings that can be reached; an answer that would take too long is yes.
+fn explore(net: &Net, question: &Question) -> bool {
+    let most = net.weight_max as u16 + 1;
+    let moves = moves(net, question.join);
+    let mut seen = BTreeSet::from([question.marking.clone()]);
+    let mut todo = vec![question.marking.clone()];
+    while let Some(marking) = todo.pop() {
+        for it in &moves {
+            if it.takes.iter().any(|(at, count)| marking[*at] < *count) {
+                continue;
+            }
+            let mut after = marking.clone();
+            // Many are never used up.
+            for (at, count) in &it.takes {
+                after[*at] -= if after[*at] == most { 0 } else { *count };
+            }
+            it.empties.iter().for_each(|at| after[*at] = 0);
+            for (at, count) in &it.makes {
+                after[*at] = most.min(after[*at].saturating_add(*count));
+                if question.goals.contains(&(*at as PlaceNo)) && *at < net.places.len() {
+                    return true;
+                }
+            }
+            if seen.len() >= STATES_MAX {
+                return true;
+            }
+            if seen.insert(after.clone()) {
+                todo.push(after);
+            }
+        }
+    }
+    false
+}
+
+fn moves(net: &Net, join: StepNo) -> Vec<Move> {
+    let mut moves = Vec::new();
+    for (no, step) in net.steps.iter().enumerate() {
+        let busy = net.places.len() + no;
+        let start =
+            |takes: Vec<(usize, u16)>| Move { takes, empties: Vec::new(), makes: vec![(busy, 1)] };
+        moves.push(start(vec![(step.ready as usize, 1)]));
+        if no as StepNo != join {
+            match &step.join {
+                Join::All(k) => {
+                    let takes = step.inputs.iter().map(|it| (*it as usize, *k as u16));
+                    moves.push(start(takes.collect()));
+                }
+                Join::Threads(k) => {
+                    moves.extend(
+                        step.inputs.iter().map(|it| start(vec![(*it as usize, *k as u16)])),
+                    );
+                }
+                _ => moves.extend(step.inputs.iter().map(|it| start(vec![(*it as usize, 1)]))),
+            }
+            if matches!(step.join, Join::One) {
+                moves.extend(step.races.iter().map(|it| start(vec![(*it as usize, 1)])));
+            }
+        }
+        let empties = emptied(net, step);
+        for makes in outputs(step) {
+            moves.push(Move { takes: vec![(busy, 1)], empties: empties.clone(), makes });
+        }
+    }
+    moves
+}
+
+/// What a step can make at its end, once for each way it can end.
+fn outputs(step: &Step) -> Vec<Vec<(usize, u16)>> {
+    if step.end.is_some() {
+        return vec![Vec::new()];
+    }
+    let made = |it: &super::net::Arc| {
+        it.target.map(|(_, place)| (place as usize, it.tokens.min(1000) as u16))
+    };
+    match step.split {
+        Split::One | Split::Race => {
+            let each = step.arcs.iter().map(|it| made(it).into_iter().collect());
+            each.chain([Vec::new()]).collect()
+        }
+        // More threads can do whatever fewer can.
+        Split::All | Split::Any => {
+            let mut outcomes: Vec<Option<&str>> =
+                step.arcs.iter().map(|it| it.on.as_deref()).collect();
+            outcomes.sort_unstable();
+            outcomes.dedup();
+            let taken = |on: &Option<&str>| {
+                let arcs = step.arcs.iter().filter(|it| it.on.is_none() || it.on.as_deref() == *on);
+                arcs.filter_map(made).collect()
+            };
+            outcomes.iter().map(taken).collect()
+        }
+    }
+}
+
+/// The places and busy steps that a step's `cancel` empties.
+fn emptied(net: &Net, step: &Step) -> Vec<usize> {
+    let named: Vec<StepNo> = step
+        .cancel
+        .iter()
+        .filter_map(|it| match it {
+            Cancelled::Step { up: 0, step } => Some(*step),
+            _ => None,
+        })
+        .collect();
+    if step.cancel.contains(&Cancelled::Everything) {
+        return (0..net.places.len() + net.steps.len()).collect();
+    }
+    let is_named = |it: &StepNo| named.contains(it);
+    let places = net.places.iter().enumerate();
+    let mut emptied: Vec<usize> = places
+        .filter(|(_, it)| !it.targets.is_empty() && it.targets.iter().all(is_named))
+        .map(|it| it.0)
+        .collect();
+    emptied.extend(named.iter().map(|it| net.places.len() + *it as usize));
+    emptied
+}

@@ -1,0 +1,121 @@
+//! What happens by itself after an event, until nothing does.
+
+use super::{
+    definition::flow::End,
+    event::Kind,
+    net::Join,
+    state::{Id, ItemStatus, Status},
+    work::{Done, Task, Work},
+};
+
+impl Work<'_> {
+    pub fn settle(&mut self) -> Done {
+        self.is_answerable = false;
+        while self.rows.head.status == Status::Running {
+            if let Some(task) = self.tasks.pop_front() {
+                match task {
+                    Task::Enter(id) => self.enter(id)?,
+                    Task::Take(id, mail, event) => self.take_event(id, mail, &event)?,
+                }
+            } else if let Some(frame) = self.dirty.pop_first() {
+                self.settle_frame(frame)?;
+            } else if !self.look_at_blocked()? && !self.join_what_is_left()? {
+                break;
+            }
+        }
+        self.drop_tickets();
+        Ok(())
+    }
+
+    fn settle_frame(&mut self, frame: Id) -> Done {
+        self.drop_tickets();
+        self.join_all(frame)?;
+        let is_empty = {
+            let range = (frame, 0, 0)..=(frame, u32::MAX, Id::MAX);
+            self.rows.tokens.range(range.clone()).next().is_none()
+                && self.rows.at_step.range(range).next().is_none()
+        };
+        if is_empty && self.frame(frame).is_some() {
+            let parents = self.take_heads(frame);
+            self.close(frame, End::Done, None, parents)?;
+        }
+        Ok(())
+    }
+
+    /// An item that starts by itself, or begins another round.
+    fn enter(&mut self, id: Id) -> Done {
+        let Some(item) = self.item(id).cloned() else { return Ok(()) };
+        let Some(step) = self.step_of(&item) else { return Ok(()) };
+        if item.status != ItemStatus::Offered {
+            return self.begin(id, step);
+        }
+        match self.may_start(&item) {
+            Ok(true) => {
+                self.rows.blocked.remove(&id);
+                self.start(id)
+            }
+            Ok(false) => {
+                self.rows.blocked.put(id, ());
+                Ok(())
+            }
+            Err(problem) => {
+                let parents = self.take(id, false);
+                let by = self.fire(Kind::Complete, self.path_of(&item), parents)?;
+                self.fail(id, problem, by)
+            }
+        }
+    }
+
+    /// Starts what was in the way of nothing but a lock or a condition.
+    fn look_at_blocked(&mut self) -> Done<bool> {
+        let blocked: Vec<Id> = self.rows.blocked.range(..).map(|it| *it.0).collect();
+        for id in blocked {
+            let Some(item) = self.item(id) else { continue };
+            if self.may_start(item) == Ok(false) {
+                continue;
+            }
+            let is_due = item.waits.is_empty() && item.timers.is_empty();
+            match item.status {
+                ItemStatus::Offered => self.tasks.push_back(Task::Enter(id)),
+                ItemStatus::Awaiting if is_due => {
+                    self.rows.blocked.remove(&id);
+                    self.awaited(id, super::event::OK, Default::default(), None)?;
+                }
+                _ => self.look_for_mail(id)?,
+            }
+            if !self.tasks.is_empty() || !self.dirty.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// When nothing else can move, the joins that wait for each other fire.
+    fn join_what_is_left(&mut self) -> Done<bool> {
+        let has_any = |it: &super::net::Net| it.steps.iter().any(|it| matches!(it.join, Join::Any));
+        if !self.processes.nets.iter().any(has_any) || self.can_move() {
+            return Ok(false);
+        }
+        let frames: Vec<Id> = self.rows.frames.range(..).map(|it| *it.0).collect();
+        let mut has_fired = false;
+        for frame in frames {
+            let Some((_, net)) = self.net_of(frame) else { continue };
+            for join in &net.joins {
+                if matches!(net.step(*join).join, Join::Any) {
+                    has_fired |= self.join_any(frame, *join, true)?;
+                }
+            }
+        }
+        Ok(has_fired)
+    }
+
+    /// Whether something is offered, done or waited for.
+    pub fn can_move(&self) -> bool {
+        self.rows.items.range(..).any(|(_, item)| match item.status {
+            ItemStatus::Offered => self.may_start(item) == Ok(true) || !item.timers.is_empty(),
+            ItemStatus::Inside => item.timers.iter().any(|it| it.1 == super::state::Timer::Timeout),
+            ItemStatus::Awaiting => !item.waits.is_empty() || !item.timers.is_empty(),
+            ItemStatus::Open | ItemStatus::Started | ItemStatus::Backoff => true,
+        })
+    }
+}

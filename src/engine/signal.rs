@@ -1,0 +1,165 @@
+//! Events: waited for, kept, delivered, sent.
+
+use serde_json::Value;
+
+use super::{
+    data::Scope,
+    definition::Data,
+    event::{OK, Refused},
+    net::{Emitted, Step},
+    state::{Id, Item, ItemStatus, Mail, Timer},
+    work::{Done, Task, Work},
+};
+
+/// Events that a run keeps at most.
+pub const MAIL_MAX: usize = 10_000;
+
+/// A key as it is compared; nothing is no key.
+pub fn key_text(key: Option<&Value>) -> String {
+    match key {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => format!("={text}"),
+        Some(other) => format!("={other}"),
+    }
+}
+
+impl<'w> Work<'w> {
+    /// Adds an item that an event or a time completes.
+    pub fn wait(&mut self, step: &'w Step, mut item: Item) -> Done {
+        item.status = ItemStatus::Awaiting;
+        let id = self.add_item(item)?;
+        self.listen(id, step)
+    }
+
+    pub fn wait_again(&mut self, id: Id, step: &'w Step) -> Done {
+        self.change_item(id, |it| it.status = ItemStatus::Awaiting);
+        self.listen(id, step)
+    }
+
+    fn listen(&mut self, id: Id, step: &'w Step) -> Done {
+        let (Some(awaits), Some(item)) = (&step.awaits, self.item(id)) else { return Ok(()) };
+        let key = match &awaits.key {
+            None => Ok(String::new()),
+            Some(key) => Scope::of(self, item).value(key).map(|it| key_text(Some(&it))),
+        };
+        let key = match key {
+            Ok(key) => key,
+            Err(problem) => {
+                let parents = self.take(id, false);
+                let by = parents.first().copied().unwrap_or_default();
+                return self.fail(id, problem, by);
+            }
+        };
+        let due = awaits.after_ms.map(|it| self.rows.head.now_ms.saturating_add(it as i64));
+        self.change_item(id, |it| {
+            it.waits = awaits.event.iter().map(|event| (event.clone(), key.clone())).collect();
+            it.timers.extend(due.map(|due| (due, Timer::After)));
+        });
+        self.look_for_mail(id)
+    }
+
+    /// Takes the oldest event that was kept for it.
+    pub fn look_for_mail(&mut self, id: Id) -> Done {
+        let Some(item) = self.item(id).cloned() else { return Ok(()) };
+        let Some(awaits) = self.step_of(&item).and_then(|it| it.awaits.as_ref()) else {
+            return Ok(());
+        };
+        let (Some((event, key)), true) = (item.waits.first(), awaits.keep) else { return Ok(()) };
+        let range = (event.clone(), 0)..=(event.clone(), Id::MAX);
+        let mut mail = self.rows.mail.range(range);
+        let found = mail.find(|(_, it)| key.is_empty() || it.key == *key).map(|it| it.0.clone());
+        let Some(found) = found else { return Ok(()) };
+        if self.may_start(&item) != Ok(true) {
+            self.rows.blocked.put(id, ());
+            return Ok(());
+        }
+        self.rows.blocked.remove(&id);
+        if let Some(mail) = self.rows.mail.remove(&found) {
+            self.change_item(id, |it| it.waits.clear());
+            self.tasks.push_back(Task::Take(id, mail, event.clone()));
+        }
+        Ok(())
+    }
+
+    /// Gives an event to who has waited longest for it, or keeps it, or drops it.
+    pub fn deliver(&mut self, event: &str, mail: Mail) -> Done {
+        let mut waiting: Vec<Id> = self.first_waiting(event, "", &mail);
+        if !mail.key.is_empty() {
+            waiting.extend(self.first_waiting(event, &mail.key, &mail));
+        }
+        if let Some(id) = waiting.into_iter().min() {
+            let is_group = self.item(id).is_some_and(|it| it.group.is_some());
+            if !is_group {
+                self.change_item(id, |it| it.waits.clear());
+            }
+            self.tasks.push_back(Task::Take(id, mail, event.to_owned()));
+            return Ok(());
+        }
+        if self.processes.keeps(event) {
+            if self.rows.mail.len() >= MAIL_MAX {
+                return Err(Refused::too_large(format!("a run keeps at most {MAIL_MAX} events")));
+            }
+            let id = self.id();
+            self.rows.mail.put((event.to_owned(), id), mail);
+        }
+        Ok(())
+    }
+
+    /// Who has waited longest with this key and may start now; others hear of it when they may.
+    fn first_waiting(&mut self, event: &str, key: &str, _: &Mail) -> Vec<Id> {
+        let from = (event.to_owned(), key.to_owned(), 0);
+        let to = (event.to_owned(), key.to_owned(), Id::MAX);
+        let mut held = Vec::new();
+        let mut found = None;
+        for ((_, _, id), ()) in self.rows.waits.range(from..=to) {
+            let Some(item) = self.item(*id) else { continue };
+            if item.group.is_some() || self.may_start(item) == Ok(true) {
+                found = Some(*id);
+                break;
+            }
+            held.push(*id);
+        }
+        for id in held {
+            self.rows.blocked.put(id, ());
+        }
+        found.into_iter().collect()
+    }
+
+    /// An item has an event.
+    pub fn take_event(&mut self, id: Id, mail: Mail, event: &str) -> Done {
+        let Some(item) = self.item(id).cloned() else {
+            return self.deliver(event, mail);
+        };
+        if item.group.is_some() {
+            return match item.waits.iter().any(|it| it.0 == event) {
+                true => self.group_event(id, event, mail.data, mail.by),
+                false => self.deliver(event, mail),
+            };
+        }
+        self.awaited(id, OK, mail.data, Some(mail.by))
+    }
+
+    /// What was waited for is there.
+    pub fn awaited(&mut self, id: Id, outcome: &str, data: Data, by: Option<Id>) -> Done {
+        let mut parents = self.take(id, true);
+        parents.extend(by);
+        self.change_item(id, |it| {
+            it.waits.clear();
+            it.timers.retain(|it| it.1 != Timer::After);
+        });
+        self.complete(id, outcome, data, parents)
+    }
+
+    /// Sends events of a step.
+    pub fn emit(&mut self, emitted: &[Emitted], item: &Item, by: Id) -> Done {
+        for emitted in emitted {
+            let scope = Scope::of(self, item);
+            let key = emitted.key.as_ref().map(|it| scope.value(it)).transpose();
+            // What cannot be said is left out: the step itself is done.
+            let key = key_text(key.unwrap_or_default().as_ref());
+            let data = scope.given(&emitted.data).unwrap_or_default();
+            self.deliver(&emitted.event, Mail { by, key, data })?;
+        }
+        Ok(())
+    }
+}
