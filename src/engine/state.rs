@@ -9,7 +9,7 @@ pub mod table;
 
 use serde::{Deserialize, Serialize};
 
-use self::table::{Layer, Table};
+use self::table::{Layer, Row, Table};
 
 pub use self::rows::{
     Frame, Group, Head, Instance, Item, ItemStatus, Mail, Problem, Round, Status, Timer, Token,
@@ -31,13 +31,13 @@ macro_rules! tables {
             )*
         }
 
-        /// The rows that are different afterwards; nothing stands for a row that is gone.
+        /// The rows that are different afterwards.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         pub struct Rows {
             pub head: Head,
             $(
                 #[serde(default, skip_serializing_if = "Table::is_empty")]
-                pub $name: Table<$key, Option<$row>>,
+                pub $name: Table<$key, Row<$row>>,
             )*
         }
 

@@ -36,11 +36,11 @@ impl<K: Ord, V> Table<K, V> {
 }
 
 impl<K: Ord + Clone, V: Clone> Table<K, V> {
-    pub fn apply(&mut self, rows: &Table<K, Option<V>>) {
+    pub fn apply(&mut self, rows: &Table<K, Row<V>>) {
         for (key, row) in &rows.0 {
             match row {
-                Some(row) => self.0.insert(key.clone(), row.clone()),
-                None => self.0.remove(key),
+                Row::Is(row) => self.0.insert(key.clone(), row.clone()),
+                Row::Gone => self.0.remove(key),
             };
         }
     }
@@ -59,6 +59,14 @@ impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for T
     }
 }
 
+/// What a row is afterwards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Row<V> {
+    Is(V),
+    Gone,
+}
+
 /// A table with changes that are not made yet.
 #[derive(Debug)]
 pub struct Layer<'t, K, V> {
@@ -72,11 +80,12 @@ impl<'t, K: Ord + Clone, V: Clone + PartialEq> Layer<'t, K, V> {
         Layer { below: &table.0, above: BTreeMap::new(), len: table.0.len() }
     }
 
-    pub fn into_rows(self) -> Table<K, Option<V>> {
+    pub fn into_rows(self) -> Table<K, Row<V>> {
         let below = self.below;
         // What was made and went again never was.
         let is_change = |key: &K, row: &Option<V>| below.get(key) != row.as_ref();
-        Table(self.above.into_iter().filter(|(key, row)| is_change(key, row)).collect())
+        let changed = self.above.into_iter().filter(|(key, row)| is_change(key, row));
+        Table(changed.map(|(key, row)| (key, row.map_or(Row::Gone, Row::Is))).collect())
     }
 
     pub fn len(&self) -> usize {
