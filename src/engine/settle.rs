@@ -30,6 +30,9 @@ impl Work<'_> {
     fn settle_frame(&mut self, frame: Id) -> Done {
         self.drop_tickets();
         self.join_all(frame)?;
+        if self.rows.head.status != Status::Running {
+            return Ok(());
+        }
         let is_empty = {
             let range = (frame, 0, 0)..=(frame, u32::MAX, Id::MAX);
             self.rows.tokens.range(range.clone()).next().is_none()

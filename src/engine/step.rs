@@ -220,20 +220,16 @@ impl<'w> Work<'w> {
         if self.frame(item.frame).is_none() {
             return Ok(());
         }
-        let Ok(arcs) = arcs else {
-            return self.end(item.frame, End::Failed, problem, by);
+        let ending = match (&arcs, step.end) {
+            (Err(_), _) => Some((End::Failed, problem)),
+            (Ok(_), _) if !step.names(&outcome) => Some(unnamed(step, &outcome, problem)),
+            (Ok(_), end) => end.map(|end| (end, None)),
         };
-        if !step.names(&outcome) {
-            let end = if outcome == "cancelled" { End::Cancelled } else { End::Failed };
-            let problem = problem.or_else(|| {
-                let message = format!("`{}` ended so, and no transition says more", step.id);
-                Some(Problem { kind: outcome.clone(), message })
-            });
+        if let Some((end, problem)) = ending {
+            id.map(|it| self.drop_item(it));
             return self.end(item.frame, end, problem, by);
         }
-        if let Some(end) = step.end {
-            return self.end(item.frame, end, None, by);
-        }
+        let arcs = arcs.unwrap_or_default();
         self.spread(step, item, &arcs, by)?;
         if let Some(id) = id {
             self.drop_item(id);
@@ -317,16 +313,34 @@ impl<'w> Work<'w> {
         if cancel.is_empty() {
             return Ok(by);
         }
-        let mut parents = vec![];
+        let (mut parents, mut around) = (Vec::new(), item.frame);
+        let path = self.path_of(item);
         for cancelled in cancel {
-            self.withdraw(item.frame, cancelled, cancel, id, &mut parents);
+            let target = self.withdraw(item.frame, cancelled, cancel, id, &mut parents);
+            if self.frame(item.frame).is_none() {
+                around = target;
+                break;
+            }
         }
         if parents.is_empty() {
             return Ok(by);
         }
         parents.push(by);
-        self.fire(Kind::Cancel, self.path_of(item), parents)
+        let by = self.fire(Kind::Cancel, path, parents)?;
+        if around != item.frame {
+            // The step was in what it cancelled: its thread ends with that.
+            self.rows.heads.put((around, by), ());
+        }
+        Ok(by)
     }
+}
+
+/// How a process or block ends when one of its steps ended in a way that nothing is said about.
+fn unnamed(step: &Step, outcome: &str, problem: Option<Problem>) -> (End, Option<Problem>) {
+    let end = if outcome == "cancelled" { End::Cancelled } else { End::Failed };
+    let message = format!("`{}` ended so, and no transition says more", step.id);
+    let kind = outcome.to_owned();
+    (end, problem.or(Some(Problem { kind, message })))
 }
 
 impl Item {
