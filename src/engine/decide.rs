@@ -90,11 +90,15 @@ impl Work<'_> {
                 Ok(())
             }
             What::Signal { name, key, data } => {
-                let by = self.fire(Kind::Signal, String::new(), Vec::new())?;
+                let before = self.rows.head.signal;
+                let by = self.fire(Kind::Signal, String::new(), before.into_iter().collect())?;
                 self.last().into_iter().for_each(|it| {
                     (it.outcome, it.data) = (Some(name.clone()), data.clone());
                 });
+                // One after the other, so that the run ends with the last of them.
+                before.into_iter().for_each(|it| drop(self.rows.heads.remove(&(ROOT, it))));
                 self.rows.heads.put((ROOT, by), ());
+                self.rows.head.signal = Some(by);
                 let mail = Mail { by, key: key_text(key.as_ref()), data: data.clone() };
                 self.deliver(name, mail)
             }

@@ -118,3 +118,6 @@ fn short(error: &cel::ExecutionError) -> String {
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,10 +22,8 @@ impl<'w> Work<'w> {
             while self.frame(frame).is_some() && self.join(frame, *join)? {}
         }
         // Threads of a race and others, together: the claim takes them all.
-        for no in 0..net.steps.len() as StepNo {
-            if net.step(no).is_lazy() {
-                self.offer_lazily(frame, no)?;
-            }
+        for no in &net.lazy {
+            self.offer_lazily(frame, *no)?;
         }
         Ok(())
     }

@@ -61,6 +61,8 @@ pub struct Net {
     pub weight_max: u32,
     /// Those that are neither started by each thread nor lazily.
     pub joins: Vec<StepNo>,
+    /// Those that take threads of a race together with others.
+    pub lazy: Vec<StepNo>,
 }
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     definition::flow::Split,
-    net::{Cancelled, Join, Net, NetNo, PlaceNo, Processes, Step, StepNo},
+    net::{Cancelled, Join, Net, NetNo, PlaceKind, PlaceNo, Processes, Step, StepNo},
     state::{Id, ItemStatus},
     work::Work,
 };
@@ -92,7 +92,7 @@ fn has_path(net: &Net, question: &Question, may_pass: impl Fn(&Step) -> bool) ->
     let mut seen = vec![false; net.steps.len()];
     let mut todo = Vec::new();
     let enter = |place: PlaceNo, seen: &mut Vec<bool>, todo: &mut Vec<StepNo>| {
-        let is_ready = net.steps.iter().any(|it| it.ready == place);
+        let is_ready = net.place(place).kind == PlaceKind::Ready;
         for target in &net.place(place).targets {
             let is_before_join = *target == question.join && !is_ready;
             let may = is_ready || may_pass(net.step(*target));

@@ -53,6 +53,7 @@ impl Work<'_> {
             return self.begin(id, step);
         }
         match self.may_start(&item) {
+            Ok(_) if !step.is_automatic() => Ok(()),
             Ok(true) => {
                 self.rows.blocked.remove(&id);
                 self.start(id)

@@ -24,7 +24,9 @@ impl<'w> Work<'w> {
             return self.wait(step, item);
         }
         let id = self.add_item(item)?;
-        if step.is_automatic() {
+        // Who could not even be asked whether it may start fails at once.
+        let is_wrong = |work: &Self| work.item(id).is_some_and(|it| work.may_start(it).is_err());
+        if step.is_automatic() || step.only_while.is_some() && is_wrong(self) {
             self.tasks.push_back(Task::Enter(id));
         }
         Ok(())
@@ -121,6 +123,9 @@ impl<'w> Work<'w> {
 
     /// What a worker, an event or a time brings.
     pub fn complete(&mut self, id: Id, outcome: &str, data: Data, parents: Vec<Id>) -> Done {
+        if !super::net::RESERVED.contains(&outcome) {
+            self.change_item(id, |it| it.problem = None);
+        }
         let Some(item) = self.item(id).cloned() else { return Ok(()) };
         let by = self.fire(Kind::Complete, self.path_of(&item), parents)?;
         if let Some(firing) = self.last() {

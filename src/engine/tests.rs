@@ -301,7 +301,7 @@ fn any_order_of_what_can_be_done_is_fine() {
             // What a script brings with a completion.
             let lines = json!({ "lines": ["x", "y"] }).as_object().cloned().unwrap();
             let mut run = Run::begin(&processes, lines).unwrap();
-            for _ in 0..60 {
+            for _ in 0..25 {
                 if run.state.head.status != Status::Running {
                     break;
                 }
@@ -385,4 +385,93 @@ fn the_last_firing_of_a_run_reaches_every_other() {
             }
         }
     }
+}
+
+fn refused(text: &str) -> Refused {
+    let processes = compiled(&definitions(text), 0);
+    Run::begin(&processes, Map::new()).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn what_has_no_end_is_refused_in_time() {
+    let endless = [
+        "[{step_id: a, step_type: route, transitions: [{next_step: a, tokens: 1000000000}]}]",
+        "[{step_id: a, each: {count: 1000000000}}]",
+        "[{step_id: a, step_type: route, next: b}, {step_id: b, step_type: route, next: a}]",
+        "[{step_id: a, call: p}]",
+        "[{step_id: a, step_type: route, repeat: {until: 'false'}}]",
+        "[{step_id: a, step_type: route, transitions: [{next_step: a, tokens: 2}]}]",
+    ];
+    for steps in endless {
+        let refused = refused(&format!("{{process_name: p, steps: {steps}}}"));
+        assert_eq!(refused.why, super::event::Why::TooLarge, "{steps}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_path() {
+    let check = |steps: &str, expected: &str| {
+        let all = definitions(&format!("{{process_name: p, steps: {steps}}}"));
+        let wrong = Processes::compile(&all).map(|_| ()).unwrap_err();
+        let wrong: Vec<String> = wrong.iter().map(|it| it.path.clone()).collect();
+        assert_eq!(wrong.join(" "), expected, "{steps}");
+    };
+    check("[{step_id: a, next: b}]", "steps[0].next");
+    check("[{step_id: a}, {step_id: a}]", "steps[1].step_id");
+    check("[{step_id: a/b}]", "steps[0].step_id");
+    check(
+        "[{step_id: a}, {step_id: b, steps: [{step_id: c, transitions: [{when: '1 +'}]}]}]",
+        "steps[1].steps[0].transitions[0].when",
+    );
+    check("[{step_id: a, only_while: \"done('x') > 0\"}]", "steps[0].only_while");
+    check("[{step_id: a, call: q}]", "steps[0].call");
+    check("[{step_id: a, cancel: [a, x]}]", "steps[0].cancel[1]");
+    check("[{step_id: a, join: {from: x}}]", "steps[0].join.from");
+    check("[{step_id: a, mutex: l, steps: [{step_id: b, mutex: l}]}]", "steps[0].steps[0].mutex");
+    check("[]", "steps");
+}
+
+#[test]
+fn what_nobody_may_do_is_refused_and_changes_nothing() {
+    let text = "{process_name: p, steps: [{step_id: a, transitions: [{on: x}]}, {step_id: b}]}";
+    let processes = compiled(&definitions(text), 0);
+    let mut run = Run::begin(&processes, Map::new()).unwrap();
+    let item = run.offers()[0].item;
+    let before = run.state.clone();
+    let complete = |outcome: &str| What::Complete {
+        item,
+        outcome: Some(outcome.to_owned()),
+        data: Map::new(),
+    };
+    use super::event::Why::{Conflict, Invalid, NotFound};
+    assert_eq!(run.happen(complete("x")).unwrap_err().why, Conflict);
+    assert_eq!(run.happen(What::Start { item: 99 }).unwrap_err().why, NotFound);
+    assert_eq!(run.happen(What::Begin { data: Map::new() }).unwrap_err().why, Conflict);
+    assert_eq!(run.state, before);
+    run.happen(What::Start { item }).unwrap();
+    assert_eq!(run.happen(What::Start { item }).unwrap_err().why, Conflict);
+    assert_eq!(run.happen(complete("y")).unwrap_err().why, Invalid);
+    run.happen(complete("x")).unwrap();
+    assert_eq!(run.happen(What::Tick).unwrap_err().why, Conflict);
+}
+
+#[test]
+fn a_run_that_is_cancelled_leaves_nothing() {
+    let all = definitions(PATTERNS);
+    let processes = compiled(&all, 0);
+    let mut run = Run::begin(&processes, Map::new()).unwrap();
+    run.happen(What::Cancel).unwrap();
+    assert_eq!(run.state.status(&processes), Status::Cancelled);
+    assert!(run.offers().is_empty() && run.state.due_ms().is_none());
+}
+
+#[test]
+fn the_schema_has_every_key() {
+    let schema = schemars::schema_for!(Definition);
+    let text = serde_json::to_string(&schema).unwrap();
+    for key in ["only_while", "await", "else", "rest", "catch_up", "jitter_percent", "final_status"]
+    {
+        assert!(text.contains(&format!("\"{key}\"")), "{key}");
+    }
+    assert_eq!(schema.as_value()["additionalProperties"], json!(false));
 }

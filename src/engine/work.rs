@@ -7,13 +7,13 @@ use super::{
     event::{Firing, Kind, Refused},
     net::{Net, NetNo, PlaceKind, PlaceNo, Processes, Step, StepNo},
     or_join::Cache,
-    state::{Frame, Id, Item, ItemStatus, Layers, Mail, Token},
+    state::{Frame, Id, Item, Layers, Mail, Token},
 };
 
 /// What a run may have at a time, and what one event may set off.
-pub const TOKENS_MAX: usize = 100_000;
-pub const ITEMS_MAX: usize = 100_000;
-pub const FIRINGS_MAX: usize = 100_000;
+pub const TOKENS_MAX: usize = 50_000;
+pub const ITEMS_MAX: usize = 50_000;
+pub const FIRINGS_MAX: usize = 50_000;
 
 pub type Done<T = ()> = Result<T, Refused>;
 
@@ -244,10 +244,5 @@ impl<'w> Work<'w> {
                 self.rows.tickets.remove(&ticket);
             }
         }
-    }
-
-    pub fn has_begun(item: &Item) -> bool {
-        use ItemStatus::{Backoff, Inside, Open, Started};
-        matches!(item.status, Open | Started | Inside | Backoff) || item.instance.is_some()
     }
 }

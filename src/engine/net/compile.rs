@@ -88,6 +88,7 @@ impl<'a> Compiler<'a> {
             reach: Reach::default(),
             weight_max: 1,
             joins: Vec::new(),
+            lazy: Vec::new(),
         });
         self.paths.push(path.to_owned());
         self.sources.push(steps);
@@ -137,6 +138,7 @@ impl<'a> Compiler<'a> {
         self.pair(no, sources, &next);
         let net = &mut self.nets[no as usize];
         let is_join = |it: &Step| !matches!(it.join, Join::One) && !it.is_lazy();
+        net.lazy = (0..net.steps.len() as StepNo).filter(|it| net.step(*it).is_lazy()).collect();
         net.joins = (0..net.steps.len() as StepNo).filter(|it| is_join(net.step(*it))).collect();
     }
 

@@ -31,27 +31,37 @@ impl Reach {
 
 /// The last step that every way from `initial` to `step` goes through.
 pub fn dominator(next: &[Vec<u32>], initial: u32, step: u32) -> Option<u32> {
-    let comes_to = |without: Option<u32>, start: u32, goal: u32| {
-        let mut seen = vec![false; next.len()];
-        let mut todo = vec![start];
-        while let Some(at) = todo.pop() {
-            if Some(at) == without || std::mem::replace(&mut seen[at as usize], true) {
-                continue;
+    let way = way(next, None, initial, step)?;
+    // Whatever all ways have in common lies on this one, in this order.
+    let before = way.into_iter().rev().filter(|it| *it != step);
+    before
+        .into_iter()
+        .find(|it| *it == initial || self::way(next, Some(*it), initial, step).is_none())
+}
+
+/// The steps on some way that does not go through `without`.
+fn way(next: &[Vec<u32>], without: Option<u32>, initial: u32, step: u32) -> Option<Vec<u32>> {
+    let mut from = vec![None; next.len()];
+    let mut todo = std::collections::VecDeque::from([initial]);
+    from[initial as usize] = Some(initial);
+    while let Some(at) = todo.pop_front() {
+        if at == step {
+            let mut way = vec![at];
+            while let Some(before) = from[way[way.len() - 1] as usize].filter(|it| *it != at) {
+                if way.contains(&before) {
+                    break;
+                }
+                way.push(before);
             }
-            if at == goal {
-                return true;
-            }
-            todo.extend(&next[at as usize]);
+            way.reverse();
+            return Some(way);
         }
-        false
-    };
-    let dominators: Vec<u32> = (0..next.len() as u32)
-        .filter(|it| *it != step && !comes_to(Some(*it), initial, step))
-        .filter(|it| comes_to(None, initial, *it))
-        .collect();
-    // The last of them is on no way to another of them.
-    let is_last = |it: &u32| {
-        dominators.iter().all(|other| other == it || !comes_to(Some(*other), initial, *it))
-    };
-    dominators.iter().copied().find(is_last)
+        for target in next[at as usize].iter().filter(|it| Some(**it) != without) {
+            if from[*target as usize].is_none() {
+                from[*target as usize] = Some(at);
+                todo.push_back(*target);
+            }
+        }
+    }
+    None
 }

@@ -163,7 +163,19 @@ impl Compiler<'_> {
 
     fn awaits(&mut self, net: NetNo, no: StepNo, source: &definition::Step) -> Option<Awaited> {
         let at = |key: &str| format!("steps[{no}].{key}");
-        let rule = source.awaits.as_ref()?.rule();
+        let rule = match (&source.awaits, source.step_type.as_deref()) {
+            (Some(awaits), _) => awaits.rule(),
+            (None, Some("timer")) => {
+                // The plain style has the time among what the step is configured with.
+                let after = source.configuration.as_ref().and_then(|it| it.get("after")?.as_str());
+                let after = after.and_then(Duration::parse);
+                if after.is_none() {
+                    return self.wrong(net, &at("configuration.after"), "how long a timer takes");
+                }
+                work::AwaitRule { after, ..work::AwaitRule::default() }
+            }
+            (None, _) => return None,
+        };
         if rule.event.is_none() && rule.after.is_none() {
             return self.wrong(net, &at("await"), "an event or a time");
         }

@@ -14,6 +14,9 @@ pub struct Head {
     pub next: Id,
     /// The time of the last event.
     pub now_ms: i64,
+    /// The last event from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Id>,
     /// What a `final_commit` said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_status: Option<String>,
