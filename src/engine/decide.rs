@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use serde_json::Value;
+
 use super::{
     definition::{Data, flow::End},
     event::{Changes, Event, Kind, OK, Refused, What, Why},
-    net::Processes,
+    net::{Processes, RESERVED, Step},
     or_join::Cache,
     signal::key_text,
     state::{Frame, Id, Item, ItemStatus, Layers, Mail, Problem, State, Status},
@@ -45,34 +47,22 @@ pub fn apply(state: &mut State, changes: &Changes) {
 
 impl Work<'_> {
     fn happen(&mut self, what: &What) -> Done {
-        let status = self.rows.head.status;
+        match (what, self.rows.head.status) {
+            (What::Begin { data }, Status::New) => self.begin_run(data),
+            (What::Begin { .. }, _) => Err(Refused::conflict("the run has begun")),
+            (_, Status::Running) => self.happen_under_way(what),
+            (_, _) => Err(Refused::conflict("the run is not under way")),
+        }
+    }
+
+    fn happen_under_way(&mut self, what: &What) -> Done {
         match what {
-            What::Begin { data } => {
-                return match status {
-                    Status::New => self.begin_run(data),
-                    _ => Err(Refused::conflict("the run has begun")),
-                };
-            }
-            _ if status != Status::Running => {
-                return Err(Refused::conflict("the run is not under way"));
-            }
-            What::Start { item } => {
-                let it = self.named(*item)?;
-                if it.status == ItemStatus::Open {
-                    return self.claim(*item);
-                }
-                match self.may_start(&it) {
-                    Ok(true) if it.status == ItemStatus::Offered => self.start(*item),
-                    Ok(_) => Err(Refused::conflict("it is not on offer")),
-                    Err(problem) => Err(Refused::invalid(problem.message)),
-                }
-            }
+            What::Begin { .. } => Ok(()),
+            What::Start { item } => self.begin_item(*item),
             What::Complete { item, outcome, data } => {
                 let it = self.started(*item)?;
                 let outcome = outcome.as_deref().unwrap_or(OK);
-                let is_known = |step: &super::net::Step| {
-                    step.names(outcome) || super::net::RESERVED.contains(&outcome)
-                };
+                let is_known = |it: &Step| it.names(outcome) || RESERVED.contains(&outcome);
                 if !self.step_of(&it).is_some_and(is_known) {
                     let message = format!("no transition names the outcome `{outcome}`");
                     return Err(Refused::invalid(message));
@@ -89,19 +79,7 @@ impl Work<'_> {
                 self.change_item(*item, |it| it.status = ItemStatus::Open);
                 Ok(())
             }
-            What::Signal { name, key, data } => {
-                let before = self.rows.head.signal;
-                let by = self.fire(Kind::Signal, String::new(), before.into_iter().collect())?;
-                self.last().into_iter().for_each(|it| {
-                    (it.outcome, it.data) = (Some(name.clone()), data.clone());
-                });
-                // One after the other, so that the run ends with the last of them.
-                before.into_iter().for_each(|it| drop(self.rows.heads.remove(&(ROOT, it))));
-                self.rows.heads.put((ROOT, by), ());
-                self.rows.head.signal = Some(by);
-                let mail = Mail { by, key: key_text(key.as_ref()), data: data.clone() };
-                self.deliver(name, mail)
-            }
+            What::Signal { name, key, data } => self.signal(name, key.as_ref(), data),
             What::Tick => {
                 while let Some((due, id, timer)) = self.next_due() {
                     self.due(due, id, timer)?;
@@ -116,6 +94,33 @@ impl Work<'_> {
                 self.end(ROOT, End::Cancelled, Some(problem), by)
             }
         }
+    }
+
+    fn begin_item(&mut self, id: Id) -> Done {
+        let item = self.named(id)?;
+        if item.status == ItemStatus::Open {
+            return self.claim(id);
+        }
+        match self.may_start(&item) {
+            Ok(true) if item.status == ItemStatus::Offered => self.start(id),
+            Ok(_) => Err(Refused::conflict("it is not on offer")),
+            Err(problem) => Err(Refused::invalid(problem.message)),
+        }
+    }
+
+    fn signal(&mut self, name: &str, key: Option<&Value>, data: &Data) -> Done {
+        let before = self.rows.head.signal;
+        let by = self.fire(Kind::Signal, String::new(), before.into_iter().collect())?;
+        self.last().into_iter().for_each(|it| {
+            (it.outcome, it.data) = (Some(name.to_owned()), data.clone());
+        });
+        // One after the other, so that the run ends with the last of them.
+        if let Some(before) = before {
+            self.rows.heads.remove(&(ROOT, before));
+        }
+        self.rows.heads.put((ROOT, by), ());
+        self.rows.head.signal = Some(by);
+        self.deliver(name, Mail { by, key: key_text(key), data: data.clone() })
     }
 
     fn begin_run(&mut self, data: &Data) -> Done {

@@ -178,7 +178,7 @@ pub struct TestCase {
     pub script: Vec<Line>,
 }
 
-/// What is done or expected, alone or with data: `a`, `+a`, `-a:ok`, `!event`, `?a`, `@a,b`, `=done`.
+/// What is done or expected, alone or with data: `a`, `+a`, `-a:ok`, `!event`, `?a`, `@a,b`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Line {

@@ -303,10 +303,8 @@ impl<'w> Work<'w> {
             }
             made += u64::from(arc.tokens);
         }
-        match self.firings.iter_mut().rev().find(|it| it.id == by) {
-            Some(firing) => firing.made += made,
-            None => (),
-        }
+        let firing = self.firings.iter_mut().rev().find(|it| it.id == by);
+        firing.into_iter().for_each(|it| it.made += made);
         if made == 0 {
             self.rows.heads.put((item.frame, by), ());
         }

@@ -99,9 +99,8 @@ impl Compiler<'_> {
     /// One place for all targets of an outcome.
     fn race(&mut self, no: NetNo, from: StepNo, arcs: &mut [Arc]) {
         let mut groups: Vec<(Option<String>, PlaceNo)> = Vec::new();
-        for index in 0..arcs.len() {
+        for (index, arc) in arcs.iter_mut().enumerate() {
             let path = format!("steps[{from}].transitions[{index}]");
-            let arc = &arcs[index];
             if arc.when.is_some() || arc.otherwise || arc.tokens != 1 {
                 self.wrong::<()>(no, &path, "a race has neither conditions nor numbers");
             }
@@ -126,7 +125,7 @@ impl Compiler<'_> {
                     self.wrong::<()>(no, &path, message);
                 }
             }
-            arcs[index].target = Some((target, place));
+            arc.target = Some((target, place));
         }
     }
 
