@@ -58,6 +58,12 @@ impl Work<'_> {
                 *count = most.min(*count + 1);
             }
         }
+        // What cannot come to the join makes no difference to it.
+        for (at, count) in marking.iter_mut().enumerate() {
+            if !matters(net, join, at) {
+                *count = 0;
+            }
+        }
         let question = Question { net: no, join, goals: goals.to_vec(), marking };
         if let Some(answer) = self.cache.answers.get(&question) {
             return *answer;
@@ -126,6 +132,14 @@ fn has_path(net: &Net, question: &Question, may_pass: impl Fn(&Step) -> bool) ->
     false
 }
 
+/// Whether a thread in a place, or busy in a step, can come to the join.
+fn matters(net: &Net, join: StepNo, at: usize) -> bool {
+    match net.places.get(at) {
+        Some(place) => place.targets.iter().any(|it| *it == join || net.reach.has(*it, join)),
+        None => net.reach.has((at - net.places.len()) as StepNo, join),
+    }
+}
+
 /// What can happen in the abstract: what it takes, empties and makes.
 struct Move {
     takes: Vec<(usize, u16)>,
@@ -169,7 +183,8 @@ fn explore(net: &Net, question: &Question) -> bool {
 
 fn moves(net: &Net, join: StepNo) -> Vec<Move> {
     let mut moves = Vec::new();
-    for (no, step) in net.steps.iter().enumerate() {
+    let steps = net.steps.iter().enumerate();
+    for (no, step) in steps.filter(|it| net.reach.has(it.0 as StepNo, join)) {
         let busy = net.places.len() + no;
         let start =
             |takes: Vec<(usize, u16)>| Move { takes, empties: Vec::new(), makes: vec![(busy, 1)] };
@@ -192,7 +207,8 @@ fn moves(net: &Net, join: StepNo) -> Vec<Move> {
             }
         }
         let empties = emptied(net, step);
-        for makes in outputs(step) {
+        for mut makes in outputs(step) {
+            makes.retain(|it| matters(net, join, it.0));
             moves.push(Move { takes: vec![(busy, 1)], empties: empties.clone(), makes });
         }
     }
