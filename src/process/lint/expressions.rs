@@ -1,0 +1,236 @@
+//! Expressions: whether they can be read, and name steps that there are.
+
+use std::{cell::RefCell, collections::HashMap, ops::Range, rc::Rc};
+
+use cel::parser::Parser;
+
+use super::{Everything, Report, Scope, names::is_above};
+use crate::{
+    engine::{
+        definition::{
+            Definition, Step,
+            flow::{Join, Quorum},
+            work::{Await, Count, EachJoin, Emit, EmitRule, Repeat, Values},
+        },
+        expression::Program,
+    },
+    process::diagnostic::{Rule, brief, nearest},
+};
+
+pub const RULES: &[Rule] = &[INVALID_EXPRESSION, UNKNOWN_STEP];
+
+const INVALID_EXPRESSION: Rule = Rule::error(
+    "invalid-expression",
+    "An expression is one of the Common Expression Language, within bounds.",
+);
+const UNKNOWN_STEP: Rule = Rule::error(
+    "unknown-step",
+    "What `waiting`, `running` and `done` name is a step here or around.",
+);
+
+/// What is known of expressions that were looked at already.
+#[derive(Default)]
+pub struct Known(RefCell<HashMap<String, Rc<Verdict>>>);
+
+enum Verdict {
+    /// The steps that it names.
+    Fine(Vec<String>),
+    Wrong { message: String, bytes: Option<Range<usize>> },
+}
+
+pub fn check(
+    everything: &Everything,
+    definition: &Definition,
+    scopes: &[Scope],
+    report: &mut Report,
+) {
+    for scope in scopes {
+        for (no, step) in scope.steps.iter().enumerate() {
+            let mut found = Found { at: scope.at(no, ""), here: Vec::new(), called: Vec::new() };
+            found.flow(step);
+            found.work(step);
+            for (path, source) in &found.here {
+                look(everything, Some((scope, scopes)), path, source, report);
+            }
+            for (path, source) in &found.called {
+                look(everything, None, path, source, report);
+            }
+        }
+    }
+    for (at, trigger) in definition.triggers.iter().enumerate() {
+        let mut found = Found { at: String::new(), here: Vec::new(), called: Vec::new() };
+        found.values(&format!("triggers[{at}].with"), trigger.with.as_ref());
+        for (path, source) in &found.here {
+            look(everything, None, path, source, report);
+        }
+    }
+}
+
+fn look(
+    everything: &Everything,
+    scopes: Option<(&Scope, &[Scope])>,
+    path: &str,
+    source: &str,
+    report: &mut Report,
+) {
+    match &*everything.expressions.verdict(source) {
+        Verdict::Wrong { message, bytes } => {
+            let said = report.say(&INVALID_EXPRESSION, path, &**message);
+            if let Some(bytes) = bytes {
+                said.within(bytes.clone());
+            }
+        }
+        Verdict::Fine(steps) => {
+            let Some((scope, scopes)) = scopes else { return };
+            for name in steps.iter().filter(|it| !is_above(scope, scopes, it)) {
+                let message = format!("no step here is `{}`: name one that there is", brief(name));
+                let near = nearest(name, scope.by_name.keys().copied());
+                let said = report.say(&UNKNOWN_STEP, path, message).meant(near);
+                if let Some(at) = source.find(&**name) {
+                    said.within(at..at + name.len());
+                }
+            }
+        }
+    }
+}
+
+impl Known {
+    fn verdict(&self, source: &str) -> Rc<Verdict> {
+        let mut known = self.0.borrow_mut();
+        if let Some(verdict) = known.get(source) {
+            return Rc::clone(verdict);
+        }
+        let verdict = Rc::new(match Program::compile(source) {
+            Ok(program) => {
+                Verdict::Fine(program.counts().iter().map(|it| it.step.clone()).collect())
+            }
+            Err(message) => wrong(source, message),
+        });
+        known.insert(source.to_owned(), Rc::clone(&verdict));
+        verdict
+    }
+}
+
+/// Why an expression is refused, and by which of its bytes.
+fn wrong(source: &str, message: String) -> Verdict {
+    // The parser says it in so many words, with a drawing; the place is in its first error.
+    let is_syntax = message.starts_with("ERROR: ");
+    if source.trim().is_empty() {
+        let message = "write an expression here, or take the key away".to_owned();
+        return Verdict::Wrong { message, bytes: None };
+    }
+    let first = match is_syntax {
+        true => Parser::new().max_recursion_depth(32).parse(source).err(),
+        false => None,
+    };
+    let Some(error) = first.and_then(|it| it.errors.into_iter().next()) else {
+        return Verdict::Wrong { message: format!("change the expression: {message}"), bytes: None };
+    };
+    let (line, column) = (error.pos.0.max(1) as usize - 1, error.pos.1.max(1) as usize - 1);
+    let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = source.get(before..).unwrap_or_default();
+    let within = rest.char_indices().nth(column).map_or(rest.len(), |it| it.0);
+    let at = before + within;
+    let end = source[at..].chars().next().map_or(at, |it| at + it.len_utf8());
+    let message = format!("correct the expression: {}", brief(&error.msg));
+    Verdict::Wrong { message, bytes: Some(at..end) }
+}
+
+/// The expressions of a step with their paths.
+struct Found<'a> {
+    at: String,
+    here: Vec<(String, &'a str)>,
+    /// Those over the data of another process.
+    called: Vec<(String, &'a str)>,
+}
+
+impl<'a> Found<'a> {
+    fn add(&mut self, key: &str, source: &'a str) {
+        self.here.push((format!("{}{key}", self.at), source));
+    }
+
+    fn values(&mut self, key: &str, values: Option<&'a Values>) {
+        for (name, value) in values.into_iter().flatten() {
+            if let Some(source) = value.as_str() {
+                let path = super::place::join(&format!("{}{key}", self.at), name);
+                self.here.push((path, source));
+            }
+        }
+    }
+
+    fn flow(&mut self, step: &'a Step) {
+        for (at, it) in step.transitions.iter().flatten().enumerate() {
+            if let Some(when) = &it.when {
+                self.add(&format!("transitions[{at}].when"), &when.0);
+            }
+        }
+        if let Some(Join::Rule(rule)) = &step.join
+            && let Some(Quorum::Expression(n)) = &rule.n
+        {
+            self.add("join.n", &n.0);
+        }
+        if let Some(only_while) = &step.only_while {
+            self.add("only_while", &only_while.0);
+        }
+        match &step.repeat {
+            Some(Repeat::While(it)) => self.add("repeat.while", &it.0),
+            Some(Repeat::Until(it)) => self.add("repeat.until", &it.0),
+            None => (),
+        }
+    }
+
+    fn work(&mut self, step: &'a Step) {
+        if let Some(each) = &step.each {
+            if let Some(Count::Expression(it)) = &each.count {
+                self.add("each.count", &it.0);
+            }
+            if let Some(it) = &each.items {
+                self.add("each.in", &it.0);
+            }
+            if let Some(EachJoin::Expression(it)) = &each.join {
+                self.add("each.join", &it.0);
+            }
+        }
+        if let Some(crate::engine::definition::work::Collect::Rule(rule)) = &step.collect
+            && let Some(it) = &rule.value
+        {
+            self.add("collect.value", &it.0);
+        }
+        if let Some(Await::Rule(rule)) = &step.awaits
+            && let Some(it) = &rule.key
+        {
+            self.add("await.key", &it.0);
+        }
+        if let Some(emit) = &step.emit {
+            self.emit("emit", emit);
+        }
+        if let Some(crate::engine::definition::around::Deadline::Rule(rule)) = &step.deadline
+            && let Some(emit) = rule.escalate.as_ref().and_then(|it| it.emit.as_ref())
+        {
+            self.emit("deadline.escalate.emit", emit);
+        }
+        self.values("with", step.with.as_ref());
+        let mark = self.here.len();
+        self.values("returns", step.returns.as_ref());
+        self.called = self.here.split_off(mark);
+    }
+
+    fn emit(&mut self, key: &str, emit: &'a Emit) {
+        match emit {
+            Emit::Event(_) => (),
+            Emit::Rule(rule) => self.emit_rule(key, rule),
+            Emit::Many(many) => {
+                for (at, it) in many.iter().enumerate() {
+                    self.emit(&format!("{key}[{at}]"), it);
+                }
+            }
+        }
+    }
+
+    fn emit_rule(&mut self, key: &str, rule: &'a EmitRule) {
+        if let Some(it) = &rule.key {
+            self.add(&format!("{key}.key"), &it.0);
+        }
+        self.values(&format!("{key}.data"), rule.data.as_ref());
+    }
+}

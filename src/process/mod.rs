@@ -1,0 +1,13 @@
+//! Processes as code: definitions are read from YAML, and whatever is wrong with one is said with
+//! its place.
+//!
+//! Nothing in here reads a file or knows the time: files come as bytes.
+
+pub mod cron;
+pub mod diagnostic;
+pub mod lint;
+pub mod load;
+pub mod render;
+pub mod schema;
+pub mod source;
+pub mod yaml;

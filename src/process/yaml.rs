@@ -1,0 +1,156 @@
+//! YAML 1.2 as a tree in which everything has its place.
+//!
+//! Scalars mean what the core schema of YAML 1.2 says, so `on`, `yes`, `no` and `off` are text. A
+//! tree is never larger or deeper than the bounds here, whatever aliases come to; a key that is
+//! said twice is a fault.
+
+mod build;
+mod scalar;
+
+use granit_parser::{Parser, ScanError, Span as Marks};
+use serde_json::Number;
+
+use self::build::Builder;
+use super::{
+    diagnostic::Rule,
+    source::{Source, Span},
+};
+
+/// More than any person writes.
+pub const FILE_BYTES_MAX: usize = 2 << 20;
+/// How deep lists and maps may be nested.
+pub const DEPTH_MAX: usize = 64;
+/// What all aliases of a file may come to, about.
+const ALIASES_BYTES_MAX: usize = 8 << 20;
+
+pub const YAML: Rule = Rule::error("yaml", "A file is YAML 1.2 in UTF-8.");
+pub const DUPLICATE_KEY: Rule = Rule::error("duplicate-key", "A key is in a map once.");
+pub const TOO_LARGE: Rule = Rule::error("too-large", "Files, depth and aliases have bounds.");
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    pub span: Span,
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub key: String,
+    pub key_span: Span,
+    pub value: Node,
+}
+
+/// What is wrong with a file as YAML, or a definition as it is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    pub rule: &'static Rule,
+    pub span: Span,
+    pub message: String,
+    pub help: Option<String>,
+    pub path: String,
+}
+
+impl Fault {
+    pub fn new(rule: &'static Rule, span: Span, message: impl Into<String>) -> Fault {
+        Fault { rule, span, message: message.into(), help: None, path: String::new() }
+    }
+
+    pub fn help(self, help: impl Into<String>) -> Fault {
+        Fault { help: Some(help.into()), ..self }
+    }
+}
+
+/// The text of a file, without a byte order mark.
+pub fn decode(name: &str, bytes: &[u8]) -> (Source, Option<Fault>) {
+    if bytes.len() > FILE_BYTES_MAX {
+        let message = format!("make files of at most {FILE_BYTES_MAX} bytes of this one");
+        let fault = Fault::new(&TOO_LARGE, Span::default(), message);
+        return (Source::new(name, String::new()), Some(fault));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let fault = match std::str::from_utf8(bytes) {
+        Ok(_) => None,
+        Err(error) => {
+            let at = error.valid_up_to();
+            let message = match bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+                true => "this is UTF-16: save the file as UTF-8".to_owned(),
+                false => format!("byte 0x{:02x} is no UTF-8: save the file as UTF-8", bytes[at]),
+            };
+            Some(Fault::new(&YAML, Span::new(at, at + 1), message))
+        }
+    };
+    (Source::new(name, String::from_utf8_lossy(bytes).into_owned()), fault)
+}
+
+/// The documents of a file that are not empty, up to the first syntax error, and all faults.
+pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
+    let options = granit_parser::options! {
+        emit_comments: false,
+        flow_nesting_limit: DEPTH_MAX,
+        block_nesting_limit: DEPTH_MAX,
+    };
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str_with_options(text, options) {
+        let added = match event {
+            Ok((event, marks)) => builder.add(event, span(&marks)),
+            Err(error) => Err(syntax(text, &error)),
+        };
+        if let Err(fault) = added {
+            builder.faults.push(fault);
+            break;
+        }
+    }
+    (builder.documents, builder.faults)
+}
+
+fn span(marks: &Marks) -> Span {
+    let range = marks.byte_range().unwrap_or_default();
+    Span::new(range.start, range.end)
+}
+
+fn syntax(text: &str, error: &ScanError) -> Fault {
+    let at = error.marker().byte_offset().unwrap_or_default().min(text.len());
+    let info = error.info();
+    let (info, span) = (info.lines().next().unwrap_or_default(), Span::new(at, at + 1));
+    if info.contains("nesting") || info.contains("depth") || info.contains("recursion") {
+        return Fault::new(&TOO_LARGE, span, format!("nest at most {DEPTH_MAX} lists and maps"));
+    }
+    let fault = Fault::new(&YAML, span, format!("this is no YAML: {info}"));
+    let line = text[..text.floor_char_boundary(at)].rsplit(['\n', '\r']).next().unwrap_or_default();
+    let rest = text[text.floor_char_boundary(at)..].lines().next().unwrap_or_default();
+    match line.contains('\t') || rest.starts_with('\t') {
+        true => fault.help("indent with spaces: YAML takes no tabs there"),
+        false => fault,
+    }
+}
+
+impl Node {
+    /// What it is, for a message.
+    pub fn what(&self) -> String {
+        match &self.kind {
+            Kind::Null => "nothing".to_owned(),
+            Kind::Bool(it) => format!("`{it}`, which is true or false"),
+            Kind::Number(it) => format!("the number {it}"),
+            Kind::Text(it) => format!("`{}`", super::diagnostic::brief(it)),
+            Kind::List(_) => "a list".to_owned(),
+            Kind::Map(_) => "a map".to_owned(),
+        }
+    }
+
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.kind {
+            Kind::Map(entries) => entries.iter().find(|it| it.key == key),
+            _ => None,
+        }
+    }
+}
