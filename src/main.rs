@@ -7,6 +7,7 @@
 //! - [`port`]: length-prefixed frames on stdin and stdout.
 //! - [`dispatch`]: who runs what when.
 //! - [`ops`]: one file per operation.
+//! - [`process`]: definitions: read and linted.
 //! - [`engine`]: what a process does, as pure functions.
 //! - [`git`]: the only code that names git2.
 //! - [`snapshots`]: databases that are imported.
@@ -19,6 +20,8 @@ mod shell;
 mod port;
 mod dispatch;
 mod ops;
+#[allow(dead_code, reason = "its operations and subcommands come after it")]
+mod process;
 #[allow(dead_code, reason = "its hosts, runs in Git and tests of definitions, come after it")]
 mod engine;
 mod git;

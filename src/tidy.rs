@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ops", &["config", "git", "port", "snapshots", "stats"]),
     ("port", &[]),
     ("engine", &[]),
+    ("process", &["engine"]),
     ("git", &[]),
     ("snapshots", &[]),
     ("stats", &[]),

@@ -65,7 +65,8 @@ impl Cron {
         else {
             let count = fields.len();
             return Err(whole(format!(
-                "write five fields (minute, hour, day of the month, month, day of the week), not {count}"
+                "write five fields (minute, hour, day of the month, month, day of the week), \
+                    not {count}"
             )));
         };
         let at = |field: &str| match long {
@@ -150,7 +151,10 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let told = match Cron::parse(text) {
-            Ok(it) => format!("{:x} {:x} {:x} {:x} {:x}", it.minutes, it.hours, it.days, it.months, it.weekdays),
+            Ok(it) => format!(
+                "{:x} {:x} {:x} {:x} {:x}",
+                it.minutes, it.hours, it.days, it.months, it.weekdays
+            ),
             Err(it) => format!("{:?} {}", it.bytes, it.message),
         };
         assert_eq!(told, expected, "{text}");
@@ -166,7 +170,11 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused_with_its_place() {
-        check("0 9 * *", "0..7 write five fields (minute, hour, day of the month, month, day of the week), not 4");
+        check(
+            "0 9 * *",
+            "0..7 write five fields (minute, hour, day of the month, month, day of the week), \
+                not 4",
+        );
         check("0 24 * * *", "2..4 write a hour from 0 to 23 instead of `24`");
         check("0 9 30 2 *", "0..10 name a day that the month has: this never comes");
         check("*/0 9 * * *", "0..3 write a number behind `/` in the minute");

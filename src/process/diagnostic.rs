@@ -104,7 +104,7 @@ impl fmt::Display for Diagnostic {
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong: String = wrong.chars().take(64).collect::<String>().to_lowercase();
     let far = |it: &str| strsim::damerau_levenshtein(&wrong, &it.to_lowercase());
-    let limit = (wrong.chars().count() / 3).max(1);
+    let limit = (wrong.chars().count() + 1) / 3;
     let near = known.into_iter().filter(|it| it.len() <= 128).map(|it| (far(it), it));
     near.filter(|it| it.0 <= limit).min().map(|it| it.1)
 }

@@ -29,6 +29,9 @@ pub const ON_SIGNAL: Rule =
 /// As many things are said of a definition at most.
 const FAULTS_MAX: usize = 50;
 
+/// A longer list of keys helps nobody.
+const KEYS_SHOWN_MAX: usize = 12;
+
 /// A definition and where each part of it stands.
 #[derive(Debug)]
 pub struct Loaded {
@@ -203,7 +206,11 @@ fn fault(tree: &Node, turns: &[Turn], failure: &Failure) -> Fault {
                 None => format!("`{}` is no key here: take it away", brief(key)),
             };
             let list: Vec<String> = known.map(|it| format!("`{it}`")).collect();
-            Fault::new(&UNKNOWN_KEY, span, message).help(format!("keys: {}", list.join(", ")))
+            let fault = Fault::new(&UNKNOWN_KEY, span, message);
+            match list.len() <= KEYS_SHOWN_MAX {
+                true => fault.help(format!("the keys: {}", list.join(", "))),
+                false => fault,
+            }
         }
         Reason::MissingKey(key) => {
             Fault::new(&MISSING_KEY, span, format!("say `{key}` here: it is missing"))
@@ -213,7 +220,7 @@ fn fault(tree: &Node, turns: &[Turn], failure: &Failure) -> Fault {
         }
         Reason::UnknownWord(word, known) => {
             let list: Vec<String> = known.iter().map(|it| format!("`{it}`")).collect();
-            let message = format!("`{}` is none of {}", brief(word), list.join(", "));
+            let message = format!("write one of {} instead of `{}`", list.join(", "), brief(word));
             let fault = Fault::new(&WRONG_VALUE, span, message);
             match nearest(word, known.iter().copied()) {
                 Some(near) => fault.help(format!("`{near}` is meant?")),
@@ -222,7 +229,8 @@ fn fault(tree: &Node, turns: &[Turn], failure: &Failure) -> Fault {
         }
         Reason::Wrong(expected) => {
             let what = node.what();
-            let fault = Fault::new(&WRONG_VALUE, span, format!("{expected} here, not {what}"));
+            let fault =
+                Fault::new(&WRONG_VALUE, span, format!("write {expected} instead of {what}"));
             let is_scalar = matches!(node.kind, Kind::Number(_) | Kind::Bool(_));
             match is_scalar && expected.contains("text") {
                 true => fault.help("put it in quotes"),

@@ -72,7 +72,8 @@ impl Source {
         let (line, text) = self.line_at(span.start as usize);
         let start = self.lines[line];
         let upto = |it: u32| {
-            let end = text.floor_char_boundary((it as usize).clamp(start, start + text.len()) - start);
+            let end =
+                text.floor_char_boundary((it as usize).clamp(start, start + text.len()) - start);
             text[..end].chars().count() + 1
         };
         let column = upto(span.start);

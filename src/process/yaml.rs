@@ -125,12 +125,15 @@ fn syntax(text: &str, error: &ScanError) -> Fault {
     if info.contains("nesting") || info.contains("depth") || info.contains("recursion") {
         return Fault::new(&TOO_LARGE, span, format!("nest at most {DEPTH_MAX} lists and maps"));
     }
-    let fault = Fault::new(&YAML, span, format!("this is no YAML: {info}"));
-    let line = text[..text.floor_char_boundary(at)].rsplit(['\n', '\r']).next().unwrap_or_default();
-    let rest = text[text.floor_char_boundary(at)..].lines().next().unwrap_or_default();
-    match line.contains('\t') || rest.starts_with('\t') {
-        true => fault.help("indent with spaces: YAML takes no tabs there"),
-        false => fault,
+    let message = format!("this is no YAML: {info}");
+    // The parser says where the text before a tab began.
+    let tab = text.as_bytes()[at..].iter().position(|it| *it == b'\t');
+    match tab.filter(|_| info.contains("tab")) {
+        Some(tab) => {
+            let fault = Fault::new(&YAML, Span::new(at + tab, at + tab + 1), message);
+            fault.help("indent with spaces: YAML takes no tabs there")
+        }
+        None => Fault::new(&YAML, span, message),
     }
 }
 
@@ -154,3 +157,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

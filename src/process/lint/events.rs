@@ -42,7 +42,8 @@ fn sent(everything: &Everything, path: &str, emit: &Emit, report: &mut Report) {
 
 fn unawaited(everything: &Everything, path: &str, event: &str, report: &mut Report) {
     if !everything.events.contains(event) {
-        let message = format!("no step waits for `{}`: add one with `await`, or take it away", brief(event));
+        let message =
+            format!("no step waits for `{}`: add one with `await`, or take it away", brief(event));
         let mut known: Vec<&str> = everything.events.iter().copied().collect();
         known.sort_unstable();
         report.say(&UNAWAITED_EMIT, path, message).meant(nearest(event, known));

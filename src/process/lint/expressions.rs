@@ -35,7 +35,10 @@ pub struct Known(RefCell<HashMap<String, Rc<Verdict>>>);
 enum Verdict {
     /// The steps that it names.
     Fine(Vec<String>),
-    Wrong { message: String, bytes: Option<Range<usize>> },
+    Wrong {
+        message: String,
+        bytes: Option<Range<usize>>,
+    },
 }
 
 pub fn check(
@@ -124,7 +127,10 @@ fn wrong(source: &str, message: String) -> Verdict {
         false => None,
     };
     let Some(error) = first.and_then(|it| it.errors.into_iter().next()) else {
-        return Verdict::Wrong { message: format!("change the expression: {message}"), bytes: None };
+        return Verdict::Wrong {
+            message: format!("change the expression: {message}"),
+            bytes: None,
+        };
     };
     let (line, column) = (error.pos.0.max(1) as usize - 1, error.pos.1.max(1) as usize - 1);
     let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();

@@ -132,9 +132,8 @@ fn places(scope: &Scope) -> (Vec<Place>, Vec<Vec<Vec<(usize, bool)>>>) {
             outputs.push(vec![Vec::new()]);
             continue;
         }
-        let is_each = step.each.as_ref().is_some_and(|it| {
-            it.join == Some(EachJoin::Word(EachWord::One))
-        });
+        let is_each =
+            step.each.as_ref().is_some_and(|it| it.join == Some(EachJoin::Word(EachWord::One)));
         let mut ends = vec![Vec::new()];
         let from = places.len();
         for outcome in scope.outcomes(no) {

@@ -39,11 +39,15 @@ fn add(scope: &Scope, no: usize, each: &Each, report: &mut Report) {
     let Some(event) = &each.add else { return };
     let path = scope.at(no, "each.add");
     if matches!(each.join, Some(EachJoin::Word(EachWord::None))) {
-        let message = "nothing can be added, since the thread goes on at once: take `add` away, or wait with another `join`";
+        let message = "nothing can be added, since the thread goes on at once: take `add` away, \
+            or wait with another `join`";
         report.say(&EACH_ADD, &path, message).see(&scope.at(no, "each.join"), "goes on at once");
     }
     if each.finish.as_ref() == Some(event) {
-        let message = format!("`{event}` adds an instance and finishes them all: name two events");
+        let message = format!(
+            "`{event}` adds an instance and finishes them all: name two \
+            events"
+        );
         report.say(&EACH_ADD, &path, message).see(&scope.at(no, "each.finish"), "the same event");
     }
 }
@@ -54,12 +58,16 @@ fn join(scope: &Scope, no: usize, each: &Each, report: &mut Report) {
         (&each.join, &each.count, &each.add)
         && u64::from(*n) > *count
     {
-        let message = format!("{n} instances are waited for and there are {count}: wait for fewer, or say with `add` which event makes more");
+        let message = format!(
+            "{n} instances are waited for and there are {count}: wait for fewer, or say with \
+                `add` which event makes more"
+        );
         report.say(&EACH_JOIN, &path, message);
     }
     let is_whole = matches!(each.join, None | Some(EachJoin::Word(_)));
     if is_whole && each.rest == Some(Rest::Cancel) && each.finish.is_none() {
-        let message = "no rest is ever left over: take `rest` away, or say with `join` after how many the thread goes on";
+        let message = "no rest is ever left over: take `rest` away, or say with `join` after \
+            how many the thread goes on";
         report.say(&EACH_REST, &scope.at(no, "each.rest"), message);
     }
 }

@@ -19,6 +19,9 @@ const OR_JOINS_ON_CYCLE: Rule = Rule::warning(
     "Steps with `join: any` do not wait for each other in a circle.",
 );
 
+/// More branches before a join than this are not tried in every combination.
+const BRANCHES_MAX: usize = 12;
+
 pub fn check(scope: &Scope, report: &mut Report) {
     dead(scope, report);
     domination(scope, report);
@@ -38,17 +41,22 @@ fn dead(scope: &Scope, report: &mut Report) {
         match count_of(step.join.as_ref()) {
             Some(Count::All) if no != scope.initial => all(scope, &flow, no, &before, report),
             Some(Count::Number(n)) if n > before.len() => {
-                let message = format!("`{}` waits for {n} branches and {} lead to it: wait for fewer, or add branches", scope.id(no), before.len());
+                let message = format!(
+                    "`{}` waits for {n} branches and {} lead to it: wait for fewer, or add \
+                        branches",
+                    scope.id(no),
+                    before.len()
+                );
                 report.say(&DEAD_JOIN, &path, message);
             }
             Some(Count::Number(n)) if no != scope.initial => {
-                let others = |place: &usize| {
-                    let is_other = |it: &&usize| **it != *place && flow.are_at_once(*place, **it);
-                    before.iter().filter(is_other).count() + 1
-                };
-                let most = before.iter().map(others).max().unwrap_or(0);
+                let most = most_at_once(&flow, &before);
                 if most < n && before.iter().all(|it| flow.is_marked(*it)) {
-                    let message = format!("`{}` waits for {n} branches, but at most {most} of those before it are taken at once: use `split: all` or `any` before them, or wait for fewer", scope.id(no));
+                    let message = format!(
+                        "`{}` waits for {n} branches, but at most {most} of those before it are \
+                            taken at once: use `split: all` before them, or wait for fewer",
+                        scope.id(no)
+                    );
                     report.say(&DEAD_JOIN, &path, message);
                 }
             }
@@ -65,7 +73,12 @@ fn all(scope: &Scope, flow: &Flow, no: usize, before: &[usize], report: &mut Rep
         return;
     }
     if let Some(missing) = before.iter().find(|it| !flow.is_marked(**it)) {
-        let message = format!("`{}` waits for the branch from `{}`, which never comes: let a way lead there, or take its transition away", scope.id(no), from(*missing));
+        let message = format!(
+            "`{}` waits for the branch from `{}`, which never comes: let a way lead there, or \
+                take its transition away",
+            scope.id(no),
+            from(*missing)
+        );
         let said = report.say(&DEAD_JOIN, &path, message);
         said.see(&at(*missing), "nothing leads here");
         return;
@@ -73,12 +86,30 @@ fn all(scope: &Scope, flow: &Flow, no: usize, before: &[usize], report: &mut Rep
     for (index, one) in before.iter().enumerate() {
         let apart = before[index + 1..].iter().find(|it| !flow.are_at_once(*one, **it));
         let Some(other) = apart else { continue };
-        let message = format!("`{}` waits for `{}` and `{}`, but only one of them is taken: write `join: one`, or `split: all` where they part", scope.id(no), from(*one), from(*other));
+        let message = format!(
+            "`{}` waits for `{}` and `{}`, but only one of them is taken: write `join: one`, or \
+                `split: all` where they part",
+            scope.id(no),
+            from(*one),
+            from(*other)
+        );
         let said = report.say(&DEAD_JOIN, &path, message);
         let said = said.see(&at(*one), "either this");
         said.see(&at(*other), "or this");
         return;
     }
+}
+
+/// How many of these places can have threads at once; with many of them, no fewer than that.
+fn most_at_once(flow: &Flow, places: &[usize]) -> usize {
+    if places.len() > BRANCHES_MAX {
+        return places.len();
+    }
+    let with = |(at, one): (usize, &usize)| {
+        let rest = places[at + 1..].iter().copied().filter(|it| flow.are_at_once(*one, *it));
+        1 + most_at_once(flow, &rest.collect::<Vec<_>>())
+    };
+    places.iter().enumerate().map(with).max().unwrap_or(0)
 }
 
 enum Count {
@@ -106,11 +137,15 @@ fn domination(scope: &Scope, report: &mut Report) {
         let Some(split) = scope.by_name.get(from).copied() else { continue };
         let (path, id) = (scope.at(no, "join.from"), scope.id(no));
         if split == no {
-            let message = format!("`{id}` cannot collect what it splits itself: name the split before it");
+            let message =
+                format!("`{id}` cannot collect what it splits itself: name the split before it");
             report.say(&FROM_NOT_DOMINATING, &path, message);
         } else if scope.reachable(scope.initial, Some(split))[no] {
             let way = scope.way(scope.initial, no, Some(split));
-            let message = format!("a way leads to `{id}` that does not go through `{from}`: name a split that every way goes through");
+            let message = format!(
+                "a way leads to `{id}` that does not go through `{from}`: name a split that \
+                    every way goes through"
+            );
             let said = report.say(&FROM_NOT_DOMINATING, &path, message);
             said.help(format!("the way: {}", scope.names(&way)));
         }
@@ -133,7 +168,11 @@ fn circles(scope: &Scope, report: &mut Report) {
         }
         circle.iter().for_each(|it| told[*it] = true);
         let circle: Vec<usize> = circle.iter().map(|it| joins[*it]).collect();
-        let message = format!("{} wait for each other in a circle, and start together when nothing else can happen: let one of them be `join: one` or collect with `from`", scope.names(&circle));
+        let message = format!(
+            "{} wait for each other in a circle, and start together when nothing else can \
+                happen: let one of them be `join: one` or collect with `from`",
+            scope.names(&circle)
+        );
         let mut said = report.say(&OR_JOINS_ON_CYCLE, &scope.at(circle[0], "join"), message);
         for other in &circle[1..] {
             said = said.see(&scope.at(*other, "join"), "on the same circle");

@@ -14,6 +14,7 @@ mod reach;
 mod refused;
 mod schemas;
 mod scope;
+mod soundness;
 mod splits;
 mod times;
 mod triggers;
@@ -46,6 +47,7 @@ pub static RULES: &[&[Rule]] = &[
     times::RULES,
     triggers::RULES,
     refused::RULES,
+    soundness::RULES,
 ];
 
 /// Everything that is wrong with these files, in their order.
@@ -77,6 +79,7 @@ pub fn check(files: &[File]) -> Vec<Diagnostic> {
             schemas::check(&loaded.definition, &scopes, &mut report);
             triggers::check(&loaded.definition, &mut report);
             refused::check(&everything, &mut report);
+            soundness::check(&scopes, &mut report);
             old_names(&loaded.tree, "", &mut report);
             diagnostics.extend(report.diagnostics);
         }

@@ -24,8 +24,11 @@ pub const RULES: &[Rule] = &[
 
 const DUPLICATE_STEP: Rule =
     Rule::error("duplicate-step", "A step has a name of its own in its process or block.");
-const STEP_NAME: Rule =
-    Rule::error("step-name", "Scripts and paths can name a step: letters, digits, `_`, `-`, `.`.");
+const STEP_NAME: Rule = Rule::error(
+    "step-name",
+    "Scripts and paths can name a step: letters, digits, `_`, `-`, \
+        `.`.",
+);
 const MISSING_TARGET: Rule =
     Rule::error("missing-target", "The steps that a step names are beside it.");
 const PROCESS_NAME: Rule =
@@ -58,18 +61,25 @@ pub fn check(
 fn process(everything: &Everything, definition: &Definition, report: &mut Report) {
     let name = &definition.process_name;
     if !is_process_name(name) {
-        let message = format!("give the process a name of letters, digits, `_`, `-` and `.`, not `{}`", brief(name));
+        let message = format!(
+            "give the process a name of letters, digits, `_`, `-` and `.`, not `{}`",
+            brief(name)
+        );
         report.say(&PROCESS_NAME, "process_name", message);
     }
-    let same = |it: &&(_, &super::Loaded)| {
-        it.1.definition.process_version == definition.process_version
-    };
+    let same =
+        |it: &&(_, &super::Loaded)| it.1.definition.process_version == definition.process_version;
     let first = everything.named(name).find(same);
     if let Some((source, loaded)) = first
         && !std::ptr::eq(&loaded.definition, definition)
     {
         let at = source.place(super::place::span_of(&loaded.tree, "process_name"));
-        let message = format!("`{}` is defined at {}:{} already: give one of them another name or version", brief(name), source.name, at.line);
+        let message = format!(
+            "`{}` is defined at {}:{} already: give one of them another name or version",
+            brief(name),
+            source.name,
+            at.line
+        );
         report.say(&DUPLICATE_PROCESS, "process_name", message);
     }
     if definition.schema.is_some_and(|it| it != 1) {
@@ -89,7 +99,11 @@ fn version(version: &str, report: &mut Report) {
     let message = "write the version as three numbers, such as `1.0.0`";
     let said = report.say(&PROCESS_VERSION, "process_version", message);
     if dots < 2 && semver::Version::parse(&padded).is_ok() {
-        said.help(format!("`{padded}` is the same, and can be asked for by a range")).as_warning();
+        said.help(format!(
+            "`{padded}` is the same, and can be asked for by a \
+            range"
+        ))
+        .as_warning();
     }
 }
 
@@ -101,7 +115,10 @@ fn steps(scope: &Scope, report: &mut Report) {
         let path = scope.at(no, "step_id");
         let id = &step.step_id;
         if !is_step_name(id) {
-            let message = format!("give the step a name of letters, digits, `_`, `-` and `.`, not `{}`", brief(id));
+            let message = format!(
+                "give the step a name of letters, digits, `_`, `-` and `.`, not `{}`",
+                brief(id)
+            );
             report.say(&STEP_NAME, &path, message);
         }
         let first = scope.by_name[&**id];
@@ -188,7 +205,11 @@ fn calls(everything: &Everything, scope: &Scope, report: &mut Report) {
             Some(call) => call.process_name(),
         };
         if everything.named(name).next().is_none() {
-            let message = format!("no process here is `{}`: add its file, or say with `process_version` which published one is meant", brief(name));
+            let message = format!(
+                "no process here is `{}`: add its file, or say with `process_version` which \
+                    published one is meant",
+                brief(name)
+            );
             let near = nearest(name, everything.process_names());
             report.say(&UNKNOWN_PROCESS, &scope.at(no, "call"), message).meant(near);
         }

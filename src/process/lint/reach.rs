@@ -15,7 +15,10 @@ pub fn check(scope: &Scope, scopes: &[Scope], report: &mut Report) {
     }
     let reached = scope.reachable(scope.initial, None);
     for (no, _) in reached.iter().enumerate().filter(|it| !it.1) {
-        let message = format!("no way leads to `{}`: name it in a transition of another step, or take it away", scope.id(no));
+        let message = format!(
+            "no way leads to `{}`: name it in a transition of another step, or take it away",
+            scope.id(no)
+        );
         report.say(&UNREACHABLE_STEP, &scope.at(no, "step_id"), message);
     }
     let can_end = ends(scope);
@@ -24,7 +27,11 @@ pub fn check(scope: &Scope, scopes: &[Scope], report: &mut Report) {
         reached[*it] && !can_end[*it] && !is_ended && !is_cancelled(scope.id(*it), scopes)
     });
     let Some(no) = endless else { return };
-    let message = format!("no way leads from `{}` to an end: add a transition to a step without transitions, or one without `next_step`", scope.id(no));
+    let message = format!(
+        "no way leads from `{}` to an end: add a transition to a step without transitions, or \
+            one without `next_step`",
+        scope.id(no)
+    );
     let said = report.say(&NO_END, &scope.at(no, "step_id"), message);
     if can_end[scope.initial] {
         said.as_warning();

@@ -2,7 +2,10 @@
 
 use super::{Everything, Report};
 use crate::{
-    engine::{definition::Definition, net::Processes},
+    engine::{
+        definition::{Definition, Step},
+        net::Processes,
+    },
     process::diagnostic::{Rule, Severity},
 };
 
@@ -34,14 +37,20 @@ pub fn together(everything: &Everything, main: &Definition) -> Vec<Definition> {
     while at < all.len() {
         for name in called(&all[at]) {
             let is_there = all.iter().any(|it| it.process_name == name);
-            match everything.named(&name).next() {
-                Some((_, loaded)) if !is_there => all.push(loaded.definition.clone()),
-                _ => (),
+            let found = everything.named(&name).next().map(|it| it.1.definition.clone());
+            if !is_there {
+                all.push(found.unwrap_or_else(|| unknown(name)));
             }
         }
         at += 1;
     }
     all
+}
+
+/// In place of a process that is somewhere else.
+fn unknown(process_name: String) -> Definition {
+    let step = Step { step_id: "unknown".to_owned(), ..Step::default() };
+    Definition { process_name, steps: vec![step], ..Definition::default() }
 }
 
 fn called(definition: &Definition) -> Vec<String> {

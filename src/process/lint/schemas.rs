@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use boon::{CompileError, Compiler, Draft, InstanceToken, Schemas, UrlLoader, ValidationError};
+use boon::{
+    CompileError, Compiler, Draft, ErrorKind, InstanceToken, Schemas, UrlLoader, ValidationError,
+};
 use serde_json::Value;
 
 use super::{Report, Scope, place};
@@ -84,7 +86,9 @@ fn told(error: &CompileError) -> String {
 /// The innermost reason of a failure: the one that is farthest in the schema.
 fn leaf<'a>(error: &'a ValidationError<'a, 'a>) -> &'a ValidationError<'a, 'a> {
     let leaves = error.causes.iter().map(leaf);
-    leaves.max_by_key(|it| it.instance_location.tokens.len()).unwrap_or(error)
+    let is_telling = |it: &ValidationError| !matches!(it.kind, ErrorKind::Type { .. });
+    let rank = |it: &&ValidationError| (it.instance_location.tokens.len(), is_telling(it));
+    leaves.max_by_key(rank).unwrap_or(error)
 }
 
 struct Nowhere;

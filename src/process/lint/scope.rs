@@ -120,7 +120,8 @@ impl<'a> Scope<'a> {
     /// The steps that can be come to from `start`, but not through `without`.
     pub fn reachable(&self, start: usize, without: Option<usize>) -> Vec<bool> {
         let mut seen = vec![false; self.steps.len()];
-        let mut open = Vec::from_iter((Some(start) != without && start < seen.len()).then_some(start));
+        let mut open =
+            Vec::from_iter((Some(start) != without && start < seen.len()).then_some(start));
         while let Some(no) = open.pop() {
             if seen[no] {
                 continue;

@@ -45,7 +45,8 @@ fn race(scope: &Scope, no: usize, report: &mut Report) {
     for arc in &scope.arcs[no] {
         let path = scope.at(no, &arc.path);
         if !arc.is_unconditional() || arc.tokens != 1 {
-            let message = "take the condition or number away: whoever starts first decides a race";
+            let message = "take the condition or number away: whoever starts first decides a \
+                race";
             report.say(&RACE_CONDITION, &path, message);
         }
         let join = arc.target.and_then(|it| scope.steps[it].join.as_ref());
@@ -63,7 +64,11 @@ fn race(scope: &Scope, no: usize, report: &mut Report) {
         if waiters >= 2 {
             continue;
         }
-        let message = format!("`{}` starts a race of {waiters} that wait for somebody: let it lead to two steps that are claimed, or `await` something", scope.id(no));
+        let message = format!(
+            "`{}` starts a race of {waiters} that wait for somebody: let it lead to two steps \
+                that are claimed, or `await` something",
+            scope.id(no)
+        );
         let mut said = report.say(&RACE_WITHOUT_WAITERS, &scope.at(no, "split"), message);
         for target in targets.iter().filter(|it| !waits(&scope.steps[**it])) {
             said = said.see(&scope.at(*target, "step_id"), "starts by itself, and so wins");
@@ -91,7 +96,10 @@ fn no_else(scope: &Scope, no: usize, report: &mut Report) {
         }
         let last = taken[taken.len() - 1];
         let of = outcome.map(|it| format!(" of `{}`", brief(it))).unwrap_or_default();
-        let message = format!("all conditions{of} may be false: add a transition with `else: true`, with `next_step`, or without to end the thread");
+        let message = format!(
+            "all conditions{of} may be false: add a transition with `else: true`, with \
+                `next_step`, or without to end the thread"
+        );
         report.say(&NO_ELSE, &scope.at(no, &format!("{}.when", last.path)), message);
     }
 }
@@ -107,7 +115,8 @@ fn shadowed(scope: &Scope, no: usize, report: &mut Report) {
         let Some(before) = arcs[..index].iter().find(shadows) else {
             continue;
         };
-        let message = "never taken, since a transition before it takes all of this: change their order, say `when`, or use `split: all`";
+        let message = "never taken, since a transition before it takes all of this: change \
+            their order, say `when`, or use `split: all`";
         let said = report.say(&SHADOWED_TRANSITION, &scope.at(no, &arc.path), message);
         said.see(&scope.at(no, &before.path), "takes it");
     }

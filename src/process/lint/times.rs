@@ -31,7 +31,8 @@ pub fn check(scope: &Scope, report: &mut Report) {
         if let (Some(deadline), Some(timeout)) = (deadline, &step.timeout)
             && deadline >= timeout.ms()
         {
-            let message = "write a deadline that is shorter than the timeout: this one never passes";
+            let message =
+                "write a deadline that is shorter than the timeout: this one never passes";
             let said = report.say(&LATE, &scope.at(no, "deadline"), message);
             said.see(&scope.at(no, "timeout"), "ends the step before");
         }

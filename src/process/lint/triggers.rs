@@ -59,14 +59,16 @@ fn times(it: &Trigger, path: &str, report: &mut Report) {
             let message = "take the time zone away: only `cron` has one";
             report.say(&TIMEZONE, &path, message).as_warning();
         } else if jiff::tz::TimeZone::get(zone).is_err() {
-            let message = format!("no time zone is `{}`: write one such as Europe/Berlin", brief(zone));
+            let message =
+                format!("no time zone is `{}`: write one such as Europe/Berlin", brief(zone));
             report.say(&TIMEZONE, &path, message);
         }
     }
     if let Some(time) = &it.at
         && time.parse::<jiff::Timestamp>().is_err()
     {
-        let message = format!("write a time such as 2030-01-31T09:00:00Z instead of `{}`", brief(time));
+        let message =
+            format!("write a time such as 2030-01-31T09:00:00Z instead of `{}`", brief(time));
         report.say(&TRIGGER, &format!("{path}.at"), message);
     }
 }

@@ -200,9 +200,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         let Some(entry) = self.entries.get(self.at) else { return Ok(None) };
         self.at += 1;
         let key = seed.deserialize(StrDeserializer::<Failure>::new(&entry.key));
-        key.map(Some).map_err(|it| {
-            Failure { span: Some(entry.key_span), ..it }.behind(self.at - 1)
-        })
+        key.map(Some).map_err(|it| Failure { span: Some(entry.key_span), ..it }.behind(self.at - 1))
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Failure> {
@@ -223,10 +221,7 @@ impl<'de> EnumAccess<'de> for Word<'de> {
     type Error = Failure;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self), Failure> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Failure> {
         let word = seed.deserialize(StrDeserializer::<Failure>::new(self.word));
         word.map(|it| (it, Word { ..self })).map_err(|it| Failure { span: self.span, ..it })
     }

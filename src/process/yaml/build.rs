@@ -116,7 +116,12 @@ impl Builder {
 
     fn open(&mut self, open: Open) -> Result<(), Fault> {
         if self.is_at_key() {
-            return Err(Fault::new(&YAML, open.span, "a key is text: a list or map cannot be one"));
+            return Err(Fault::new(
+                &YAML,
+                open.span,
+                "a key is text: a list or map cannot be \
+                one",
+            ));
         }
         if self.open.len() >= DEPTH_MAX {
             let message = format!("nest at most {DEPTH_MAX} lists and maps");

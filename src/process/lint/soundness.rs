@@ -1,0 +1,286 @@
+//! Whether a run can get stuck, and which steps never start: by running the definition.
+//!
+//! The engine itself plays it, without data: each way that a step can end is an outcome of its
+//! own, and all of them are tried, up to a bound. So what is found may be ruled out by data that
+//! goes together, and is said as a warning.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Report, Scope};
+use crate::{
+    engine::{
+        decide::{apply, decide},
+        definition::{
+            Data, Definition, Step,
+            flow::{Join, JoinWord, Quorum, Split, Transition},
+            work::{Count, Each, EachJoin},
+        },
+        event::{Event, What},
+        net::Processes,
+        or_join::Cache,
+        state::{Id, ItemStatus, State, Status},
+    },
+    process::diagnostic::{Rule, brief},
+};
+
+pub const RULES: &[Rule] = &[STUCK, DEAD_STEP];
+
+const STUCK: Rule = Rule::warning("stuck", "Whatever is decided, a run comes to its end.");
+const DEAD_STEP: Rule = Rule::warning("dead-step", "Each step can start in some run.");
+
+/// As many completions are tried.
+const TRIES_MAX: usize = 500;
+const TRACE_SHOWN_MAX: usize = 12;
+
+pub fn check(scopes: &[Scope], report: &mut Report) {
+    let synchronizes = |it: &Step| !matches!(it.join, None | Some(Join::Word(JoinWord::One)));
+    let is_worth_it = scopes.iter().any(|it| it.steps.iter().any(synchronizes));
+    if !is_worth_it || super::has_errors(&report.diagnostics) {
+        return;
+    }
+    let Some(abstracted) = abstracted(report.definition()) else { return };
+    let Ok(processes) = Processes::compile(&[abstracted]) else { return };
+    let Some(found) = explore(&processes) else { return };
+    if let Some(trace) = found.stuck {
+        let shown = trace.len().min(TRACE_SHOWN_MAX);
+        let names: Vec<String> =
+            trace[trace.len() - shown..].iter().map(|it| format!("`{it}`")).collect();
+        let more = if shown < trace.len() { "…, " } else { "" };
+        let message = "a run can get stuck, with threads that wait for others that never come: \
+            let these ways not meet in a join, or use `join: any`";
+        let at = waiting(scopes, &found.waiting).unwrap_or_else(|| "steps".to_owned());
+        let help = format!("it is stuck after {more}{}", names.join(", "));
+        report.say(&STUCK, &at, message).help(help);
+    }
+    // What was not looked at to its end may come later.
+    if found.is_complete {
+        dead(scopes, &found.started, report);
+    }
+}
+
+/// The join of the first step that a thread waits before.
+fn waiting(scopes: &[Scope], names: &[String]) -> Option<String> {
+    let main = scopes.first()?;
+    let no = names.iter().find_map(|it| main.by_name.get(&**it))?;
+    Some(main.at(*no, "join"))
+}
+
+fn dead(scopes: &[Scope], started: &BTreeSet<String>, report: &mut Report) {
+    let Some(main) = scopes.first() else { return };
+    let reached = main.reachable(main.initial, None);
+    for (no, step) in main.steps.iter().enumerate() {
+        let is_plain = step.only_while.is_none() && step.steps.is_none();
+        // What comes after such a step is no other mistake.
+        let has_started = |it: usize| started.contains(main.id(it));
+        let is_first = |it: usize| has_started(it) && main.next(it).any(|next| next == no);
+        let is_next = (0..main.steps.len()).any(is_first);
+        if reached[no] && is_plain && is_next && !has_started(no) {
+            let message = format!(
+                "`{}` never starts in any run: let what it waits for come together, or take it \
+                    away",
+                brief(&step.step_id)
+            );
+            report.say(&DEAD_STEP, &main.at(no, "step_id"), message);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    stuck: Option<Vec<String>>,
+    /// The steps before which threads wait then.
+    waiting: Vec<String>,
+    started: BTreeSet<String>,
+    is_complete: bool,
+}
+
+/// Tries all ways, the shortest first.
+fn explore(processes: &Processes) -> Option<Found> {
+    let mut cache = Cache::default();
+    let mut first = State::default();
+    happen(processes, &mut first, What::Begin { data: Data::new() }, &mut cache)?;
+    let mut found = Found { is_complete: true, ..Found::default() };
+    let mut seen = BTreeSet::from([key(&first)]);
+    let mut todo = VecDeque::from([(first, Vec::new())]);
+    let mut tries = 0;
+    while let Some((state, trace)) = todo.pop_front() {
+        if found.stuck.is_none() && state.status(processes) == Status::Stuck {
+            found.stuck = Some(trace.clone());
+            found.waiting = before(processes, &state);
+        }
+        for offer in state.offers(processes) {
+            let step = offer.path.rsplit('/').next().unwrap_or_default();
+            let step = step.split('#').next().unwrap_or_default();
+            found.started.insert(step.to_owned());
+            let outcomes = outcomes(processes, &state, offer.item);
+            for outcome in outcomes {
+                tries += 1;
+                if tries > TRIES_MAX {
+                    found.is_complete = false;
+                    return Some(found);
+                }
+                let mut after = state.clone();
+                let item = offer.item;
+                if offer.status != ItemStatus::Started {
+                    happen(processes, &mut after, What::Start { item }, &mut cache)?;
+                }
+                let what = What::Complete { item, outcome, data: Data::new() };
+                happen(processes, &mut after, what, &mut cache)?;
+                if seen.insert(key(&after)) {
+                    let mut trace = trace.clone();
+                    trace.push(offer.path.clone());
+                    todo.push_back((after, trace));
+                }
+            }
+        }
+    }
+    Some(found)
+}
+
+fn happen(processes: &Processes, state: &mut State, what: What, cache: &mut Cache) -> Option<()> {
+    let changes = decide(processes, state, &Event { at_ms: 0, what }, cache).ok()?;
+    apply(state, &changes);
+    Some(())
+}
+
+/// What tells states apart: numbers that only count up do not.
+fn key(state: &State) -> Vec<(usize, u8, u32)> {
+    let ranks: BTreeMap<Id, usize> = state.frames.iter().map(|it| *it.0).zip(0..).collect();
+    let rank = |frame: Id| ranks.get(&frame).copied().unwrap_or_default();
+    let mut key = Vec::new();
+    key.extend(state.tokens.iter().map(|((frame, place, _), _)| (rank(*frame), 0, *place)));
+    let items = state.items.iter().map(|it| it.1);
+    key.extend(items.map(|it| (rank(it.frame), 1 + it.status as u8, it.step)));
+    key.extend(state.rounds.iter().map(|((frame, step), _)| (rank(*frame), 100, *step)));
+    key.sort_unstable();
+    key
+}
+
+fn outcomes(processes: &Processes, state: &State, item: Id) -> Vec<Option<String>> {
+    let Some(item) = state.items.get(&item) else { return Vec::new() };
+    let net = state.frames.get(&item.frame).map(|it| it.net);
+    let Some(net) = net else { return Vec::new() };
+    let mut outcomes: Vec<Option<String>> = Vec::new();
+    for arc in &processes.step(net, item.step).arcs {
+        if !outcomes.contains(&arc.on) {
+            outcomes.push(arc.on.clone());
+        }
+    }
+    match outcomes.is_empty() {
+        true => vec![None],
+        false => outcomes,
+    }
+}
+
+/// The steps before which threads rest.
+fn before(processes: &Processes, state: &State) -> Vec<String> {
+    let mut names = Vec::new();
+    for ((frame, place, _), _) in state.tokens.iter() {
+        if let Some(frame) = state.frames.get(frame) {
+            let net = processes.net(frame.net);
+            let targets = &net.place(*place).targets;
+            names.extend(targets.iter().map(|it| net.step(*it).id.clone()));
+        }
+    }
+    names
+}
+
+/// The definition without data; `None` if too much of it depends on that.
+fn abstracted(definition: &Definition) -> Option<Definition> {
+    let (process_name, initial_step) =
+        (definition.process_name.clone(), definition.initial_step.clone());
+    let steps = steps(&Scope::all(definition), 0)?;
+    Some(Definition { process_name, initial_step, steps, ..Definition::default() })
+}
+
+fn steps(scopes: &[Scope], at: usize) -> Option<Vec<Step>> {
+    let scope = &scopes[at];
+    (0..scope.steps.len()).map(|no| step(scopes, at, no)).collect()
+}
+
+fn step(scopes: &[Scope], at: usize, no: usize) -> Option<Step> {
+    let scope = &scopes[at];
+    let it = &scope.steps[no];
+    if matches!(&it.join, Some(Join::Rule(rule)) if matches!(rule.n, Some(Quorum::Expression(_)))) {
+        return None;
+    }
+    let inner = scopes.iter().position(|inner| inner.parent == Some((at, no)));
+    let choices = choices(scope, no);
+    // The outcome of these is not ours to say.
+    if choices.len() > 1 && (inner.is_some() || it.each.is_some()) {
+        return None;
+    }
+    let is_race = scope.split(no) == Split::Race;
+    let only_while = it.only_while.clone().filter(|it| it.0.contains("('") || it.0.contains("(\""));
+    let mut transitions = Vec::new();
+    for (choice, arcs) in choices.iter().enumerate() {
+        let on = (choices.len() > 1).then(|| format!("{choice}"));
+        for arc in arcs {
+            let next_step = scope.arcs[no][*arc].target.map(|it| scope.id(it).to_owned());
+            let tokens = Some(scope.arcs[no][*arc].tokens);
+            let on = on.clone();
+            transitions.push(Transition { on, next_step, tokens, ..Transition::default() });
+        }
+    }
+    Some(Step {
+        step_id: it.step_id.clone(),
+        join: it.join.clone(),
+        split: Some(if is_race { Split::Race } else { Split::All }),
+        transitions: (!transitions.is_empty()).then_some(transitions),
+        cancel: it.cancel.clone(),
+        end: it.end,
+        each: it.each.as_ref().map(one),
+        only_while,
+        mutex: it.mutex.clone(),
+        steps: match inner {
+            Some(inner) => Some(steps(scopes, inner)?),
+            None => None,
+        },
+        initial_step: it.initial_step.clone(),
+        ..Step::default()
+    })
+}
+
+/// One instance instead of however many.
+fn one(each: &Each) -> Each {
+    let join = match &each.join {
+        Some(EachJoin::Word(word)) => Some(EachJoin::Word(*word)),
+        _ => None,
+    };
+    Each { count: Some(Count::Number(1)), join, ..Each::default() }
+}
+
+/// The ways that a step can end, each with the transitions that are taken.
+fn choices(scope: &Scope, no: usize) -> Vec<Vec<usize>> {
+    let arcs = &scope.arcs[no];
+    let mut choices: Vec<Vec<usize>> = Vec::new();
+    for outcome in scope.outcomes(no) {
+        let taken: Vec<usize> = (0..arcs.len()).filter(|it| arcs[*it].takes(outcome)).collect();
+        let sure = taken.iter().copied().filter(|it| arcs[*it].is_unconditional());
+        match scope.split(no) {
+            Split::All | Split::Race => choices.push(taken),
+            Split::One => {
+                let last = taken.iter().position(|it| arcs[*it].is_unconditional());
+                let end = last.map_or(taken.len(), |it| it + 1);
+                choices.extend(taken[..end].iter().map(|it| vec![*it]));
+            }
+            Split::Any => {
+                let sure: Vec<usize> = sure.collect();
+                let maybe = taken.iter().filter(|it| arcs[**it].when.is_some());
+                for one in maybe {
+                    choices.push(sure.iter().copied().chain([*one]).collect());
+                }
+                if !sure.is_empty() {
+                    choices.push(sure);
+                }
+                let is_else = |it: &&usize| arcs[**it].otherwise;
+                choices.extend(taken.iter().filter(is_else).map(|it| vec![*it]));
+                choices.push(taken.into_iter().filter(|it| !arcs[*it].otherwise).collect());
+            }
+        }
+    }
+    choices.retain(|it| !it.is_empty());
+    choices.sort();
+    choices.dedup();
+    choices
+}
