@@ -1,10 +1,11 @@
-//! Processes as code: definitions are read from YAML, and whatever is wrong with one is said with
-//! its place.
+//! Processes as code: definitions are read from YAML, whatever is wrong with one is said with its
+//! place, and they are drawn.
 //!
 //! Nothing in here reads a file or knows the time: files come as bytes.
 
 pub mod cron;
 pub mod diagnostic;
+pub mod graph;
 pub mod lint;
 pub mod load;
 pub mod render;
