@@ -15,6 +15,9 @@ mod svg;
 mod text;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::marking::{Marking, State};
 
 use self::model::Picture;

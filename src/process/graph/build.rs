@@ -1,11 +1,13 @@
 //! From a definition to what its picture shows.
 
+use std::collections::HashMap;
+
 use crate::{
-    engine::definition::{Definition, Step, flow::Cancel, flow::Transition},
+    engine::definition::{Definition, Step, flow::Cancel},
     process::graph::{
         marking::Marking,
         model::{Arrow, ArrowKind, Kind, Node, Picture, Scope},
-        words,
+        words::{self, Way},
     },
 };
 
@@ -19,14 +21,14 @@ pub fn picture(
 ) -> Picture {
     let mut build = Build { called, marking, open: vec![&definition.process_name], keys: 0 };
     let initial = definition.initial_step.as_deref();
-    let mut scope = build.scope(&definition.steps, initial, "");
-    for cancel in std::mem::take(&mut scope.outside) {
-        let to = build.missing(&mut scope.scope, cancel.target);
-        scope.scope.draw(cancel.from, to, ArrowKind::Cancel, None);
+    let mut open = build.scope(&definition.steps, initial, "");
+    for cancel in std::mem::take(&mut open.outside) {
+        build.named(&mut open, cancel.id);
+        open.cancel(cancel);
     }
     let name = definition.title.as_ref().unwrap_or(&definition.process_name);
     let version = definition.process_version.as_ref().map(|it| format!(" {it}"));
-    Picture { title: format!("{name}{}", version.unwrap_or_default()), scope: scope.scope }
+    Picture { title: format!("{name}{}", version.unwrap_or_default()), scope: open.scope }
 }
 
 struct Build<'a> {
@@ -37,60 +39,62 @@ struct Build<'a> {
     keys: usize,
 }
 
-/// A scope, and what its steps cancel that is not in it.
+/// A scope that is being drawn.
+#[derive(Default)]
 struct Open<'a> {
     scope: Scope,
-    outside: Vec<Outside<'a>>,
+    /// Where each step is: in the list, or inside of which block of the list.
+    places: HashMap<&'a str, usize>,
+    arrows: HashMap<(usize, usize, ArrowKind), usize>,
+    /// What is cancelled and is not in here.
+    outside: Vec<Cancelled<'a>>,
 }
 
-struct Outside<'a> {
-    from: usize,
-    target: &'a str,
+#[derive(Clone, Copy)]
+struct Cancelled<'a> {
+    by: usize,
+    id: &'a str,
 }
 
 impl<'a> Build<'a> {
     fn scope(&mut self, steps: &'a [Step], initial: Option<&'a str>, path: &str) -> Open<'a> {
-        let mut open = Open { scope: Scope::default(), outside: Vec::new() };
-        let start = self.dot(Kind::Start);
-        open.scope.nodes.push(start);
-        let mut cancels = Vec::new();
+        let mut open = Open::default();
+        open.scope.nodes.push(self.dot(Kind::Start));
+        let (mut cancels, mut deeper) = (Vec::new(), Vec::new());
         for step in steps {
-            let (node, deeper) = self.node(step, path);
-            let from = open.scope.nodes.len();
-            cancels.extend(deeper.into_iter().map(|target| Outside { from, target }));
-            if let Some(Cancel::Steps(targets)) = &step.cancel {
-                cancels.extend(targets.iter().map(|target| Outside { from, target }));
-            }
+            let (node, inside) = self.node(step, path);
+            let by = open.scope.nodes.len();
+            open.places.entry(&step.step_id).or_insert(by);
             open.scope.nodes.push(node);
+            cancels.extend(inside.outside.into_iter().map(|it| Cancelled { by, ..it }));
+            deeper.extend(inside.places.into_keys().map(|id| (id, by)));
+            if let Some(Cancel::Steps(ids)) = &step.cancel {
+                cancels.extend(ids.iter().map(|id| Cancelled { by, id }));
+            }
         }
         if let Some(first) = initial.or(steps.first().map(|it| it.step_id.as_str())) {
-            let to = self.named(&mut open.scope, first);
-            open.scope.draw(0, to, ArrowKind::Flow, None);
+            let to = self.named(&mut open, first);
+            open.draw(0, to, ArrowKind::Flow, None);
         }
         for (index, step) in steps.iter().enumerate() {
-            self.ways(&mut open.scope, step, index + 1);
+            self.ways(&mut open, step, index + 1);
+        }
+        for (id, by) in deeper {
+            open.places.entry(id).or_insert(by);
         }
         for cancel in cancels {
-            match open.scope.place_of(cancel.target) {
-                Some(to) => {
-                    let is_there = open.scope.nodes[to].id == cancel.target;
-                    let label = (!is_there).then(|| format!("cancels {}", cancel.target));
-                    let label = label.unwrap_or("cancels".to_owned());
-                    open.scope.draw(cancel.from, to, ArrowKind::Cancel, Some(label));
-                }
-                None => open.outside.push(cancel),
-            }
+            open.cancel(cancel);
         }
         open
     }
 
-    /// A step, and what is cancelled in it that is not in it.
-    fn node(&mut self, step: &'a Step, around: &str) -> (Node, Vec<&'a str>) {
+    /// A step, and what a block knows of its own steps.
+    fn node(&mut self, step: &'a Step, around: &str) -> (Node, Open<'a>) {
         let path = match around {
             "" => step.step_id.clone(),
             _ => format!("{around}/{}", step.step_id),
         };
-        let ways = transitions(step).len();
+        let ways = Way::all(step).len();
         let mut node = Node {
             key: self.key(),
             kind: words::kind(step),
@@ -107,18 +111,14 @@ impl<'a> Build<'a> {
             inside: None,
         };
         let inside = match (&step.steps, &step.call) {
-            (Some(steps), _) => {
-                Some(self.scope(steps, step.initial_step.as_deref(), &node.path))
-            }
+            (Some(steps), _) => Some(self.scope(steps, step.initial_step.as_deref(), &node.path)),
             (None, Some(call)) => self.called(call.process_name(), &node.path),
             (None, None) => None,
         };
-        let Some(inside) = inside else { return (node, Vec::new()) };
-        node.inside = Some(inside.scope);
-        // A process that is called cancels nothing of its caller's.
-        let is_block = step.steps.is_some();
-        let outside = inside.outside.into_iter().filter(|_| is_block).map(|it| it.target);
-        (node, outside.collect())
+        let Some(mut inside) = inside else { return (node, Open::default()) };
+        node.inside = Some(std::mem::take(&mut inside.scope));
+        // A process that is called and its caller cancel nothing of each other's.
+        (node, if step.steps.is_some() { inside } else { Open::default() })
     }
 
     fn called(&mut self, name: &'a str, path: &str) -> Option<Open<'a>> {
@@ -134,34 +134,32 @@ impl<'a> Build<'a> {
         Some(open)
     }
 
-    fn ways(&mut self, scope: &mut Scope, step: &'a Step, from: usize) {
-        let all = transitions(step);
+    fn ways(&mut self, open: &mut Open<'a>, step: &'a Step, from: usize) {
+        let all = Way::all(step);
         let mut finish = None;
         for (index, transition) in all.iter().enumerate() {
-            let to = match &transition.next_step {
-                Some(target) => self.named(scope, target),
-                None => *finish.get_or_insert_with(|| {
-                    scope.nodes.push(self.dot(Kind::Finish));
-                    scope.nodes.len() - 1
-                }),
+            let to = match transition.next_step {
+                Some(target) => self.named(open, target),
+                None => *finish.get_or_insert_with(|| open.put(self.dot(Kind::Finish))),
             };
             let label = words::way(&all, index, step.split);
-            scope.draw(from, to, ArrowKind::Flow, label);
+            open.draw(from, to, ArrowKind::Flow, label);
         }
     }
 
-    fn named(&mut self, scope: &mut Scope, id: &str) -> usize {
-        match scope.nodes.iter().position(|it| it.id == id && !it.kind.is_dot()) {
-            Some(place) => place,
-            None => self.missing(scope, id),
+    fn named(&mut self, open: &mut Open<'a>, id: &'a str) -> usize {
+        match open.places.get(id) {
+            Some(place) => *place,
+            None => self.missing(open, id),
         }
     }
 
-    fn missing(&mut self, scope: &mut Scope, id: &str) -> usize {
+    fn missing(&mut self, open: &mut Open<'a>, id: &'a str) -> usize {
         let headline = format!("{id} is not there");
         let node = Node { kind: Kind::Missing, id: id.to_owned(), headline, ..Node::default() };
-        scope.nodes.push(Node { key: self.key(), ..node });
-        scope.nodes.len() - 1
+        let place = open.put(Node { key: self.key(), ..node });
+        open.places.insert(id, place);
+        place
     }
 
     fn dot(&mut self, kind: Kind) -> Node {
@@ -174,29 +172,33 @@ impl<'a> Build<'a> {
     }
 }
 
-impl Scope {
-    /// Two ways between the same steps are one arrow with two lines of text.
-    fn draw(&mut self, from: usize, to: usize, kind: ArrowKind, label: Option<String>) {
-        let same = |it: &&mut Arrow| it.from == from && it.to == to && it.kind == kind;
-        match self.arrows.iter_mut().find(same) {
-            Some(known) => known.label.extend(label.filter(|it| !known.label.contains(it))),
-            None => self.arrows.push(Arrow { from, to, kind, label: label.into_iter().collect() }),
-        }
+impl Open<'_> {
+    fn put(&mut self, node: Node) -> usize {
+        self.scope.nodes.push(node);
+        self.scope.nodes.len() - 1
     }
 
-    /// The node that is the step, or has it inside.
-    fn place_of(&self, id: &str) -> Option<usize> {
-        let is_here = |it: &Node| it.id == id && !it.kind.is_dot();
-        let has = |it: &Node| it.kind == Kind::Block && it.inside.as_ref().is_some_and(|it| it.place_of(id).is_some());
-        let nodes = &self.nodes;
-        nodes.iter().position(is_here).or_else(|| nodes.iter().position(has))
+    /// Two ways between the same steps are one arrow with two lines of text.
+    fn draw(&mut self, from: usize, to: usize, kind: ArrowKind, label: Option<String>) {
+        let arrows = &mut self.scope.arrows;
+        let place = *self.arrows.entry((from, to, kind)).or_insert(arrows.len());
+        if place == arrows.len() {
+            arrows.push(Arrow { from, to, kind, label: Vec::new() });
+        }
+        let known = &mut arrows[place].label;
+        known.extend(label.filter(|it| !known.contains(it)));
     }
 }
 
-/// What was written as `transitions` and as `next`.
-fn transitions(step: &Step) -> Vec<Transition> {
-    let mut all = step.transitions.clone().unwrap_or_default();
-    let next = step.next.iter().flat_map(|it| it.as_slice());
-    all.extend(next.map(|it| Transition { next_step: Some(it.clone()), ..Transition::default() }));
-    all
+impl<'a> Open<'a> {
+    fn cancel(&mut self, cancel: Cancelled<'a>) {
+        let Some(to) = self.places.get(cancel.id).copied() else {
+            return self.outside.push(cancel);
+        };
+        let label = match self.scope.nodes[to].id == cancel.id {
+            true => "cancels".to_owned(),
+            false => format!("cancels {}", cancel.id),
+        };
+        self.draw(cancel.by, to, ArrowKind::Cancel, Some(label));
+    }
 }

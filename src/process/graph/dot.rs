@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::process::graph::{
-    model::{Arrow, ArrowKind, Kind, Node, Note, Picture, Scope},
-    order::{self, Way},
-    text,
+use crate::{
+    engine::definition::flow::End,
+    process::graph::{
+        model::{Arrow, ArrowKind, Kind, Node, Picture, Scope},
+        order::{self, Way},
+        text,
+    },
 };
 
 /// Writing to a string cannot fail.
@@ -42,7 +45,7 @@ fn node(out: &mut String, node: &Node, depth: usize) {
         writeln!(out, "{indent}n{key} [{}]", attributes(node)).expect(WRITES);
         return;
     };
-    let label = quoted(&words(node).join("\n"));
+    let label = quoted(&node.said().join("\n"));
     let frame = if node.kind == Kind::Call { "rounded,dashed" } else { "rounded" };
     let width = if node.marks.is_empty() { 1 } else { 3 };
     writeln!(out, "{indent}subgraph cluster_n{key} {{").expect(WRITES);
@@ -58,8 +61,11 @@ fn node(out: &mut String, node: &Node, depth: usize) {
 
 /// The nodes that no arrow leads on from.
 fn lasts(scope: &Scope) -> impl Iterator<Item = &Node> {
-    let is_last = |place: usize| !scope.arrows.iter().any(|it| it.from == place && it.to != place);
-    scope.nodes.iter().enumerate().filter(move |it| is_last(it.0)).map(|it| it.1)
+    let mut is_last = vec![true; scope.nodes.len()];
+    for arrow in scope.arrows.iter().filter(|it| it.from != it.to) {
+        is_last[arrow.from] = false;
+    }
+    scope.nodes.iter().zip(is_last).filter(|it| it.1).map(|it| it.0)
 }
 
 /// Where an arrow to a node comes to: of a block, where it begins; its own key is at its end.
@@ -80,9 +86,8 @@ fn line(scope: &Scope, arrow: &Arrow, way: Way) -> String {
         attributes.push(format!("lhead=cluster_n{}", to.key));
     }
     match arrow.kind {
-        ArrowKind::Cancel => attributes.push(
-            "style=dashed, color=\"#cf222e\", arrowhead=tee, constraint=false".to_owned(),
-        ),
+        ArrowKind::Cancel => attributes
+            .push("style=dashed, color=\"#cf222e\", arrowhead=tee, constraint=false".to_owned()),
         ArrowKind::Flow if way == Way::Up => attributes.push("color=\"#8250df\"".to_owned()),
         ArrowKind::Flow => (),
     }
@@ -94,6 +99,7 @@ fn line(scope: &Scope, arrow: &Arrow, way: Way) -> String {
 }
 
 fn attributes(node: &Node) -> String {
+    let is_bad = matches!(node.end, Some(End::Cancelled | End::Failed));
     let look = match node.kind {
         Kind::Start => return "shape=circle, width=0.15, fillcolor=black, label=\"\"".to_owned(),
         Kind::Finish => return "shape=doublecircle, width=0.12, label=\"\"".to_owned(),
@@ -106,29 +112,14 @@ fn attributes(node: &Node) -> String {
         Kind::Timer => "shape=oval, fillcolor=\"#fff8c5\"",
         Kind::Event => "shape=oval, fillcolor=\"#dff7f2\"",
         Kind::Route => "shape=hexagon, fillcolor=\"#ffffff\"",
+        Kind::Final if is_bad => "style=\"rounded,filled\", peripheries=2, fillcolor=\"#ffebe9\"",
         Kind::Final => "style=\"rounded,filled\", peripheries=2, fillcolor=\"#dafbe1\"",
         Kind::Call => "shape=component, fillcolor=\"#ffeff7\"",
     };
-    let mut all = vec![format!("label={}", quoted(&words(node).join("\n")))];
+    let mut all = vec![format!("label={}", quoted(&node.said().join("\n")))];
     all.extend((!look.is_empty()).then(|| look.to_owned()));
     all.extend((!node.marks.is_empty()).then(|| "penwidth=3".to_owned()));
     all.join(", ")
-}
-
-/// All that is said on a node, from above to below.
-pub fn words(node: &Node) -> Vec<String> {
-    let mut words: Vec<String> = node.join.iter().map(|it| format!("▼ {it}")).collect();
-    words.push(node.headline.clone());
-    words.extend(node.notes.iter().map(|it| match it {
-        Note::Id(text) | Note::Type(text) => format!("({text})"),
-        Note::Description(text) | Note::Fact(text) => text.clone(),
-    }));
-    words.extend(node.marks.iter().map(|(state, count)| match count {
-        1 => format!("● {}", state.as_str()),
-        _ => format!("● {} ×{count}", state.as_str()),
-    }));
-    words.extend(node.split.iter().map(|it| format!("▼ {it}")));
-    words
 }
 
 /// Graphviz reads entities in text that is quoted, so an ampersand is one too.

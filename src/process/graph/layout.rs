@@ -21,7 +21,7 @@ const BETWEEN_ARROWS: f64 = 18.0;
 /// From rank to rank; half of it is above and half below the labels between them.
 const BETWEEN_RANKS: f64 = 52.0;
 /// Nodes, and places where an arrow passes those of a rank: what is more would take seconds.
-const CELLS_MAX: usize = 4000;
+const CELLS_MAX: usize = 2200;
 /// In a scope with more nodes than the library's recursion is good for, they stand in rows.
 const NODES_MAX: usize = 1500;
 const LABEL_WIDTH_MAX: f64 = 150.0;

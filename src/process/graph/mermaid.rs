@@ -5,7 +5,6 @@ use std::fmt::Write;
 use crate::{
     engine::definition::flow::End,
     process::graph::{
-        dot,
         marking::State,
         model::{Arrow, ArrowKind, Kind, Node, Picture, Scope},
         text,
@@ -23,7 +22,7 @@ const CLASSES: &str = "  classDef person fill:#ddf4ff,stroke:#0969da,color:#1f23
   classDef event fill:#dff7f2,stroke:#0f766e,color:#1f2328
   classDef final fill:#dafbe1,stroke:#1a7f37,color:#1f2328
   classDef bad fill:#ffebe9,stroke:#cf222e,color:#1f2328
-  classDef call fill:#ffeff7,stroke:#bf3989,color:#1f2328
+  classDef called fill:#ffeff7,stroke:#bf3989,color:#1f2328
   classDef missing fill:#ffebe9,stroke:#cf222e,color:#1f2328,stroke-dasharray:4 3
   classDef stuck stroke:#cf222e,stroke-width:4px
   classDef running stroke:#0969da,stroke-width:4px
@@ -68,7 +67,7 @@ impl Drawing {
 
     fn node(&mut self, node: &Node, depth: usize) {
         let (indent, key) = ("  ".repeat(depth), node.key);
-        let label = quoted(&dot::words(node));
+        let label = quoted(&node.said());
         let state = node.marks.first().map(|it| it.0);
         match &node.inside {
             Some(inside) => {
@@ -132,6 +131,8 @@ fn class(node: &Node) -> Option<&'static str> {
     match (node.kind, node.end) {
         (Kind::Final, Some(End::Cancelled | End::Failed)) => Some("bad"),
         (Kind::Start | Kind::Finish | Kind::Plain | Kind::Route | Kind::Block, _) => None,
+        // `call` is a word of Mermaid's.
+        (Kind::Call, _) => Some("called"),
         (kind, _) => Some(kind.as_str()),
     }
 }
@@ -147,8 +148,8 @@ fn escaped(text: &str) -> String {
     let all: Vec<char> = text.chars().collect();
     for (index, c) in all.iter().copied().enumerate() {
         let is_word = |it: Option<&char>| it.is_some_and(|it| it.is_alphanumeric());
-        let is_inside = is_word(index.checked_sub(1).and_then(|it| all.get(it)))
-            && is_word(all.get(index + 1));
+        let is_inside =
+            is_word(index.checked_sub(1).and_then(|it| all.get(it))) && is_word(all.get(index + 1));
         let is_plain = match c {
             ' ' | ',' | '(' | ')' | '?' | '!' | '\'' | '[' | ']' => true,
             '_' | '-' | '.' | ':' | '/' => is_inside,

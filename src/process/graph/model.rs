@@ -3,7 +3,10 @@
 //! An arrow never crosses the border of a block: what a step does to one elsewhere is shown
 //! between the two blocks that are side by side.
 
-use crate::{engine::definition::flow::{End, Split}, process::graph::marking::State};
+use crate::{
+    engine::definition::flow::{End, Split},
+    process::graph::marking::State,
+};
 
 #[derive(Debug)]
 pub struct Picture {
@@ -39,6 +42,24 @@ pub struct Node {
     /// Where a run is; the most pressing first.
     pub marks: Vec<(State, u32)>,
     pub inside: Option<Scope>,
+}
+
+impl Node {
+    /// All that is said on a node, from above to below.
+    pub fn said(&self) -> Vec<String> {
+        let mut words: Vec<String> = self.join.iter().map(|it| format!("▼ {it}")).collect();
+        words.push(self.headline.clone());
+        words.extend(self.notes.iter().map(|it| match it {
+            Note::Id(text) | Note::Type(text) => format!("({text})"),
+            Note::Description(text) | Note::Fact(text) => text.clone(),
+        }));
+        words.extend(self.marks.iter().map(|(state, count)| match count {
+            1 => format!("● {}", state.as_str()),
+            _ => format!("● {} ×{count}", state.as_str()),
+        }));
+        words.extend(self.split.iter().map(|it| format!("▼ {it}")));
+        words
+    }
 }
 
 #[derive(Debug)]
@@ -108,7 +129,7 @@ pub struct Arrow {
     pub label: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArrowKind {
     Flow,
     Cancel,

@@ -23,7 +23,8 @@ pub fn ways(scope: &Scope, cells_max: usize) -> Vec<Way> {
             *way = if place(arrow.from) < place(arrow.to) { Way::Down } else { Way::Up };
         }
     }
-    let spans: Vec<usize> = scope.arrows.iter().map(|it| ranks[it.from].abs_diff(ranks[it.to])).collect();
+    let spans: Vec<usize> =
+        scope.arrows.iter().map(|it| ranks[it.from].abs_diff(ranks[it.to])).collect();
     let mut order: Vec<usize> = (0..ways.len()).collect();
     order.sort_by_key(|it| spans[*it]);
     let mut cells = scope.nodes.len();

@@ -35,7 +35,8 @@ pub fn smooth(scope: &Scope, nodes: &[Placed], routes: &mut [Route]) {
         let between = route.points.len().saturating_sub(2);
         let passed: Vec<(f64, f64)> = route.points.iter().skip(1).take(between).copied().collect();
         let (from, to) = ends(scope, route);
-        let (start, end) = (border(scope, nodes, from, upper, 1.0), border(scope, nodes, to, lower, -1.0));
+        let (start, end) =
+            (border(scope, nodes, from, upper, 1.0), border(scope, nodes, to, lower, -1.0));
         let mut points = vec![start, (upper, bands.bottom(nodes[from].center().1))];
         for (index, (x, y)) in passed.iter().copied().enumerate() {
             let before = points[points.len() - 1].0;
@@ -70,7 +71,12 @@ fn around(node: &Placed, label: &Label) -> Vec<(f64, f64)> {
     let right = node.x + node.face.width;
     let far = label.x.max(right + 18.0);
     let reach = (node.face.height / 2.0 - 9.0).min(label.height / 2.0 + 12.0);
-    vec![(right, middle - reach), (far, middle - reach), (far, middle + reach), (right, middle + reach)]
+    vec![
+        (right, middle - reach),
+        (far, middle - reach),
+        (far, middle + reach),
+        (right, middle + reach),
+    ]
 }
 
 /// The nodes at the upper and at the lower end.

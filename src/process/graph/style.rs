@@ -37,8 +37,12 @@ pub const SHEET: &str = "\
 .gitport .missing>.box{fill:#ffebe9;stroke:#cf222e;stroke-dasharray:4 3}\
 .gitport .marked>.box{stroke-width:3}\
 .gitport .opened>.box{fill:#fff}\
-.gitport .stuck{fill:#cf222e}.gitport .running{fill:#0969da}.gitport .offered{fill:#9a6700}\
-.gitport .waiting{fill:#59636e}.gitport .done{fill:#1a7f37}\
+.gitport .stuck>.box{stroke:#cf222e}.gitport .running>.box{stroke:#0969da}\
+.gitport .offered>.box{stroke:#9a6700}.gitport .waiting>.box{stroke:#59636e}\
+.gitport .done>.box{stroke:#1a7f37}\
+.gitport .stuck>.band{fill:#cf222e}.gitport .running>.band{fill:#0969da}\
+.gitport .offered>.band{fill:#9a6700}.gitport .waiting>.band{fill:#59636e}\
+.gitport .done>.band{fill:#1a7f37}\
 @media (prefers-color-scheme:dark){\
 .gitport text{fill:#f0f6fc}\
 .gitport .paper,.gitport .route>.box,.gitport .block>.box,.gitport .opened>.box{fill:#0d1117}\
@@ -60,4 +64,7 @@ pub const SHEET: &str = "\
 .gitport .final>.box{fill:#12261e;stroke:#3fb950}\
 .gitport .bad>.box,.gitport .missing>.box{fill:#25171c;stroke:#f85149}\
 .gitport .call>.box{fill:#2a1523;stroke:#db61a2}\
+.gitport .stuck>.box{stroke:#f85149}.gitport .running>.box{stroke:#4493f8}\
+.gitport .offered>.box{stroke:#d29922}.gitport .waiting>.box{stroke:#9198a1}\
+.gitport .done>.box{stroke:#3fb950}\
 }";

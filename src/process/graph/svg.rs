@@ -62,7 +62,7 @@ impl Drawing {
             self.node(node, placed, (left + placed.x, top + placed.y));
         }
         for route in &layout.routes {
-            self.label(route, (left, top));
+            self.label(scope, route, (left, top));
         }
     }
 
@@ -71,11 +71,13 @@ impl Drawing {
         let classes = classes(node);
         if node.kind.is_dot() {
             let outline = shape::outline(node.kind, x, y, face.width, face.height);
-            self.put(format_args!("<g class=\"{classes}\"><path class=\"box\" d=\"{outline}\"/></g>\n"));
+            self.put(format_args!(
+                "<g class=\"{classes}\"><path class=\"box\" d=\"{outline}\"/></g>\n"
+            ));
             return;
         }
-        let path = escaped(&node.path);
-        self.put(format_args!("<g class=\"{classes}\" data-step=\"{path}\"><title>{path}</title>"));
+        let (path, said) = (escaped(&node.path), escaped(&node.said().join("\n")));
+        self.put(format_args!("<g class=\"{classes}\" data-step=\"{path}\"><title>{said}</title>"));
         let stack = if node.is_many { STACK } else { 0.0 };
         let (width, height) = (face.width - stack, face.height - stack);
         let copies: &[f64] = if node.is_many { &[STACK, STACK / 2.0, 0.0] } else { &[0.0] };
@@ -88,7 +90,7 @@ impl Drawing {
         }
         self.gates(node, face, (x, y), (width, height));
         self.lines(node, face, (x, y), width);
-        self.status(node, face, (x, y), (width, height));
+        self.status(face, (x, y), (width, height));
         if let (Some(scope), Some(layout)) = (&node.inside, &placed.inside) {
             self.out.push('\n');
             self.scope(scope, layout, (x + face.inside.0, y + face.inside.1));
@@ -114,6 +116,10 @@ impl Drawing {
 
     fn lines(&mut self, node: &Node, face: &Face, (x, y): (f64, f64), width: f64) {
         let mut top = y + if face.join.is_some() { GATE_HEIGHT } else { 0.0 } + 9.0;
+        // A place for what a run does here is kept free, for pictures of one run to be alike.
+        if face.status.as_ref().is_some_and(|it| it.is_empty()) && node.inside.is_none() {
+            top += STATUS_HEIGHT / 2.0;
+        }
         let middle = x + width / 2.0;
         for (index, line) in face.lines.iter().enumerate() {
             let font = line.style.font();
@@ -138,15 +144,14 @@ impl Drawing {
         }
     }
 
-    fn status(&mut self, node: &Node, face: &Face, (x, y): (f64, f64), (width, height): (f64, f64)) {
-        let (Some(status), Some((state, _))) = (&face.status, node.marks.first()) else { return };
+    fn status(&mut self, face: &Face, (x, y): (f64, f64), (width, height): (f64, f64)) {
+        let Some(status) = face.status.as_ref().filter(|it| !it.is_empty()) else { return };
         let split = if face.split.is_some() { GATE_HEIGHT } else { 0.0 };
         let top = y + height - split - STATUS_HEIGHT - 3.0;
         let band = (GATE.width(status) + 14.0).ceil();
         let left = x + (width - band) / 2.0;
         self.put(format_args!(
-            "<rect class=\"band {}\" x=\"{left}\" y=\"{top}\" width=\"{band}\" height=\"15\" rx=\"7\"/>",
-            state.as_str(),
+            "<rect class=\"band\" x=\"{left}\" y=\"{top}\" width=\"{band}\" height=\"15\" rx=\"7\"/>"
         ));
         self.text("status", GATE, status, x + width / 2.0, top + 11.0);
     }
@@ -190,7 +195,7 @@ impl Drawing {
         ));
     }
 
-    fn label(&mut self, route: &Route, (left, top): (f64, f64)) {
+    fn label(&mut self, scope: &Scope, route: &Route, (left, top): (f64, f64)) {
         let label = &route.label;
         if label.lines.is_empty() {
             return;
@@ -198,15 +203,16 @@ impl Drawing {
         let (x, y) = (left + label.x, top + label.y);
         let (width, height) = (label.width, label.height);
         let corner = (x - width / 2.0, y - height / 2.0);
+        let said = escaped(&scope.arrows[route.arrow].label.join("\n"));
         self.put(format_args!(
-            "<rect class=\"paper\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"/>",
+            "<g><title>{said}</title><rect class=\"paper\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"/>",
             corner.0, corner.1,
         ));
         for (index, line) in label.lines.iter().enumerate() {
             let base = corner.1 + LABEL.line_height() * (index + 1) as f64 - 2.5;
             self.text("note", LABEL, line, x, base);
         }
-        self.out.push('\n');
+        self.put(format_args!("</g>\n"));
     }
 
     fn text(&mut self, class: &str, font: Font, text: &str, x: f64, y: f64) {
@@ -230,6 +236,7 @@ fn classes(node: &Node) -> String {
         (node.inside.is_some(), " opened"),
     ];
     classes.extend(more.iter().filter(|it| it.0).map(|it| it.1));
+    classes.extend(node.marks.first().map(|it| format!(" {}", it.0.as_str())));
     classes
 }
 

@@ -187,9 +187,27 @@ pub fn split(step: &Step, ways: usize) -> Option<String> {
     (ways > 1).then(|| words.to_owned())
 }
 
-/// What is said on the arrow of the transition at `index` of `all`.
-pub fn way(all: &[Transition], index: usize, split: Option<Split>) -> Option<String> {
-    let it = &all[index];
+/// A way on from a step, however it was written.
+#[derive(Debug)]
+pub struct Way<'a> {
+    pub next_step: Option<&'a str>,
+    transition: Option<&'a Transition>,
+}
+
+impl Way<'_> {
+    /// What was written as `transitions` and as `next`.
+    pub fn all(step: &Step) -> Vec<Way<'_>> {
+        let written = step.transitions.iter().flatten();
+        let written =
+            written.map(|it| Way { next_step: it.next_step.as_deref(), transition: Some(it) });
+        let next = step.next.iter().flat_map(|it| it.as_slice());
+        written.chain(next.map(|it| Way { next_step: Some(it), transition: None })).collect()
+    }
+}
+
+/// What is said on the arrow of the way at `index` of `all`.
+pub fn way(all: &[Way], index: usize, split: Option<Split>) -> Option<String> {
+    let it = all[index].transition?;
     let mut words = Vec::new();
     words.extend(it.on.clone());
     words.extend(it.when.as_ref().map(|when| format!("[{}]", when.0)));
