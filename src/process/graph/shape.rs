@@ -47,13 +47,15 @@ fn radius(kind: Kind, height: f64) -> f64 {
     }
 }
 
+/// A box whose corners have the radius `r`.
 pub fn rounded(x: f64, y: f64, width: f64, height: f64, r: f64) -> String {
     let (right, bottom) = (x + width, y + height);
     if r <= 0.0 {
         return format!("M{x} {y}H{right}V{bottom}H{x}Z");
     }
     format!(
-        "M{} {y}H{}A{r} {r} 0 0 1 {right} {}V{}A{r} {r} 0 0 1 {} {bottom}H{}A{r} {r} 0 0 1 {x} {}V{}A{r} {r} 0 0 1 {} {y}Z",
+        "M{} {y}H{}A{r} {r} 0 0 1 {right} {}V{}A{r} {r} 0 0 1 {} {bottom}\
+         H{}A{r} {r} 0 0 1 {x} {}V{}A{r} {r} 0 0 1 {} {y}Z",
         x + r,
         right - r,
         y + r,
@@ -66,21 +68,21 @@ pub fn rounded(x: f64, y: f64, width: f64, height: f64, r: f64) -> String {
     )
 }
 
-/// Lines in addition to the outline.
-pub fn extra(kind: Kind, x: f64, y: f64, width: f64, height: f64) -> Option<String> {
-    match kind {
-        Kind::Final => {
-            let radius = radius(kind, height - 8.0) - 3.0;
-            Some(rounded(x + 4.0, y + 4.0, width - 8.0, height - 8.0, radius.max(1.0)))
-        }
+/// Lines in addition to the outline; what ends its process or block has a second outline.
+pub fn extra(kind: Kind, ends: bool, x: f64, y: f64, width: f64, height: f64) -> String {
+    let mut lines = match kind {
         Kind::Call => {
             let (left, right) = (x + 6.0, x + width - 6.0);
             let (top, bottom) = (y + 1.0, y + height - 1.0);
-            Some(format!("M{left} {top}V{bottom}M{right} {top}V{bottom}"))
+            format!("M{left} {top}V{bottom}M{right} {top}V{bottom}")
         }
-        Kind::Exec => Some(format!("M{} {}V{}", x + 3.0, y + 1.0, y + height - 1.0)),
-        _ => None,
+        Kind::Exec => format!("M{} {}V{}", x + 3.0, y + 1.0, y + height - 1.0),
+        _ => String::new(),
+    };
+    if ends || kind == Kind::Final {
+        lines += &outline(kind, x + 3.0, y + 3.0, width - 6.0, height - 6.0);
     }
+    lines
 }
 
 /// Strokes in a box of 14 by 14.

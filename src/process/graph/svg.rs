@@ -85,7 +85,8 @@ impl Drawing {
             let outline = shape::outline(node.kind, x + behind, y + behind, width, height);
             self.put(format_args!("<path class=\"box\" d=\"{outline}\"/>"));
         }
-        if let Some(extra) = shape::extra(node.kind, x, y, width, height) {
+        let extra = shape::extra(node.kind, node.end.is_some(), x, y, width, height);
+        if !extra.is_empty() {
             self.put(format_args!("<path class=\"line\" d=\"{extra}\"/>"));
         }
         self.gates(node, face, (x, y), (width, height));
@@ -150,9 +151,8 @@ impl Drawing {
         let top = y + height - split - STATUS_HEIGHT - 3.0;
         let band = (GATE.width(status) + 14.0).ceil();
         let left = x + (width - band) / 2.0;
-        self.put(format_args!(
-            "<rect class=\"band\" x=\"{left}\" y=\"{top}\" width=\"{band}\" height=\"15\" rx=\"7\"/>"
-        ));
+        let outline = shape::rounded(left, top, band, 15.0, 7.5);
+        self.put(format_args!("<path class=\"band\" d=\"{outline}\"/>"));
         self.text("status", GATE, status, x + width / 2.0, top + 11.0);
     }
 
@@ -205,7 +205,8 @@ impl Drawing {
         let corner = (x - width / 2.0, y - height / 2.0);
         let said = escaped(&scope.arrows[route.arrow].label.join("\n"));
         self.put(format_args!(
-            "<g><title>{said}</title><rect class=\"paper\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"/>",
+            "<g><title>{said}</title>\
+             <rect class=\"paper\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"/>",
             corner.0, corner.1,
         ));
         for (index, line) in label.lines.iter().enumerate() {

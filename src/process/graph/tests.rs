@@ -245,7 +245,9 @@ steps:
   - {step_id: blk, steps: [{step_id: p, cancel: [out, p2, gone]}, {step_id: p2}], next: out}
   - {step_id: out, cancel: [p, blk]}
 ";
-    check_mermaid(yaml, expect![[r#"
+    check_mermaid(
+        yaml,
+        expect![[r#"
         flowchart TB
           n0((" "))
           subgraph n1 ["blk"]
@@ -264,5 +266,6 @@ steps:
           n1 -.-x|"cancels"| n6
           classDef missing fill:#ffebe9,stroke:#cf222e,color:#1f2328,stroke-dasharray:4 3
           linkStyle 1,4,5,6 stroke:#cf222e
-    "#]]);
+    "#]],
+    );
 }
