@@ -7,9 +7,8 @@
 //! - [`port`]: length-prefixed frames on stdin and stdout.
 //! - [`dispatch`]: who runs what when.
 //! - [`ops`]: one file per operation.
-//! - [`process`]: definitions: read and linted.
+//! - [`process`]: definitions: read, linted and drawn.
 //! - [`engine`]: what a process does, as pure functions.
-//! - [`process`]: what can be done with a definition that no run needs.
 //! - [`git`]: the only code that names git2.
 //! - [`snapshots`]: databases that are imported.
 //! - [`stats`], [`watch`], [`memory`], [`id`], [`error`]: what everyone may use.
@@ -25,8 +24,6 @@ mod ops;
 mod process;
 #[allow(dead_code, reason = "its hosts, runs in Git and tests of definitions, come after it")]
 mod engine;
-#[allow(dead_code, reason = "its operations come after it")]
-mod process;
 mod git;
 mod snapshots;
 mod stats;
