@@ -100,12 +100,16 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// Of more names than these only so many are looked at.
+const KNOWN_MAX: usize = 100;
+
 /// The nearest of `known`, if it is near enough to be what was meant.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong: String = wrong.chars().take(64).collect::<String>().to_lowercase();
     let far = |it: &str| strsim::damerau_levenshtein(&wrong, &it.to_lowercase());
     let limit = (wrong.chars().count() + 1) / 3;
-    let near = known.into_iter().filter(|it| it.len() <= 128).map(|it| (far(it), it));
+    let known = known.into_iter().take(KNOWN_MAX);
+    let near = known.filter(|it| it.len() <= 128).map(|it| (far(it), it));
     near.filter(|it| it.0 <= limit).min().map(|it| it.1)
 }
 

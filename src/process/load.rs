@@ -28,6 +28,8 @@ pub const ON_SIGNAL: Rule =
 
 /// As many things are said of a definition at most.
 const FAULTS_MAX: usize = 50;
+/// Of what is longer, fewer: it is read once more for each.
+const LONG_BYTES: usize = 100_000;
 
 /// A longer list of keys helps nobody.
 const KEYS_SHOWN_MAX: usize = 12;
@@ -126,6 +128,10 @@ fn told(source: &Source, process_name: Option<&str>, fault: &Fault) -> Diagnosti
 
 fn definition(tree: &Node) -> Result<Definition, Vec<Fault>> {
     let mut faults = Vec::new();
+    let most = match tree.span.range().len() > LONG_BYTES {
+        true => FAULTS_MAX / 10,
+        false => FAULTS_MAX,
+    };
     let mut thinned: Option<Node> = None;
     // Maps that lack something because it was taken away here.
     let mut pruned: Vec<Span> = Vec::new();
@@ -143,7 +149,7 @@ fn definition(tree: &Node) -> Result<Definition, Vec<Fault>> {
             faults.push(fault(rest, &turns, &failure));
         }
         let Some((_, above)) = turns.split_last() else { return Err(faults) };
-        if faults.len() >= FAULTS_MAX {
+        if faults.len() >= most {
             return Err(faults);
         }
         pruned.push(walk(rest, above).span);

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// More than any person writes.
-pub const FILE_BYTES_MAX: usize = 2 << 20;
+pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// How deep lists and maps may be nested.
 pub const DEPTH_MAX: usize = 64;
 /// What all aliases of a file may come to, about.

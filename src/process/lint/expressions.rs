@@ -41,6 +41,15 @@ enum Verdict {
     },
 }
 
+/// What all expressions of a definition may come to: reading them takes long.
+pub const BYTES_MAX: usize = 32 << 10;
+
+/// How long the expressions of a definition are.
+pub fn bytes(scopes: &[Scope]) -> usize {
+    let steps = scopes.iter().flat_map(|it| it.steps);
+    steps.map(|it| Found::of(String::new(), it)).map(|it| it.bytes()).sum()
+}
+
 pub fn check(
     everything: &Everything,
     definition: &Definition,
@@ -49,9 +58,7 @@ pub fn check(
 ) {
     for scope in scopes {
         for (no, step) in scope.steps.iter().enumerate() {
-            let mut found = Found { at: scope.at(no, ""), here: Vec::new(), called: Vec::new() };
-            found.flow(step);
-            found.work(step);
+            let found = Found::of(scope.at(no, ""), step);
             for (path, source) in &found.here {
                 look(everything, Some((scope, scopes)), path, source, report);
             }
@@ -151,6 +158,17 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    fn of(at: String, step: &'a Step) -> Found<'a> {
+        let mut found = Found { at, here: Vec::new(), called: Vec::new() };
+        found.flow(step);
+        found.work(step);
+        found
+    }
+
+    fn bytes(&self) -> usize {
+        self.here.iter().chain(&self.called).map(|it| it.1.len()).sum()
+    }
+
     fn add(&mut self, key: &str, source: &'a str) {
         self.here.push((format!("{}{key}", self.at), source));
     }

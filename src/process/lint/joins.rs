@@ -155,7 +155,7 @@ fn domination(scope: &Scope, report: &mut Report) {
 fn circles(scope: &Scope, report: &mut Report) {
     let is_any = |it: &usize| scope.steps[*it].join == Some(Join::Word(JoinWord::Any));
     let joins: Vec<usize> = (0..scope.steps.len()).filter(is_any).collect();
-    if joins.len() < 2 {
+    if joins.len() < 2 || joins.len() > BRANCHES_MAX * 10 {
         return;
     }
     let after: Vec<Vec<bool>> = joins.iter().map(|it| scope.reachable(*it, None)).collect();

@@ -32,6 +32,9 @@ use super::{
 };
 use crate::engine::definition::Definition;
 
+/// As many steps the engine takes.
+const STEPS_MAX: usize = 5_000;
+
 /// Every rule there is.
 pub static RULES: &[&[Rule]] = &[
     &[yaml::YAML, yaml::DUPLICATE_KEY, yaml::TOO_LARGE],
@@ -66,6 +69,10 @@ pub fn check(files: &[File]) -> Vec<Diagnostic> {
         for loaded in &file.loaded {
             let mut report = Report { source: &file.source, loaded, diagnostics: Vec::new() };
             let scopes = Scope::all(&loaded.definition);
+            if is_too_large(&scopes, &mut report) {
+                diagnostics.extend(report.diagnostics);
+                continue;
+            }
             names::check(&everything, &loaded.definition, &scopes, &mut report);
             for scope in &scopes {
                 reach::check(scope, &scopes, &mut report);
@@ -86,6 +93,21 @@ pub fn check(files: &[File]) -> Vec<Diagnostic> {
         diagnostics[from..].sort_by_key(|it| (it.spot.place.line, it.spot.place.column));
     }
     diagnostics
+}
+
+/// Whether a definition is more than the rules and the engine look at.
+fn is_too_large(scopes: &[Scope], report: &mut Report) -> bool {
+    let steps: usize = scopes.iter().map(|it| it.steps.len()).sum();
+    let bytes = expressions::bytes(scopes);
+    let message = if steps > STEPS_MAX {
+        format!("make several processes of this one: {STEPS_MAX} steps at most, not {steps}")
+    } else if bytes > expressions::BYTES_MAX {
+        format!("shorten the expressions: {} bytes at most, not {bytes}", expressions::BYTES_MAX)
+    } else {
+        return false;
+    };
+    report.say(&yaml::TOO_LARGE, "steps", message);
+    true
 }
 
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {

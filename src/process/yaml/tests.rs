@@ -80,7 +80,7 @@ fn what_would_exhaust_is_refused_at_once() {
         bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
     }
     let text = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 10_000].join(", "));
-    let wrong = format!("process_name: x\nsteps:\n{}", "- {step_id: 1}\n".repeat(100_000));
+    let wrong = format!("process_name: x\nsteps:\n{}", "- {step_id: 1}\n".repeat(50_000));
     for (bytes, rule) in [
         (bomb, "too-large"),
         (text, "too-large"),
