@@ -29,13 +29,16 @@ const STUCK: Rule = Rule::warning("stuck", "Whatever is decided, a run comes to 
 const DEAD_STEP: Rule = Rule::warning("dead-step", "Each step can start in some run.");
 
 /// As many completions are tried.
-const TRIES_MAX: usize = 500;
+const TRIES_MAX: usize = 200;
+/// Of more steps than this the states are too large to try many.
+const STEPS_MAX: usize = 100;
 const TRACE_SHOWN_MAX: usize = 12;
 
 pub fn check(scopes: &[Scope], report: &mut Report) {
     let synchronizes = |it: &Step| !matches!(it.join, None | Some(Join::Word(JoinWord::One)));
     let is_worth_it = scopes.iter().any(|it| it.steps.iter().any(synchronizes));
-    if !is_worth_it || super::has_errors(&report.diagnostics) {
+    let steps: usize = scopes.iter().map(|it| it.steps.len()).sum();
+    if !is_worth_it || steps > STEPS_MAX || super::has_errors(&report.diagnostics) {
         return;
     }
     let Some(abstracted) = abstracted(report.definition()) else { return };
