@@ -18,7 +18,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use self::marking::{Marking, State};
+pub use self::marking::Marking;
 
 use self::model::Picture;
 use crate::engine::definition::Definition;

@@ -72,9 +72,8 @@ impl Source {
         let (line, text) = self.line_at(span.start as usize);
         let start = self.lines[line];
         let upto = |it: u32| {
-            let end =
-                text.floor_char_boundary((it as usize).clamp(start, start + text.len()) - start);
-            text[..end].chars().count() + 1
+            let end = (it as usize).clamp(start, start + text.len()) - start;
+            text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= end).count() + 1
         };
         let column = upto(span.start);
         Place { line: line + 1, column, end_column: upto(span.end).max(column + 1) }

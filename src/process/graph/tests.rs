@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 
 use crate::{
     engine::definition::Definition,
-    process::graph::{self, Marking, State, Subject},
+    process::graph::{self, Marking, Subject, marking::State},
 };
 
 pub fn read(yaml: &str) -> Vec<Definition> {

@@ -44,7 +44,13 @@ impl Flow {
         let mut flow = Flow { places, at_once, is_marked };
         flow.is_marked[0] = true;
         let moves = flow.moves(scope, &outputs);
-        while moves.iter().fold(false, |changed, it| flow.fire(it) || changed) {}
+        loop {
+            // All of them, whatever the first ones change.
+            let changing = moves.iter().filter(|it| flow.fire(it)).count();
+            if changing == 0 {
+                break;
+            }
+        }
         Some(flow)
     }
 

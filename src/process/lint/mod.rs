@@ -190,7 +190,7 @@ impl<'a> Said<'a> {
         }
     }
 
-    fn as_warning(self) -> Said<'a> {
+    fn lenient(self) -> Said<'a> {
         self.diagnostic.severity = Severity::Warning;
         self
     }

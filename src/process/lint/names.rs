@@ -103,7 +103,7 @@ fn version(version: &str, report: &mut Report) {
             "`{padded}` is the same, and can be asked for by a \
             range"
         ))
-        .as_warning();
+        .lenient();
     }
 }
 

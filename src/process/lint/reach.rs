@@ -34,7 +34,7 @@ pub fn check(scope: &Scope, scopes: &[Scope], report: &mut Report) {
     );
     let said = report.say(&NO_END, &scope.at(no, "step_id"), message);
     if can_end[scope.initial] {
-        said.as_warning();
+        said.lenient();
     }
 }
 

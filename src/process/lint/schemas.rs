@@ -39,8 +39,10 @@ fn schema(path: &str, schema: Option<&Value>, report: &mut Report) {
     compiler.set_default_draft(Draft::V2020_12);
     // A schema of a definition reads no file and asks no server.
     compiler.use_loader(Box::new(Nowhere));
-    let added = compiler.add_resource(NAME, schema.clone());
-    let compiled = added.and_then(|()| compiler.compile(NAME, &mut Schemas::new()).map(drop));
+    let compiled = match compiler.add_resource(NAME, schema.clone()) {
+        Ok(()) => compiler.compile(NAME, &mut Schemas::new()).map(drop),
+        Err(error) => Err(error),
+    };
     match compiled {
         Ok(()) => (),
         Err(CompileError::ValidationError { src, .. }) => {

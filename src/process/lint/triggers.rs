@@ -57,7 +57,7 @@ fn times(it: &Trigger, path: &str, report: &mut Report) {
         let path = format!("{path}.timezone");
         if it.cron.is_none() {
             let message = "take the time zone away: only `cron` has one";
-            report.say(&TIMEZONE, &path, message).as_warning();
+            report.say(&TIMEZONE, &path, message).lenient();
         } else if jiff::tz::TimeZone::get(zone).is_err() {
             let message =
                 format!("no time zone is `{}`: write one such as Europe/Berlin", brief(zone));
