@@ -6,6 +6,7 @@
 pub mod around;
 pub mod flow;
 pub mod form;
+pub mod test;
 pub mod trigger;
 pub mod work;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 use self::{
     around::{Deadline, Duration, Retry},
     flow::{Cancel, End, Join, Names, Split, Transition},
+    test::Test,
     trigger::Trigger,
     work::{Await, Call, Collect, Each, Emit, Expression, Repeat, Values},
 };
@@ -159,29 +161,4 @@ pub struct Step {
     /// A JSON Schema of what a completion brings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
-}
-
-/// A script that the definition is tested with.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Test {
-    Script(Vec<Line>),
-    Case(TestCase),
-}
-
-/// A script that starts from other data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TestCase {
-    #[serde(default, skip_serializing_if = "Data::is_empty")]
-    pub data: Data,
-    pub script: Vec<Line>,
-}
-
-/// What is done or expected, alone or with data: `a`, `+a`, `-a:ok`, `!event`, `?a`, `@a,b`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Line {
-    Do(String),
-    With(Data),
 }

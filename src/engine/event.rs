@@ -76,6 +76,9 @@ pub struct Firing {
     pub parents: Vec<Id>,
     /// How many threads it made.
     pub made: u64,
+    /// Which transitions of its step it took, from 0: `transitions`, then `next`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took: Vec<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// What it laid over the data.

@@ -304,7 +304,12 @@ impl<'w> Work<'w> {
             made += u64::from(arc.tokens);
         }
         let firing = self.firings.iter_mut().rev().find(|it| it.id == by);
-        firing.into_iter().for_each(|it| it.made += made);
+        firing.into_iter().for_each(|it| {
+            it.made += made;
+            let is_taken = |arc: &Arc| arcs.iter().any(|it| std::ptr::eq(*it, arc));
+            let numbers = 0..step.arcs.len();
+            it.took.extend(numbers.filter(|at| is_taken(&step.arcs[*at])).map(|it| it as u32));
+        });
         if made == 0 {
             self.rows.heads.put((item.frame, by), ());
         }

@@ -70,8 +70,8 @@ impl<'w> Work<'w> {
         parents.sort_unstable();
         parents.dedup();
         let id = self.id();
-        let (made, outcome, data) = (0, None, Data::new());
-        self.firings.push(Firing { id, kind, path, parents, made, outcome, data });
+        let (made, took, outcome, data) = (0, Vec::new(), None, Data::new());
+        self.firings.push(Firing { id, kind, path, parents, made, took, outcome, data });
         Ok(id)
     }
 

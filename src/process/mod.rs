@@ -11,4 +11,5 @@ pub mod load;
 pub mod render;
 pub mod schema;
 pub mod source;
+pub mod test;
 pub mod yaml;

@@ -30,6 +30,10 @@ impl Duration {
     pub fn ms(&self) -> u64 {
         self.ms
     }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 impl Serialize for Duration {

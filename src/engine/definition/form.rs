@@ -11,9 +11,10 @@ use serde::de::{
 };
 
 use super::{
-    Data, Line, Test, TestCase,
+    Data,
     around::{Deadline, DeadlineRule, Duration, Retry},
     flow::{Cancel, Join, JoinRule, JoinWord, Names, Quorum},
+    test::{Line, Test},
     work::{
         Await, AwaitRule, Call, CallRule, Collect, CollectRule, Count, EachJoin, EachWord, Emit,
         EmitRule, Expression,
@@ -148,9 +149,24 @@ forms!(Deadline, "a duration, or {after, escalate}",
     map |it: DeadlineRule| Deadline::Rule(Box::new(it)));
 forms!(Duration, "a duration such as `500ms`, `1h30m`, `7d` or `PT15M`",
     text Duration::parse);
-forms!(Test, "a list of lines, or {data, script}",
-    list Test::Script,
-    map |it: TestCase| Test::Case(it));
 forms!(Line, "a line of a script, or one with data",
     text |it: &str| Some(Line::Do(it.to_owned())),
     map |it: Data| Line::With(it));
+
+impl Forms for Test {
+    const EXPECTED: &'static str = "a list of lines, {data, script}, or {given, scenario}";
+
+    fn of_list<'de, A: SeqAccess<'de>>(list: A) -> Option<Result<Self, A::Error>> {
+        Some(Deserialize::deserialize(SeqAccessDeserializer::new(list)).map(Test::Script))
+    }
+
+    fn of_map<'de, A: MapAccess<'de>>(map: A) -> Option<Result<Self, A::Error>> {
+        Some(Test::of_map(MapAccessDeserializer::new(map)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Test {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FormVisitor(PhantomData))
+    }
+}

@@ -1,0 +1,97 @@
+//! Definitions are tested: their scripts are played in a time that passes only when they say so.
+//!
+//! Scripts are in definitions, or in files beside them. On request, any order of what can be done
+//! is played too, and mistakes are made in definitions to see whether a script notices.
+
+pub mod beside;
+mod coverage;
+pub mod mutants;
+mod play;
+pub mod random;
+pub mod report;
+mod script;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use self::{
+    beside::Beside,
+    report::{Report, Tested},
+    subject::{Named, Subject},
+};
+use super::{
+    diagnostic::{Diagnostic, Rule, Severity},
+    load::File,
+};
+
+pub const SCRIPT: Rule = Rule::error("script", "A script says what can be done and looked at.");
+
+/// Every rule that is about tests.
+pub const RULES: &[Rule] = &[SCRIPT];
+
+/// What is done besides playing the scripts.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only tests with this in `process.test`.
+    pub only: Option<String>,
+    /// Runs by chance of each definition.
+    pub interleavings: u32,
+    /// What chance comes from; the same seed gives the same runs.
+    pub seed: u64,
+    /// Whether mistakes are made in definitions, to see whether a script notices.
+    pub mutants: bool,
+}
+
+/// Tests every definition of these files; a called process is found in the same file, or in any.
+pub fn run(files: &[File], beside: &[Beside], options: &Options) -> Report {
+    let mut report = Report { seed: options.seed, ..Report::default() };
+    report.diagnostics.extend(unreadable(files, beside));
+    let mut unused: Vec<&beside::Scripts> = beside.iter().flat_map(|it| &it.scripts).collect();
+    for (at, file) in files.iter().enumerate() {
+        for loaded in &file.loaded {
+            let name = &loaded.definition.process_name;
+            let mut tests = subject::tests_of(&file.source, loaded);
+            for of in beside {
+                tests.extend(of.tests_of(&loaded.definition));
+            }
+            unused.retain(|it| !it.is_of(&loaded.definition));
+            let is_asked_for = |it: &Named<'_>| match &options.only {
+                Some(only) => format!("{name}.{}", it.name).contains(only.as_str()),
+                None => true,
+            };
+            tests.retain(is_asked_for);
+            if tests.is_empty() && options.only.is_some() {
+                continue;
+            }
+            match Subject::new(files, at, loaded, tests) {
+                Ok(subject) => report.tested.push(tested(&subject, options)),
+                Err(diagnostics) => report.diagnostics.extend(diagnostics),
+            }
+        }
+    }
+    report.diagnostics.extend(unused.iter().map(|it| it.without_process()));
+    report
+}
+
+/// The errors of files that could not be read.
+fn unreadable(files: &[File], beside: &[Beside]) -> Vec<Diagnostic> {
+    let all = files.iter().flat_map(|it| &it.diagnostics);
+    let all = all.chain(beside.iter().flat_map(|it| &it.diagnostics));
+    all.filter(|it| it.severity == Severity::Error).cloned().collect()
+}
+
+fn tested(subject: &Subject<'_>, options: &Options) -> Tested {
+    let (tests, coverage) = subject.play();
+    let passed = tests.iter().all(|it| it.failure.is_none());
+    let runs = options.interleavings;
+    Tested {
+        file: subject.source.name.clone(),
+        process_name: subject.loaded.definition.process_name.clone(),
+        process_version: subject.loaded.definition.process_version.clone(),
+        tests,
+        coverage,
+        interleavings: (runs > 0).then(|| subject.interleavings(runs, options.seed)),
+        // What fails without a mistake tells nothing about mistakes.
+        mutation: (options.mutants && passed).then(|| subject.mutation()),
+    }
+}

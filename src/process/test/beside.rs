@@ -1,0 +1,139 @@
+//! Tests in a file of their own: `expense.test.yaml` beside `expense.yaml`.
+//!
+//! Each document names its process and has `tests` as the process itself could have them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{SCRIPT, subject::Named};
+use crate::{
+    engine::definition::{Definition, test::Test},
+    process::{
+        diagnostic::{Diagnostic, Spot},
+        lint::place::{join, span_of},
+        source::Source,
+        yaml::{self, Fault, Kind, Node},
+    },
+};
+
+/// A file of tests: what could be read, and what could not.
+#[derive(Debug)]
+pub struct Beside {
+    pub scripts: Vec<Scripts>,
+    pub diagnostics: Vec<Diagnostic>,
+    source: Source,
+}
+
+/// The tests of one process.
+#[derive(Debug)]
+pub struct Scripts {
+    tests: TestsOf,
+    tree: Node,
+    spot: Spot,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestsOf {
+    process_name: String,
+    /// Without it, of every version.
+    process_version: Option<String>,
+    tests: BTreeMap<String, Test>,
+}
+
+/// Whether a file has tests and no definitions, as its name says.
+pub fn is_beside(name: &str) -> bool {
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
+}
+
+impl Beside {
+    pub fn read(name: &str, bytes: &[u8]) -> Beside {
+        let (source, fault) = yaml::decode(name, bytes);
+        let (mut documents, mut faults) = (Vec::new(), Vec::from_iter(fault));
+        if faults.is_empty() {
+            (documents, faults) = yaml::parse(&source.text);
+        }
+        let mut diagnostics: Vec<Diagnostic> =
+            faults.iter().map(|it| diagnostic(&source, it)).collect();
+        let mut scripts = Vec::new();
+        for tree in documents.into_iter().filter(|_| faults.is_empty()) {
+            match serde_path_to_error::deserialize(value(&tree)) {
+                Ok(tests) => {
+                    let spot = Spot::new(&source, span_of(&tree, "process_name"));
+                    scripts.push(Scripts { tests, tree, spot });
+                }
+                Err(error) => {
+                    let path = error.path().to_string();
+                    let span = span_of(&tree, &path);
+                    let mut fault = Fault::new(&SCRIPT, span, error.into_inner().to_string());
+                    fault.path = path;
+                    diagnostics.push(diagnostic(&source, &fault));
+                }
+            }
+        }
+        Beside { scripts, diagnostics, source }
+    }
+
+    /// The tests of a definition.
+    pub fn tests_of<'a>(&'a self, definition: &Definition) -> Vec<Named<'a>> {
+        let mut tests = Vec::new();
+        for scripts in self.scripts.iter().filter(|it| it.is_of(definition)) {
+            for (name, test) in &scripts.tests.tests {
+                let path = join("tests", name);
+                tests.push(Named { name, test, path, source: &self.source, tree: &scripts.tree });
+            }
+        }
+        tests
+    }
+}
+
+impl Scripts {
+    pub fn is_of(&self, definition: &Definition) -> bool {
+        let version = &self.tests.process_version;
+        self.tests.process_name == definition.process_name
+            && (version.is_none() || *version == definition.process_version)
+    }
+
+    /// What is said of tests that no definition is there for.
+    pub fn without_process(&self) -> Diagnostic {
+        let name = &self.tests.process_name;
+        Diagnostic {
+            rule: &SCRIPT,
+            severity: SCRIPT.severity,
+            message: format!("give the file of the process `{name}` too: these are its tests"),
+            help: None,
+            process_name: Some(name.clone()),
+            path: "process_name".to_owned(),
+            spot: self.spot.clone(),
+            related: Vec::new(),
+        }
+    }
+}
+
+fn diagnostic(source: &Source, fault: &Fault) -> Diagnostic {
+    Diagnostic {
+        rule: fault.rule,
+        severity: fault.rule.severity,
+        message: fault.message.clone(),
+        help: fault.help.clone(),
+        process_name: None,
+        path: fault.path.clone(),
+        spot: Spot::new(source, fault.span),
+        related: Vec::new(),
+    }
+}
+
+fn value(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(it) => Value::Bool(*it),
+        Kind::Number(it) => Value::Number(it.clone()),
+        Kind::Text(it) => Value::String(it.clone()),
+        Kind::List(items) => Value::Array(items.iter().map(value).collect()),
+        Kind::Map(entries) => {
+            Value::Object(entries.iter().map(|it| (it.key.clone(), value(&it.value))).collect())
+        }
+    }
+}

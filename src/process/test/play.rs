@@ -1,0 +1,303 @@
+//! A run that scripts play, in a time that passes only when they say so.
+
+use serde_json::Value;
+
+use super::script::{Deed, Named};
+use crate::engine::{
+    decide::{apply, decide},
+    definition::{Data, around::Duration},
+    event::{Event, Firing, Kind, Refused, What},
+    net::Processes,
+    offers::Offer,
+    or_join::Cache,
+    state::{Id, ItemStatus, Problem, State, Status},
+};
+
+/// Times at which something is due, in one deed; more is a timer that sets itself again.
+const DUE_MAX: usize = 10_000;
+
+/// What can be started: offered to all, or begun and waiting for somebody.
+const TO_START: [ItemStatus; 2] = [ItemStatus::Offered, ItemStatus::Open];
+
+pub struct Play<'p> {
+    pub processes: &'p Processes,
+    pub state: State,
+    cache: &'p mut Cache,
+    now_ms: i64,
+    /// What was done and what came of it.
+    pub moments: Vec<Moment>,
+    /// The last event, if it was refused: not all that cannot be done comes so far.
+    pub refusal: Option<Refused>,
+}
+
+pub struct Moment {
+    pub at_ms: i64,
+    pub deed: String,
+    pub firings: Vec<Firing>,
+}
+
+/// What was expected, and what is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unmet {
+    pub expected: String,
+    pub found: String,
+}
+
+type Met<T = ()> = Result<T, Unmet>;
+
+impl<'p> Play<'p> {
+    pub fn begin(processes: &'p Processes, cache: &'p mut Cache, given: Data) -> Met<Play<'p>> {
+        let state = State::default();
+        let mut play = Play { processes, state, cache, now_ms: 0, moments: Vec::new(), refusal: None };
+        let begun = play.happen(What::Begin { data: given }, "begin".to_owned());
+        begun.map_err(|it| unmet("the run begins", refusal(&it)))?;
+        Ok(play)
+    }
+
+    /// An event now; what is refused changes nothing.
+    pub fn happen(&mut self, what: What, deed: String) -> Result<(), Refused> {
+        let event = Event { at_ms: self.now_ms, what };
+        let changes = decide(self.processes, &self.state, &event, self.cache);
+        self.refusal = changes.as_ref().err().cloned();
+        let changes = changes?;
+        apply(&mut self.state, &changes);
+        self.moments.push(Moment { at_ms: self.now_ms, deed, firings: changes.firings });
+        Ok(())
+    }
+
+    pub fn offers(&self) -> Vec<Offer> {
+        self.state.offers(self.processes)
+    }
+
+    /// Does a deed, or looks whether it holds.
+    pub fn act(&mut self, deed: &Deed) -> Met {
+        match deed {
+            Deed::Start(step) => self.start(step, deed).map(|_| ()),
+            Deed::Complete { step, starts, outcome, data } => {
+                let item = self.to_complete(step, *starts, deed)?;
+                let (outcome, data) = (outcome.clone(), data.clone());
+                self.done(What::Complete { item, outcome, data }, deed)
+            }
+            Deed::Fail { step, kind } => {
+                let item = self.find(step, &[ItemStatus::Started], "is started")?;
+                let problem = Problem { kind: kind.clone(), message: "a test said so".to_owned() };
+                self.done(What::Fail { item, problem, chance: 0 }, deed)
+            }
+            Deed::Signal { name, key, data } => {
+                let (name, key, data) = (name.clone(), key.clone(), data.clone());
+                self.done(What::Signal { name, key, data }, deed)
+            }
+            Deed::After(time) => self.after(time, deed),
+            Deed::Refused(inner) => self.refused(inner),
+            _ => self.look(deed),
+        }
+    }
+
+    fn done(&mut self, what: What, deed: &Deed) -> Met {
+        let refused = self.happen(what, deed.to_string());
+        refused.map_err(|it| unmet(format!("`{deed}` is taken"), refusal(&it)))
+    }
+
+    fn start(&mut self, step: &Named, deed: &Deed) -> Met<Id> {
+        let item = self.find(step, &TO_START, "is on offer")?;
+        self.done(What::Start { item }, deed)?;
+        Ok(item)
+    }
+
+    fn to_complete(&mut self, step: &Named, starts: bool, deed: &Deed) -> Met<Id> {
+        let start = Deed::Start(step.clone());
+        if starts && self.found(step, &[ItemStatus::Offered]).is_some() {
+            return self.start(step, &start);
+        }
+        match (self.found(step, &[ItemStatus::Started]), self.found(step, &[ItemStatus::Open])) {
+            (Some(item), _) => Ok(item),
+            (None, Some(_)) => self.start(step, &start),
+            (None, None) if starts => self.start(step, deed),
+            (None, None) => self.find(step, &[ItemStatus::Started], "is started"),
+        }
+    }
+
+    fn found(&self, step: &Named, statuses: &[ItemStatus]) -> Option<Id> {
+        let offers = self.offers();
+        let with = |status: &ItemStatus| {
+            let status = *status;
+            offers.iter().filter(move |it| it.path == step.path && it.status == status)
+        };
+        statuses.iter().flat_map(with).nth(step.nth).map(|it| it.item)
+    }
+
+    fn find(&self, step: &Named, statuses: &[ItemStatus], expected: &str) -> Met<Id> {
+        let found = self.found(step, statuses);
+        found.ok_or_else(|| unmet(format!("`{step}` {expected}"), self.standing()))
+    }
+
+    /// Whatever is due happens at its own time.
+    fn after(&mut self, time: &Duration, deed: &Deed) -> Met {
+        let end = self.now_ms.saturating_add(time.ms() as i64);
+        for _ in 0..DUE_MAX {
+            let is_running = self.state.head.status == Status::Running;
+            let due = self.state.due_ms().filter(|it| is_running && *it <= end);
+            let Some(due) = due else {
+                self.now_ms = end;
+                return Ok(());
+            };
+            self.now_ms = self.now_ms.max(due);
+            self.done(What::Tick, deed)?;
+        }
+        Err(unmet(format!("at most {DUE_MAX} things are due in {}", time.text()), "more".to_owned()))
+    }
+
+    fn refused(&mut self, deed: &Deed) -> Met {
+        let (state, moments) = (self.state.clone(), self.moments.len());
+        match self.act(deed) {
+            Err(_) => {
+                // What it began with may have been fine.
+                self.state = state;
+                self.moments.truncate(moments);
+                Ok(())
+            }
+            Ok(()) => Err(unmet(format!("`{deed}` is refused"), "it was taken".to_owned())),
+        }
+    }
+
+    fn look(&self, deed: &Deed) -> Met {
+        let is_there = |step: &Named| {
+            let offers = self.offers();
+            offers.iter().filter(|it| it.path == step.path).nth(step.nth).is_some()
+        };
+        let (holds, expected) = match deed {
+            Deed::There(step) => {
+                (is_there(step), format!("`{step}` is on offer, under way or waited for"))
+            }
+            Deed::NotThere(step) => {
+                (!is_there(step), format!("`{step}` is neither on offer nor under way"))
+            }
+            Deed::Offers(steps) => {
+                let mut expected: Vec<&str> = steps.iter().map(|it| &*it.path).collect();
+                expected.sort_unstable();
+                let offers = self.offers();
+                (self.on_offer(&offers) == expected, format!("on offer: {}", list(&expected)))
+            }
+            Deed::Status(status) => {
+                let is_final = self.state.head.final_status.as_deref() == Some(status)
+                    && self.state.head.status == Status::Done;
+                (is_final || self.status() == status, format!("the run is {status}"))
+            }
+            Deed::Data(data) => return self.look_at_data(data),
+            _ => (true, String::new()),
+        };
+        holds.then_some(()).ok_or_else(|| unmet(expected, self.standing()))
+    }
+
+    fn look_at_data(&self, expected: &Data) -> Met {
+        let ours = self.state.data();
+        let wrong = |(name, value): &(&String, &Value)| ours.get(*name).unwrap_or(&Value::Null) != *value;
+        match expected.iter().find(wrong) {
+            None => Ok(()),
+            Some((name, value)) => {
+                let found = match ours.get(name) {
+                    Some(found) => format!("`{name}` is {found}"),
+                    None => format!("there is no `{name}`: the data is {}", Value::Object(ours)),
+                };
+                Err(unmet(format!("`{name}` is {value}"), found))
+            }
+        }
+    }
+
+    fn on_offer<'o>(&self, offers: &'o [Offer]) -> Vec<&'o str> {
+        let offered = offers.iter().filter(|it| it.status == ItemStatus::Offered);
+        let mut paths: Vec<&str> = offered.map(|it| &*it.path).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    pub fn status(&self) -> &'static str {
+        word(self.state.status(self.processes))
+    }
+
+    /// How the run stands, for a person.
+    pub fn standing(&self) -> String {
+        let offers = self.offers();
+        let with = |statuses: &[ItemStatus]| {
+            let there = offers.iter().filter(|it| statuses.contains(&it.status));
+            there.map(|it| &*it.path).collect::<Vec<_>>()
+        };
+        let mut parts = vec![format!("on offer: {}", list(&self.on_offer(&offers)))];
+        let under_way = with(&[ItemStatus::Open, ItemStatus::Started, ItemStatus::Backoff]);
+        let waited_for = with(&[ItemStatus::Awaiting]);
+        if !under_way.is_empty() {
+            parts.push(format!("under way: {}", list(&under_way)));
+        }
+        if !waited_for.is_empty() {
+            parts.push(format!("waited for: {}", list(&waited_for)));
+        }
+        parts.push(format!("the run is {}", self.status()));
+        if let Some(problem) = &self.state.head.problem {
+            parts.push(format!("{}: {}", problem.kind, problem.message));
+        }
+        parts.join("; ")
+    }
+
+    /// What was done so far and what came of it, a line each.
+    pub fn trace(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for Moment { at_ms, deed, firings } in &self.moments {
+            let time = match at_ms {
+                0 => String::new(),
+                ms => format!("{} ", clock(*ms)),
+            };
+            let told: Vec<String> = firings.iter().map(told).collect();
+            lines.push(format!("{time}{deed}  →  {}", told.join(", ")));
+        }
+        lines
+    }
+}
+
+fn unmet(expected: impl Into<String>, found: String) -> Unmet {
+    Unmet { expected: expected.into(), found }
+}
+
+fn refusal(refused: &Refused) -> String {
+    format!("refused: {}", refused.message)
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+pub fn word(status: Status) -> &'static str {
+    match status {
+        Status::New => "new",
+        Status::Running => "running",
+        Status::Waiting => "waiting",
+        Status::Stuck => "stuck",
+        Status::Done => "done",
+        Status::Failed => "failed",
+        Status::Cancelled => "cancelled",
+    }
+}
+
+/// A time since the run began, such as 1d02h or 5m30s.
+fn clock(ms: i64) -> String {
+    let (days, hours) = (ms / 86_400_000, ms / 3_600_000 % 24);
+    let (minutes, seconds, ms) = (ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+    let parts = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"), (ms, "ms")];
+    let told = parts.iter().filter(|it| it.0 != 0).map(|(number, unit)| format!("{number}{unit}"));
+    format!("at {}", told.collect::<String>())
+}
+
+fn told(firing: &Firing) -> String {
+    let path = if firing.path.is_empty() { "the run" } else { &*firing.path };
+    let outcome = firing.outcome.as_deref().unwrap_or_default();
+    match firing.kind {
+        Kind::Begin => "the run begins".to_owned(),
+        Kind::Start => format!("{path} starts"),
+        Kind::Complete => format!("{path} is {outcome}"),
+        Kind::Again => format!("{path} again"),
+        Kind::Join => format!("{path} joins {}", firing.parents.len()),
+        Kind::Absorb => format!("{path} absorbs"),
+        Kind::Cancel => format!("{path} cancels"),
+        Kind::Signal => format!("{outcome} comes"),
+        Kind::End => format!("{path} ends"),
+    }
+}

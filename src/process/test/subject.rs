@@ -1,0 +1,243 @@
+//! A definition that is tested, with the processes that it calls and its scripts.
+
+use std::collections::BTreeSet;
+
+use super::{
+    SCRIPT,
+    coverage::{Coverage, Seen},
+    mutants::{self, Mutation, Survivor},
+    play::{Play, Unmet},
+    random::{self, Interleavings},
+    report::{Failure, Outcome},
+    script::Script,
+};
+use crate::{
+    engine::{
+        definition::{Definition, Step, test::Test, work::Call},
+        net::{Processes, Wrong},
+        or_join::Cache,
+    },
+    process::{
+        diagnostic::{Diagnostic, Rule, Spot},
+        lint::place::{join, span_of},
+        load::{File, Loaded},
+        source::Source,
+        yaml::Node,
+    },
+};
+
+/// A test and where it stands.
+pub struct Named<'a> {
+    pub name: &'a str,
+    pub test: &'a Test,
+    /// Such as `tests.approved`.
+    pub path: String,
+    pub source: &'a Source,
+    pub tree: &'a Node,
+}
+
+pub struct Subject<'a> {
+    pub source: &'a Source,
+    pub loaded: &'a Loaded,
+    tests: Vec<Named<'a>>,
+    scripts: Vec<Script>,
+    /// The definition, and those that it calls.
+    definitions: Vec<&'a Definition>,
+    processes: Processes,
+}
+
+pub const REFUSED: Rule = Rule::error("refused", "The engine takes a definition.");
+
+/// The tests that are in a definition itself.
+pub fn tests_of<'a>(source: &'a Source, loaded: &'a Loaded) -> Vec<Named<'a>> {
+    let tests = loaded.definition.tests.iter();
+    let named = |(name, test)| {
+        let path = join("tests", name);
+        Named { name, test, path, source, tree: &loaded.tree }
+    };
+    tests.map(|(name, test): (&'a String, &'a Test)| named((name.as_str(), test))).collect()
+}
+
+impl<'a> Subject<'a> {
+    pub fn new(
+        files: &'a [File],
+        at: usize,
+        loaded: &'a Loaded,
+        tests: Vec<Named<'a>>,
+    ) -> Result<Subject<'a>, Vec<Diagnostic>> {
+        let definitions = with_called(files, at, &loaded.definition);
+        let processes = compiled(&definitions).map_err(|wrong| {
+            let wrong = wrong.iter().map(|it| refused(files, at, loaded, it));
+            wrong.collect::<Vec<_>>()
+        })?;
+        let (mut scripts, mut diagnostics) = (Vec::new(), Vec::new());
+        for test in &tests {
+            match Script::of(test.test, &processes) {
+                Ok(script) => scripts.push(script),
+                Err(unreadable) => diagnostics.extend(unreadable.iter().map(|it| Diagnostic {
+                    process_name: Some(loaded.definition.process_name.clone()),
+                    path: format!("{}{}", test.path, it.path),
+                    ..said(&SCRIPT, &it.message, test.spot(&it.path))
+                })),
+            }
+        }
+        match diagnostics.is_empty() {
+            true => {
+                let source = &files[at].source;
+                Ok(Subject { source, loaded, tests, scripts, definitions, processes })
+            }
+            false => Err(diagnostics),
+        }
+    }
+
+    /// Plays every script.
+    pub fn play(&self) -> (Vec<Outcome>, Coverage) {
+        let (mut seen, mut cache, mut outcomes) = (Seen::default(), Cache::default(), Vec::new());
+        for (test, script) in self.tests.iter().zip(&self.scripts) {
+            let failure = self.play_one(test, script, &mut cache, &mut seen);
+            let spot = test.spot("");
+            outcomes.push(Outcome { name: test.name.to_owned(), spot, failure });
+        }
+        let mut coverage = seen.coverage(&self.loaded.definition);
+        for never in &mut coverage.never {
+            never.line = self.source.place(span_of(&self.loaded.tree, &never.path)).line;
+        }
+        (outcomes, coverage)
+    }
+
+    fn play_one(
+        &self,
+        test: &Named<'_>,
+        script: &Script,
+        cache: &mut Cache,
+        seen: &mut Seen,
+    ) -> Option<Failure> {
+        let failure = |path: &str, line: String, unmet: Unmet, trace: Vec<String>| {
+            let Unmet { expected, found } = unmet;
+            Some(Failure { spot: test.spot(path), deed: line, expected, found, trace })
+        };
+        let mut play = match Play::begin(&self.processes, cache, script.given.clone()) {
+            Ok(play) => play,
+            Err(unmet) => return failure("", "begin".to_owned(), unmet, Vec::new()),
+        };
+        for line in &script.lines {
+            if let Err(unmet) = play.act(&line.deed) {
+                return failure(&line.path, line.deed.to_string(), unmet, play.trace());
+            }
+        }
+        seen.note(&self.processes, &play.moments);
+        None
+    }
+
+    pub fn interleavings(&self, runs: u32, seed: u64) -> Interleavings {
+        random::interleavings(&self.processes, &self.scripts, runs, seed)
+    }
+
+    /// Plays every script on every mutant.
+    pub fn mutation(&self) -> Mutation {
+        let mut mutation = Mutation::default();
+        for mutant in mutants::mutants(&self.loaded.definition) {
+            let others = self.definitions.iter().skip(1).copied();
+            let definitions: Vec<&Definition> =
+                std::iter::once(&mutant.definition).chain(others).collect();
+            // What cannot be compiled is noticed by whoever writes it.
+            let Ok(processes) = compiled(&definitions) else { continue };
+            mutation.mutants += 1;
+            if self.tests.iter().any(|it| !passes(it.test, &processes)) {
+                mutation.noticed += 1;
+                continue;
+            }
+            let line = self.source.place(span_of(&self.loaded.tree, &mutant.path)).line;
+            let (path, change) = (mutant.path, mutant.change);
+            mutation.survivors.push(Survivor { path, line, change });
+        }
+        mutation
+    }
+}
+
+fn passes(test: &Test, processes: &Processes) -> bool {
+    let Ok(script) = Script::of(test, processes) else { return false };
+    let mut cache = Cache::default();
+    let Ok(mut play) = Play::begin(processes, &mut cache, script.given) else { return false };
+    script.lines.iter().all(|it| play.act(&it.deed).is_ok())
+}
+
+impl Named<'_> {
+    /// A place in the test.
+    fn spot(&self, path: &str) -> Spot {
+        Spot::new(self.source, span_of(self.tree, &format!("{}{path}", self.path)))
+    }
+}
+
+fn compiled(definitions: &[&Definition]) -> Result<Processes, Vec<Wrong>> {
+    let definitions: Vec<Definition> = definitions.iter().map(|it| (*it).clone()).collect();
+    Processes::compile(&definitions)
+}
+
+/// A definition followed by all that it calls, however far away.
+fn with_called<'a>(files: &'a [File], at: usize, main: &'a Definition) -> Vec<&'a Definition> {
+    let (mut found, mut calls) = (vec![main], Vec::new());
+    let mut names = BTreeSet::from([&*main.process_name]);
+    called(&main.steps, &mut calls);
+    while let Some(call) = calls.pop() {
+        if names.contains(call.process_name()) {
+            continue;
+        }
+        // Those of the same file before those of others.
+        let near = files[at].loaded.iter().chain(files.iter().flat_map(|it| &it.loaded));
+        let mut near = near.map(|it| &it.definition);
+        if let Some(definition) = near.find(|it| is_called(call, it)) {
+            names.insert(&definition.process_name);
+            found.push(definition);
+            called(&definition.steps, &mut calls);
+        }
+    }
+    found
+}
+
+fn called<'a>(steps: &'a [Step], calls: &mut Vec<&'a Call>) {
+    for step in steps {
+        calls.extend(&step.call);
+        called(step.steps.as_deref().unwrap_or_default(), calls);
+    }
+}
+
+fn is_called(call: &Call, definition: &Definition) -> bool {
+    let version = match call {
+        Call::Rule(rule) => rule.process_version.as_ref(),
+        Call::Name(_) => None,
+    };
+    let is_of_version = version.is_none_or(|it| definition.process_version.as_ref() == Some(it));
+    call.process_name() == definition.process_name && is_of_version
+}
+
+/// What the engine says of a definition, with its place.
+fn refused(files: &[File], at: usize, main: &Loaded, wrong: &Wrong) -> Diagnostic {
+    let is_main = main.definition.process_name == wrong.process_name;
+    let mut all = std::iter::once(&files[at]).chain(files).flat_map(|file| {
+        file.loaded.iter().map(move |loaded| (&file.source, loaded))
+    });
+    let with_it = all.find(|it| it.1.definition.process_name == wrong.process_name);
+    let (source, loaded) = match with_it {
+        Some(found) if !is_main => found,
+        _ => (&files[at].source, main),
+    };
+    Diagnostic {
+        process_name: Some(wrong.process_name.clone()),
+        path: wrong.path.clone(),
+        ..said(&REFUSED, &wrong.message, Spot::new(source, span_of(&loaded.tree, &wrong.path)))
+    }
+}
+
+fn said(rule: &'static Rule, message: &str, spot: Spot) -> Diagnostic {
+    Diagnostic {
+        rule,
+        severity: rule.severity,
+        message: message.to_owned(),
+        help: None,
+        process_name: None,
+        path: String::new(),
+        spot,
+        related: Vec::new(),
+    }
+}
