@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     decide::{apply, decide},
-    definition::{Definition, Line, Test, around::Duration},
+    definition::{Definition, around::Duration, test::{Line, Test}},
     event::{Changes, Event, Firing, Kind, Refused, What},
     net::Processes,
     offers::Offer,
@@ -178,6 +178,7 @@ fn script_of(test: &Test) -> (Map<String, Value>, &[Line]) {
     match test {
         Test::Script(lines) => (Map::new(), lines),
         Test::Case(case) => (case.data.clone(), &case.script),
+        Test::Scenario(scenario) => (scenario.given.clone(), &[]),
     }
 }
 

@@ -2,16 +2,17 @@
 //!
 //! What scripts cannot see is left as it is: words for people, who does a step, schemas, triggers.
 
+mod canonical;
 mod change;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use self::change::{changes, is_seen};
-use crate::{
-    engine::definition::Definition,
-    process::lint::place::join,
+use self::{
+    canonical::canonical,
+    change::{changes, is_seen},
 };
+use crate::{engine::definition::Definition, process::lint::place::join};
 
 /// A definition with a mistake in it.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Survivor {
     pub change: String,
 }
 
-/// Every mutant of a definition that can still be read, each once.
+/// Every mutant of a definition that can still be read and means something else, each once.
 pub fn mutants(definition: &Definition) -> Vec<Mutant> {
     let whole = serde_json::to_value(definition).unwrap_or_default();
     let mut made = Vec::new();
@@ -49,16 +50,17 @@ pub fn mutants(definition: &Definition) -> Vec<Mutant> {
             change.at(&format!("/{key}"), key, key, value, &whole);
         }
     }
-    let mut seen = vec![whole.clone()];
+    let mut seen = vec![canonical(&whole)];
     let mut mutants = Vec::new();
     for Made { path, change, value } in made {
-        if seen.contains(&value) {
+        let meaning = canonical(&value);
+        if seen.contains(&meaning) {
             continue;
         }
-        if let Ok(definition) = serde_json::from_value(value.clone()) {
+        if let Ok(definition) = serde_json::from_value(value) {
             mutants.push(Mutant { path, change, definition });
         }
-        seen.push(value);
+        seen.push(meaning);
     }
     mutants
 }

@@ -34,15 +34,21 @@ pub fn is_seen(key: &str) -> bool {
 pub fn changes(key: &str, value: &Value, around: &Value, steps: &[String]) -> Vec<Value> {
     match value {
         Value::Bool(it) => vec![json!(!it)],
-        Value::Number(it) => number(it.as_i64()),
+        Value::Number(it) => number(key, it.as_i64()),
         Value::String(text) => text_changes(key, text, around, steps),
         _ => Vec::new(),
     }
 }
 
-fn number(number: Option<i64>) -> Vec<Value> {
-    let near = number.map(|it| [it - 1, it + 1]).into_iter().flatten();
-    near.filter(|it| *it >= 0).map(|it| json!(it)).collect()
+/// One less and one more, where that is allowed.
+fn number(key: &str, number: Option<i64>) -> Vec<Value> {
+    let least = match key {
+        "datum" => i64::MIN,
+        "count" => 0,
+        _ => 1,
+    };
+    let near = number.map(|it| [it.saturating_sub(1), it.saturating_add(1)]);
+    near.into_iter().flatten().filter(|it| *it >= least).map(|it| json!(it)).collect()
 }
 
 fn text_changes(key: &str, text: &str, around: &Value, steps: &[String]) -> Vec<Value> {
