@@ -1,4 +1,4 @@
-//! The engine, by scripts: the conformance set, corner cases, and chance.
+//! The engine, by scripts: the conformance set and corner cases.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     decide::{apply, decide},
-    definition::{Definition, around::Duration, test::{Line, Test}},
+    definition::{
+        Definition,
+        around::Duration,
+        test::{Line, Test},
+    },
     event::{Changes, Event, Firing, Kind, Refused, What},
     net::Processes,
     offers::Offer,
@@ -224,108 +228,6 @@ fn the_conformance_set_passes() {
 #[test]
 fn corner_cases_pass() {
     assert!(play_all(CORNERS) >= 20);
-}
-
-/// Numbers that look like chance.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) as usize % most.max(1)
-    }
-}
-
-/// What somebody could do next.
-fn moves(run: &Run<'_>, definition: &Definition, events: &[String]) -> Vec<What> {
-    let mut moves = Vec::new();
-    for offer in run.offers() {
-        let item = offer.item;
-        match offer.status {
-            ItemStatus::Offered | ItemStatus::Open => moves.push(What::Start { item }),
-            ItemStatus::Started => {
-                let id = offer.path.rsplit('/').next().unwrap().split('#').next().unwrap();
-                let mut outcomes = outcomes(&definition.steps, id);
-                outcomes.dedup();
-                for outcome in outcomes {
-                    moves.push(What::Complete { item, outcome, data: Map::new() });
-                }
-            }
-            _ => (),
-        }
-    }
-    for name in events {
-        moves.push(What::Signal { name: name.clone(), key: None, data: Map::new() });
-    }
-    moves
-}
-
-fn outcomes(steps: &[super::definition::Step], id: &str) -> Vec<Option<String>> {
-    let mut outcomes = Vec::new();
-    for step in steps {
-        if step.step_id == id {
-            let named = step.transitions.iter().flatten().map(|it| it.on.clone());
-            outcomes.extend(named);
-            if outcomes.is_empty() {
-                outcomes.push(None);
-            }
-        }
-        outcomes.extend(self::outcomes(step.steps.as_deref().unwrap_or_default(), id));
-    }
-    outcomes
-}
-
-fn events_of(steps: &[super::definition::Step]) -> Vec<String> {
-    let mut events = Vec::new();
-    for step in steps {
-        events.extend(step.awaits.as_ref().and_then(|it| it.rule().event));
-        if let Some(each) = &step.each {
-            events.extend(each.add.iter().chain(&each.finish).cloned());
-        }
-        events.extend(events_of(step.steps.as_deref().unwrap_or_default()));
-    }
-    events
-}
-
-#[test]
-fn any_order_of_what_can_be_done_is_fine() {
-    // Where a script itself gets stuck, chance does too.
-    let may_stick = ["wcp38b_or_join_sees_cancellation_and_dead_and_join", "wcp18_milestone"];
-    let all = definitions(PATTERNS);
-    // Some while developing; 300 of each, which take minutes without optimization, for who asks.
-    let plays = std::env::var("GITPORT_PLAYS").ok().and_then(|it| it.parse().ok()).unwrap_or(10);
-    for (index, definition) in all.iter().enumerate() {
-        let processes = compiled(&all, index);
-        let events = events_of(&definition.steps);
-        let mut ends: BTreeMap<String, usize> = BTreeMap::new();
-        for seed in 0..plays {
-            let mut chance = Chance(seed);
-            chance.below(1);
-            // What a script brings with a completion.
-            let lines = json!({ "lines": ["x", "y"] }).as_object().cloned().unwrap();
-            let mut run = Run::begin(&processes, lines).unwrap();
-            for _ in 0..25 {
-                if run.state.head.status != Status::Running {
-                    break;
-                }
-                let moves = moves(&run, definition, &events);
-                if moves.is_empty() {
-                    break;
-                }
-                let what = moves[chance.below(moves.len())].clone();
-                let name = &definition.process_name;
-                run.happen(what).unwrap_or_else(|it| panic!("{name} {seed}: {}", it.message));
-            }
-            let status = run.state.status(&processes);
-            *ends.entry(format!("{status:?}")).or_default() += 1;
-            assert_ne!(status, Status::Failed, "{} {seed}", definition.process_name);
-            if seed % 100 == 0 {
-                run.check_replay();
-            }
-        }
-        let name = &*definition.process_name;
-        assert!(!ends.contains_key("Stuck") || may_stick.contains(&name), "{name}: {ends:?}");
-    }
 }
 
 /// Where the firings come from that a join took, by their paths.

@@ -120,13 +120,10 @@ impl<'a> Subject<'a> {
             Ok(play) => play,
             Err(unmet) => return failure("", "begin".to_owned(), unmet, Vec::new()),
         };
-        for line in &script.lines {
-            if let Err(unmet) = play.act(&line.deed) {
-                return failure(&line.path, line.deed.to_string(), unmet, play.trace());
-            }
-        }
+        let unmet = script.lines.iter().find_map(|it| Some((it, play.act(&it.deed).err()?)));
         seen.note(&self.processes, &play.moments);
-        None
+        let (line, unmet) = unmet?;
+        failure(&line.path, line.deed.to_string(), unmet, play.trace())
     }
 
     pub fn interleavings(&self, runs: u32, seed: u64) -> Interleavings {

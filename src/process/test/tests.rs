@@ -90,7 +90,10 @@ tests:
   late: [ask:yes, book, \">6d23h59m\", ~remind, \">1m\", \"@remind\", remind, =done]
   no: [ask:no, =done]
 ";
-    check(&format!("{LEAVE}{tests}"), expect![[""]]);
+    check(&format!("{LEAVE}{tests}"), expect![[r#"
+        leave: 4 passed, steps 5/5, transitions 5/5
+        4 tests passed
+    "#]]);
 }
 
 #[test]
@@ -115,7 +118,53 @@ tests:
   misdone: [b]
   data: [{a: {x: 1}}, {=data: {x: 2}}]
 ",
-        expect![[""]],
+        expect![[r#"
+            p: 4 of 4 failed, steps 0/5, transitions 0/4
+              data fails at p.yaml:18:23
+                line:      =data {"x":2}
+                expected:  `x` is 2
+                there was: `x` is 1
+                so far:
+                  begin  →  the run begins
+                  +a  →  a starts
+                  a {"x":1}  →  a is ok
+              done fails at p.yaml:16:11
+                line:      @c,d
+                expected:  on offer: c, d
+                there was: on offer: c; the run is running
+                so far:
+                  begin  →  the run begins
+                  +a  →  a starts
+                  a  →  a is ok
+                  +b  →  b starts
+                  b  →  b is ok
+              joined fails at p.yaml:10:18
+                line:      ?d
+                expected:  `d` is on offer, under way or waited for
+                there was: on offer: c; the run is running
+                so far:
+                  begin  →  the run begins
+                  +a  →  a starts
+                  a  →  a is ok
+                  +b  →  b starts
+                  b  →  b is ok
+              misdone fails at p.yaml:17:13
+                line:      b
+                expected:  `b` is on offer
+                there was: on offer: a; the run is running
+                so far:
+                  begin  →  the run begins
+              never ran: a (p.yaml:4)
+              never ran: a -> b (p.yaml:4)
+              never ran: a -> c (p.yaml:4)
+              never ran: b (p.yaml:5)
+              never ran: b -> d (p.yaml:5)
+              never ran: c (p.yaml:6)
+              never ran: c -> d (p.yaml:6)
+              never ran: d (p.yaml:7)
+              never ran: e (p.yaml:8)
+            4 of 4 tests failed
+        "#]],
     );
 }
 
@@ -126,7 +175,71 @@ tests:
   misspelt: [ask:yes, ~bok, \"!bak\", =finished, \">soon\", \"#?ask\", {+ask: {x: 1}}, b&0]
   twice: {scenario: [{when: {step: ask, event: back}}, {after: 1h, when: {start: ask}}, {}]}
 ";
-    check(&format!("{LEAVE}{tests}"), expect![[""]]);
+    check(&format!("{LEAVE}{tests}"), expect![[r##"
+        error[script]: no step is called `bok`: `book` is meant?
+          --> p.yaml:12:23
+           |
+        12 |   misspelt: [ask:yes, ~bok, "!bak", =finished, ">soon", "#?ask", {+ask: {x: 1}}, b&0]
+           |                       ^^^^
+
+        error[script]: no step waits for the event `bak`: `back` is meant?
+          --> p.yaml:12:29
+           |
+        12 |   misspelt: [ask:yes, ~bok, "!bak", =finished, ">soon", "#?ask", {+ask: {x: 1}}, b&0]
+           |                             ^^^^^^
+
+        error[script]: no run is ever `finished`
+          --> p.yaml:12:37
+           |
+        12 |   misspelt: [ask:yes, ~bok, "!bak", =finished, ">soon", "#?ask", {+ask: {x: 1}}, b&0]
+           |                                     ^^^^^^^^^
+
+        error[script]: write a duration such as >2h or >7d instead of `>soon`
+          --> p.yaml:12:48
+           |
+        12 |   misspelt: [ask:yes, ~bok, "!bak", =finished, ">soon", "#?ask", {+ask: {x: 1}}, b&0]
+           |                                                ^^^^^^^
+
+        error[script]: write what is refused behind `#`: something that is done
+          --> p.yaml:12:57
+           |
+        12 |   misspelt: [ask:yes, ~bok, "!bak", =finished, ">soon", "#?ask", {+ask: {x: 1}}, b&0]
+           |                                                         ^^^^^^^
+
+        error[script]: take the data away: nothing in `+ask` takes it
+          --> p.yaml:12:66
+           |
+        12 |   misspelt: [ask:yes, ~bok, "!bak", =finished, ">soon", "#?ask", {+ask: {x: 1}}, b&0]
+           |                                                                  ^^^^^^^^^^^^^^
+
+        error[script]: name a step, such as a, blk/p, m#2 or b&2, instead of `b&0`
+          --> p.yaml:12:82
+           |
+        12 |   misspelt: [ask:yes, ~bok, "!bak", =finished, ">soon", "#?ask", {+ask: {x: 1}}, b&0]
+           |                                                                                  ^^^
+
+        error[script]: say one of `step`, `start` and `event`
+          --> p.yaml:13:23
+           |
+        13 |   twice: {scenario: [{when: {step: ask, event: back}}, {after: 1h, when: {start: ask}}, {}]}
+           |                       ^^^^
+
+        error[script]: say `after` and `when` one after the other, in acts of their own
+          --> p.yaml:13:56
+           |
+        13 |   twice: {scenario: [{when: {step: ask, event: back}}, {after: 1h, when: {start: ask}}, {}]}
+           |                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        error[script]: say `when`, `after` or `then` here
+          --> p.yaml:13:89
+           |
+        13 |   twice: {scenario: [{when: {step: ask, event: back}}, {after: 1h, when: {start: ask}}, {}]}
+           |                                                                                         ^^
+
+        10 errors, 0 warnings
+
+        0 tests passed
+    "##]]);
 }
 
 #[test]
@@ -175,7 +288,23 @@ fn a_run_by_chance_that_sticks_is_found_and_made_short() {
     let options = Options { interleavings: 50, seed: 7, ..Options::default() };
     let found = report(DEADLOCK, &options);
     assert_eq!(found, report(DEADLOCK, &options));
-    expect![[""]].assert_eq(&found.text());
+    expect![[r#"
+        p: 1 passed, steps 5/5, transitions 5/6
+          never ran: b -no-> the end of the thread (p.yaml:5)
+          run 1 by chance (seed 7): the run is stuck: threads are left, and nothing can move them
+            script: ["+a", "-a", "+d", "+c", "+b", "-b:no", "-c", {"-d":{"n":4}}]
+            so far:
+              begin  →  the run begins
+              +a  →  a starts
+              -a  →  a is ok
+              +d  →  d starts
+              +c  →  c starts
+              +b  →  b starts
+              -b:no  →  b is no
+              -c  →  c is ok
+              -d {"n":4}  →  d is ok
+        1 tests passed, and 1 definitions in runs by chance
+    "#]].assert_eq(&found.text());
     let interleavings = found.tested[0].interleavings.clone().unwrap();
     let script = interleavings.found.unwrap().script.join(", ");
     let again = format!("{DEADLOCK}  found: [{script}, =stuck]\n");
@@ -200,7 +329,17 @@ tests: {it: [c/new, {=data: {x: 2}}, =done]}
     let report = run(&files, &[], &Options::default());
     assert!(report.passed(), "{}", report.text());
     let alone = run(&files[..1], &[], &Options::default());
-    expect![[""]].assert_eq(&alone.text());
+    expect![[r#"
+        error[refused]: no process is `q`
+         --> p.yaml:3:22
+          |
+        3 | steps: [{step_id: c, call: {process_name: q, process_version: '2'}, returns: {x: x}}]
+          |                      ^^^^
+
+        1 error, 0 warnings
+
+        0 tests passed
+    "#]].assert_eq(&alone.text());
 }
 
 #[test]
@@ -209,7 +348,30 @@ fn tests_may_be_in_a_file_beside() {
     let text = "process_name: p\ntests:\n  it: [a, =done]\n  wrong:\n    - =done\n---\nprocess_name: q\ntests: {}\n---\nprocess_name: p\ntets: {}\n";
     let beside = Beside::read("p.test.yaml", text.as_bytes());
     let report = run(&[definition], &[beside], &Options::default());
-    expect![[""]].assert_eq(&report.text());
+    expect![[r#"
+        error[script]: unknown field `tets`, expected one of `process_name`, `process_version`, `tests`
+          --> p.test.yaml:11:1
+           |
+        11 | tets: {}
+           | ^^^^
+
+        error[script]: give the file of the process `q` too: these are its tests
+         --> p.test.yaml:7:15
+          |
+        7 | process_name: q
+          |               ^
+
+        2 errors, 0 warnings
+
+        p: 1 of 2 failed, steps 1/1, transitions 0/0
+          wrong fails at p.test.yaml:5:7
+            line:      =done
+            expected:  the run is done
+            there was: on offer: a; the run is running
+            so far:
+              begin  →  the run begins
+        1 of 2 tests failed
+    "#]].assert_eq(&report.text());
 }
 
 #[test]
@@ -223,8 +385,78 @@ tests:
 ";
     let report = report(text, &Options { interleavings: 5, mutants: true, ..Options::default() });
     assert_eq!(report.exit_code(), 1);
-    expect![[""]].assert_eq(&report.junit());
-    expect![[""]].assert_eq(&report.json());
+    expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites tests="3" failures="1" errors="0">
+          <testsuite name="p" file="p.yaml" tests="3" failures="1" errors="0">
+            <properties>
+              <property name="steps" value="2"/>
+              <property name="steps run" value="2"/>
+              <property name="transitions" value="1"/>
+              <property name="transitions run" value="1"/>
+            </properties>
+            <testcase name="fine" classname="p" file="p.yaml" line="5"/>
+            <testcase name="wrong" classname="p" file="p.yaml" line="6">
+              <failure message="line 6: expected `a` is on offer, under way or waited for; there was on offer: b; the run is running">p.yaml:6: ?a&#10;expected:  `a` is on offer, under way or waited for&#10;there was: on offer: b; the run is running&#10;so far:&#10;begin  →  the run begins&#10;+a  →  a starts&#10;a:&lt;&amp;&quot;&gt;  →  a is &lt;&amp;&quot;&gt;</failure>
+            </testcase>
+            <testcase name="runs by chance" classname="p" file="p.yaml"/>
+          </testsuite>
+        </testsuites>
+    "#]].assert_eq(&report.junit());
+    expect![[r#"
+        {
+          "seed": 0,
+          "diagnostics": [],
+          "tested": [
+            {
+              "file": "p.yaml",
+              "process_name": "p",
+              "tests": [
+                {
+                  "name": "fine",
+                  "file": "p.yaml",
+                  "line": 5,
+                  "column": 3,
+                  "end_column": 7
+                },
+                {
+                  "name": "wrong",
+                  "file": "p.yaml",
+                  "line": 6,
+                  "column": 3,
+                  "end_column": 8,
+                  "failure": {
+                    "file": "p.yaml",
+                    "line": 6,
+                    "column": 21,
+                    "end_column": 23,
+                    "deed": "?a",
+                    "expected": "`a` is on offer, under way or waited for",
+                    "found": "on offer: b; the run is running",
+                    "trace": [
+                      "begin  →  the run begins",
+                      "+a  →  a starts",
+                      "a:<&\">  →  a is <&\">"
+                    ]
+                  }
+                }
+              ],
+              "coverage": {
+                "steps": 2,
+                "steps_run": 2,
+                "transitions": 1,
+                "transitions_run": 1,
+                "never": []
+              },
+              "interleavings": {
+                "runs": 5,
+                "seed": 0,
+                "deeds": 20
+              }
+            }
+          ]
+        }
+    "#]].assert_eq(&report.json());
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn properties(it: &Tested, xml: &mut String) {
         ("transitions", it.coverage.transitions),
         ("transitions run", it.coverage.transitions_run),
     ];
-    for it in &it.mutation {
+    if let Some(it) = &it.mutation {
         told.extend([("mistakes", it.mutants), ("mistakes noticed", it.noticed)]);
     }
     xml.push_str("    <properties>\n");

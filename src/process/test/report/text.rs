@@ -91,7 +91,7 @@ fn summary(report: &Report) -> String {
     let by_chance = report.tested.iter().filter_map(|it| it.interleavings.as_ref());
     let found = by_chance.filter(|it| it.found.is_some()).count();
     if found > 0 {
-        told.push_str(&format!(", and {found} definitions in runs by chance"));
+        told.push_str(&format!("; runs by chance went wrong in {found} definitions"));
     }
     told
 }

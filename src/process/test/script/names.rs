@@ -88,7 +88,7 @@ pub fn events(processes: &Processes) -> Vec<&str> {
     let mut events = Vec::new();
     for step in processes.nets.iter().flat_map(|it| &it.steps) {
         events.extend(step.awaits.iter().filter_map(|it| it.event.as_deref()));
-        for each in &step.each {
+        if let Some(each) = &step.each {
             events.extend(each.add.as_deref().into_iter().chain(each.finish.as_deref()));
         }
     }
