@@ -93,7 +93,8 @@ impl Changing<'_> {
             }
             Value::Array(items) => {
                 for (index, inside) in items.iter().enumerate() {
-                    let (pointer, path) = (format!("{pointer}/{index}"), format!("{path}[{index}]"));
+                    let (pointer, path) =
+                        (format!("{pointer}/{index}"), format!("{path}[{index}]"));
                     self.at(&pointer, &path, key, inside, around);
                 }
             }

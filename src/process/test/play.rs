@@ -48,7 +48,8 @@ type Met<T = ()> = Result<T, Unmet>;
 impl<'p> Play<'p> {
     pub fn begin(processes: &'p Processes, cache: &'p mut Cache, given: Data) -> Met<Play<'p>> {
         let state = State::default();
-        let mut play = Play { processes, state, cache, now_ms: 0, moments: Vec::new(), refusal: None };
+        let mut play =
+            Play { processes, state, cache, now_ms: 0, moments: Vec::new(), refusal: None };
         let begun = play.happen(What::Begin { data: given }, "begin".to_owned());
         begun.map_err(|it| unmet("the run begins", refusal(&it)))?;
         Ok(play)
@@ -144,7 +145,10 @@ impl<'p> Play<'p> {
             self.now_ms = self.now_ms.max(due);
             self.done(What::Tick, deed)?;
         }
-        Err(unmet(format!("at most {DUE_MAX} things are due in {}", time.text()), "more".to_owned()))
+        Err(unmet(
+            format!("at most {DUE_MAX} things are due in {}", time.text()),
+            "more".to_owned(),
+        ))
     }
 
     fn refused(&mut self, deed: &Deed) -> Met {
@@ -191,7 +195,8 @@ impl<'p> Play<'p> {
 
     fn look_at_data(&self, expected: &Data) -> Met {
         let ours = self.state.data();
-        let wrong = |(name, value): &(&String, &Value)| ours.get(*name).unwrap_or(&Value::Null) != *value;
+        let wrong =
+            |(name, value): &(&String, &Value)| ours.get(*name).unwrap_or(&Value::Null) != *value;
         match expected.iter().find(wrong) {
             None => Ok(()),
             Some((name, value)) => {

@@ -211,9 +211,9 @@ fn is_called(call: &Call, definition: &Definition) -> bool {
 /// What the engine says of a definition, with its place.
 fn refused(files: &[File], at: usize, main: &Loaded, wrong: &Wrong) -> Diagnostic {
     let is_main = main.definition.process_name == wrong.process_name;
-    let mut all = std::iter::once(&files[at]).chain(files).flat_map(|file| {
-        file.loaded.iter().map(move |loaded| (&file.source, loaded))
-    });
+    let mut all = std::iter::once(&files[at])
+        .chain(files)
+        .flat_map(|file| file.loaded.iter().map(move |loaded| (&file.source, loaded)));
     let with_it = all.find(|it| it.1.definition.process_name == wrong.process_name);
     let (source, loaded) = match with_it {
         Some(found) if !is_main => found,

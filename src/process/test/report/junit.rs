@@ -36,11 +36,10 @@ fn unreadable(diagnostics: &[Diagnostic], xml: &mut String) {
         let (file, line) = (escaped(&it.spot.file), it.spot.place.line);
         let class = escaped(it.process_name.as_deref().unwrap_or(&it.spot.file));
         let (rule, message) = (it.rule.name, escaped(&it.message));
-        xml.push_str(&format!(
-            "    <testcase name=\"{rule}\" classname=\"{class}\" file=\"{file}\" line=\"{line}\">\n      \
-             <error type=\"{rule}\" message=\"{message}\">{}</error>\n    </testcase>\n",
-            escaped(&it.to_string()),
-        ));
+        let case = format!("name=\"{rule}\" classname=\"{class}\" file=\"{file}\" line=\"{line}\"");
+        let text = escaped(&it.to_string());
+        let error = format!("<error type=\"{rule}\" message=\"{message}\">{text}</error>");
+        xml.push_str(&format!("    <testcase {case}>\n      {error}\n    </testcase>\n"));
     }
     xml.push_str("  </testsuite>\n");
 }

@@ -64,7 +64,10 @@ fn interleavings(it: &Interleavings, lines: &mut Vec<String>) {
             lines.push(format!("  {} runs by chance are fine (seed {})", it.runs, it.seed));
         }
         Some(found) => {
-            lines.push(format!("  run {} by chance (seed {}): {}", found.run, it.seed, found.message));
+            lines.push(format!(
+                "  run {} by chance (seed {}): {}",
+                found.run, it.seed, found.message
+            ));
             if !found.given.is_empty() {
                 lines.push(format!("    given:  {}", serde_json::Value::from(found.given.clone())));
             }
