@@ -75,7 +75,7 @@ impl<'p> Play<'p> {
         match deed {
             Deed::Start(step) => self.start(step, deed).map(|_| ()),
             Deed::Complete { step, starts, outcome, data } => {
-                let item = self.to_complete(step, *starts, deed)?;
+                let item = self.find_started(step, *starts, deed)?;
                 let (outcome, data) = (outcome.clone(), data.clone());
                 self.done(What::Complete { item, outcome, data }, deed)
             }
@@ -105,7 +105,7 @@ impl<'p> Play<'p> {
         Ok(item)
     }
 
-    fn to_complete(&mut self, step: &Named, starts: bool, deed: &Deed) -> Met<Id> {
+    fn find_started(&mut self, step: &Named, starts: bool, deed: &Deed) -> Met<Id> {
         let start = Deed::Start(step.clone());
         if starts && self.found(step, &[ItemStatus::Offered]).is_some() {
             return self.start(step, &start);

@@ -50,6 +50,7 @@ fn any_order_of_what_can_be_done_is_fine() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the share is a figure that is asked for")]
 fn scripts_of_the_conformance_set_notice_mistakes() {
     let report = report(PATTERNS, &Options { mutants: true, ..Options::default() });
     let all = report.tested.iter().flat_map(|it| &it.mutation);
