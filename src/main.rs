@@ -7,7 +7,7 @@
 //! - [`port`]: length-prefixed frames on stdin and stdout.
 //! - [`dispatch`]: who runs what when.
 //! - [`ops`]: one file per operation.
-//! - [`process`]: definitions: read, linted and drawn.
+//! - [`process`]: definitions: read, linted, tested and drawn.
 //! - [`engine`]: what a process does, as pure functions.
 //! - [`git`]: the only code that names git2.
 //! - [`snapshots`]: databases that are imported.

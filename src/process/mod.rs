@@ -1,5 +1,5 @@
 //! Processes as code: definitions are read from YAML, whatever is wrong with one is said with its
-//! place, and they are drawn.
+//! place, and they are tested and drawn.
 //!
 //! Nothing in here reads a file or knows the time: files come as bytes.
 
