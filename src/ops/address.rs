@@ -120,7 +120,7 @@ impl Named {
     fn translate(&self, error: Error) -> Error {
         let Named { workspace, folder } = self;
         let is_about_it = match error.code {
-            Code::NotFound => error.message.contains(folder),
+            Code::NotFound | Code::Unavailable => error.message.contains(folder),
             // What was read while somebody deleted it.
             Code::Corrupt | Code::Internal => true,
             _ => false,
