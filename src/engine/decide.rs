@@ -1,7 +1,5 @@
 //! From a state and an event to changes, and from changes to the next state.
 
-use std::collections::{BTreeSet, VecDeque};
-
 use serde_json::Value;
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     net::{Processes, RESERVED, Step},
     or_join::Cache,
     signal::key_text,
-    state::{Frame, Id, Item, ItemStatus, Layers, Mail, Problem, State, Status},
+    state::{Frame, Id, Item, ItemStatus, Mail, Problem, State, Status},
     work::{Done, Work},
 };
 
@@ -24,16 +22,7 @@ pub fn decide(
     event: &Event,
     cache: &mut Cache,
 ) -> Result<Changes, Refused> {
-    let mut work = Work {
-        processes,
-        rows: Layers::over(state),
-        firings: Vec::new(),
-        tasks: VecDeque::new(),
-        dirty: BTreeSet::new(),
-        cache,
-        idle_tickets: BTreeSet::new(),
-        is_answerable: false,
-    };
+    let mut work = Work::over(processes, state, cache);
     work.rows.head.now_ms = work.rows.head.now_ms.max(event.at_ms);
     work.happen(&event.what)?;
     work.settle()?;

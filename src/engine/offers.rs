@@ -1,7 +1,5 @@
 //! What can be done in a run, and how it stands.
 
-use std::collections::{BTreeSet, VecDeque};
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +8,7 @@ use super::{
     definition::Data,
     net::{Processes, Step},
     or_join::Cache,
-    state::{Id, Item, ItemStatus, Layers, State, Status},
+    state::{Id, Item, ItemStatus, State, Status},
     work::Work,
 };
 
@@ -45,7 +43,7 @@ impl State {
     /// All that may be started, is done or is waited for, oldest first.
     pub fn offers(&self, processes: &Processes) -> Vec<Offer> {
         let mut cache = Cache::default();
-        let work = looking(processes, self, &mut cache);
+        let work = Work::over(processes, self, &mut cache);
         let mut offers = Vec::new();
         for (id, item) in self.items.iter() {
             let is_there = match item.status {
@@ -65,7 +63,7 @@ impl State {
             return self.head.status;
         }
         let mut cache = Cache::default();
-        let work = looking(processes, self, &mut cache);
+        let work = Work::over(processes, self, &mut cache);
         let is_running = |item: &Item| match item.status {
             ItemStatus::Offered => work.may_start(item) == Ok(true),
             status => matches!(status, ItemStatus::Open | ItemStatus::Started),
@@ -85,19 +83,6 @@ impl State {
     pub fn data(&self) -> Data {
         let ours = self.data.iter().filter(|it| it.0.0 == ROOT);
         ours.map(|((_, name), value)| (name.clone(), value.clone())).collect()
-    }
-}
-
-fn looking<'w>(processes: &'w Processes, state: &'w State, cache: &'w mut Cache) -> Work<'w> {
-    Work {
-        processes,
-        rows: Layers::over(state),
-        firings: Vec::new(),
-        tasks: VecDeque::new(),
-        dirty: BTreeSet::new(),
-        cache,
-        idle_tickets: BTreeSet::new(),
-        is_answerable: false,
     }
 }
 

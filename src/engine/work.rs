@@ -7,7 +7,7 @@ use super::{
     event::{Firing, Kind, Refused},
     net::{Net, NetNo, PlaceKind, PlaceNo, Processes, Step, StepNo},
     or_join::Cache,
-    state::{Frame, Id, Item, Layers, Mail, Token},
+    state::{Frame, Id, Item, Layers, Mail, State, Token},
 };
 
 /// What a run may have at a time, and what one event may set off.
@@ -40,6 +40,19 @@ pub struct Work<'w> {
 }
 
 impl<'w> Work<'w> {
+    pub fn over(processes: &'w Processes, state: &'w State, cache: &'w mut Cache) -> Work<'w> {
+        Work {
+            processes,
+            rows: Layers::over(state),
+            firings: Vec::new(),
+            tasks: VecDeque::new(),
+            dirty: BTreeSet::new(),
+            cache,
+            idle_tickets: BTreeSet::new(),
+            is_answerable: false,
+        }
+    }
+
     pub fn frame(&self, id: Id) -> Option<&Frame> {
         self.rows.frames.get(&id)
     }

@@ -11,7 +11,7 @@ mod joins;
 mod names;
 pub mod place;
 mod reach;
-mod refused;
+pub mod refused;
 mod schemas;
 mod scope;
 mod soundness;

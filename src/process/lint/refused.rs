@@ -11,7 +11,7 @@ use crate::{
 
 pub const RULES: &[Rule] = &[REFUSED];
 
-const REFUSED: Rule = Rule::error("refused", "The keys of a step go together.");
+pub const REFUSED: Rule = Rule::error("refused", "The keys of a step go together.");
 
 pub fn check(everything: &Everything, report: &mut Report) {
     let wrong = match Processes::compile(&together(everything, report.definition())) {

@@ -19,7 +19,10 @@ use crate::{
     },
     process::{
         diagnostic::{Diagnostic, Rule, Spot},
-        lint::place::{join, span_of},
+        lint::{
+            place::{join, span_of},
+            refused::REFUSED,
+        },
         load::{File, Loaded},
         source::Source,
         yaml::Node,
@@ -45,8 +48,6 @@ pub struct Subject<'a> {
     definitions: Vec<&'a Definition>,
     processes: Processes,
 }
-
-pub const REFUSED: Rule = Rule::error("refused", "The engine takes a definition.");
 
 /// The tests that are in a definition itself.
 pub fn tests_of<'a>(source: &'a Source, loaded: &'a Loaded) -> Vec<Named<'a>> {
