@@ -43,12 +43,23 @@ need_for_suites() {
     need util-linux has setpriv
     need mount has mount
     need postgresql has_postgres
+    # A server that speaks S3 is a program for it.
+    need npm has npm
     # libFuzzer is built from its source.
     need g++ has g++
 }
 
 has_library() {
     ldconfig -p | grep "$1"
+}
+
+# Servers that speak S3, into a folder: one that honours conditions, and one that does not. They are
+# in no package of Debian's.
+install_s3() {
+    test -x "$1/bin/moto_server" || {
+        python3 -m venv "$1" && "$1/bin/python" -m pip install -q 'moto[s3,server]==5.2.5'
+    } || return
+    test -x "$1/node_modules/.bin/s3rver" || npm install --silent --prefix "$1" s3rver@3.7.1
 }
 
 # Its programs for servers are on nobody's path.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import struct
 import subprocess
@@ -2550,6 +2551,564 @@ def verify(v: Topic) -> None:
     v.err("no repository", ask(op, id=1, path=FOLDER), "not_found")
 
 
+DEFINITION = """\
+process_name: ship
+process_version: "1.0.0"
+# What a person does.
+steps:
+  - step_id: pack
+    transitions: [{on: packed, next_step: send}]
+  - step_id: send
+"""
+DEFINITION_SAYS = {
+    "process_name": "ship",
+    "process_version": "1.0.0",
+    "steps": [
+        {"step_id": "pack", "transitions": [{"next_step": "send", "on": "packed"}]},
+        {"step_id": "send"},
+    ],
+}
+
+
+# Another one that calls it, tests of it in a file of their own, and one that cannot be read.
+CALLER = """\
+process_name: bill
+process_version: "1.0.0"
+steps:
+  - step_id: delivered
+    call: ship
+"""
+TESTS = """\
+process_name: ship
+tests:
+  packed: ["pack:packed", "@send", send, "=done"]
+"""
+UNREADABLE = DEFINITION + "stepz: []\n"
+# One that nothing is known of but its one step.
+LONELY = """\
+process_name: lonely
+process_version: "0.1.0"
+steps:
+  - step_id: wait
+"""
+# A value for each key, and no key.
+LISTED = "[1, ship, 1.0.0, null, null, null, {}, null, null, [{step_id: pack}], [], {}]\n"
+# A comment that is one byte longer than a file may be.
+TOO_LONG = Raw(["c600100001", "23*1048577"], "bin of 1048577 bytes")
+
+
+def draft(file: str | bytes, content: Any) -> dict[str, Any]:
+    return {"file": file, "content": content}
+
+
+def definitions(v: Topic, op: str, path: str, fine: Callable[[str, dict[str, Any]], None]) -> None:
+    """Where the definitions come from; `fine` adds a vector of a request that has its reply."""
+    here, sent = partial(ask, op, path=path), partial(ask, op, encoding="utf8")
+    v.ok(
+        "a clone to look at",
+        ask("sync", url=BARE, branch="main", path=path, depth=0),
+        id_of("main"),
+    )
+    said = {"ship.yaml": DEFINITION, "deep/bill.yaml": CALLER, "ship.test.yaml": TESTS}
+    changes = [draft(file, text.encode()) for file, text in said.items()]
+    changes.append(draft(b"sh\xefp.yaml", DEFINITION.encode()))
+    v.has(
+        "with definitions in it",
+        ask("commit", path=path, message="said", changes=changes),
+        "commit tree",
+    )
+    ship = draft("ship.yaml", DEFINITION)
+    both = [draft("bill.yaml", CALLER), ship]
+    fine("a file on the disk", here(files=["ship.yaml"]))
+    fine("the same in a commit, with an id", here(id=1, files=["ship.yaml"], rev="main"))
+    fine("a name as bin", here(files=[b"ship.yaml"]))
+    fine("a name that is no UTF-8", here(files=[b"sh\xefp.yaml"]))
+    fine("a name that is no UTF-8, in a commit", here(files=[b"sh\xefp.yaml"], rev="HEAD"))
+    fine("several files", here(files=["deep/bill.yaml", "ship.yaml"]))
+    fine("with tests among them", here(id=1, files=["ship.yaml", "ship.test.yaml"], rev="HEAD"))
+    fine("a draft", sent(drafts=[ship]))
+    fine("a draft with an id", sent(id="looked", drafts=[ship]))
+    fine("a draft as bin", ask(op, drafts=[draft("ship.yaml", DEFINITION.encode())]))
+    coded = draft("ship.yaml", base64.b64encode(DEFINITION.encode()).decode())
+    fine("a draft in base64", ask(op, drafts=[coded]))
+    fine("base64 by name", ask(op, drafts=[coded], encoding="base64"))
+    fine("a draft whose name is bin", sent(drafts=[draft(b"ship.yaml", DEFINITION)]))
+    fine("several drafts", sent(drafts=both))
+    fine("drafts with tests among them", sent(drafts=[ship, draft("a.test.yaml", TESTS)]))
+    fine("arguments that are nil are absent", sent(drafts=[ship], files=None, rev=None, path=None))
+
+    for about, request, field in (
+        ("neither files nor drafts", ask(op, id=1), "drafts"),
+        ("a repository, and nothing of it", here(id=1), "files"),
+        ("a rev, and no files of it", here(id=1, rev="HEAD"), "files"),
+        ("files of no repository", ask(op, id=1, files=["ship.yaml"]), "path"),
+        ("files and drafts", here(id=1, files=["ship.yaml"], drafts=[ship]), "drafts"),
+        ("drafts and a repository", sent(id=1, path=path, drafts=[ship]), "drafts"),
+        ("a rev of drafts", sent(id=1, drafts=[ship], rev="HEAD"), "rev"),
+        ("a rev that is none", here(id=1, files=["ship.yaml"], rev="a b^{"), "rev"),
+        ("more files than a request has", here(id=1, files=Repeat("a", 10_001)), "files"),
+    ):
+        v.err(about, request, "bad_request", field=field)
+    many = Repeat(draft("a", ""), 10_001)
+    v.err("more drafts than a request has", ask(op, id=1, drafts=many), "bad_request")
+    v.err("a draft that is no base64", ask(op, id=1, drafts=[ship]), "bad_request")
+    for about, part in {
+        "a draft that is empty": {},
+        "a draft without content": {"file": "ship.yaml"},
+        "a draft without a name": {"content": ""},
+        "a draft whose name is a number": draft("a", "") | {"file": 1},
+        "a draft whose content is a list": draft("a", []),
+        "a draft whose name has NUL": draft("a\0", ""),
+        "a draft with a mode": draft("a", "") | {"mode": "100644"},
+    }.items():
+        v.err(about, sent(id=1, drafts=[part]), "bad_request")
+    for about, request in {
+        "a file that is not there": here(id=1, files=["ship.yaml", "none.yaml"]),
+        "a file that was not there": here(id=1, files=["ship.yaml"], rev="HEAD~1"),
+        "a rev that is not there": here(id=1, files=["ship.yaml"], rev="none"),
+    }.items():
+        v.err(about, request, "not_found")
+    for at in (None, "HEAD"):
+        v.err(f"a folder at {shows(at)}", here(id=1, files=["deep"], rev=at), "bad_request")
+        for name in ("link", "../ship.yaml", f"{path}/ship.yaml", ".git/config", ""):
+            about = f"the file {shows(name)} at {shows(at)}"
+            v.err(about, here(id=1, files=[name], rev=at), "denied", has="rule")
+    v.err("a submodule", ask(op, path=REPOSITORY, files=["module"], rev="odd"), "unsupported")
+    damaged = ask(op, path=f"{TOP}/corrupt", files=["README.md"], rev="HEAD")
+    v.err("a damaged blob", damaged, "corrupt")
+    no_repository(v, op, {"files": ["ship.yaml"], "rev": "HEAD"})
+    no_workspaces(v, op, {"files": ["ship.yaml"]})
+    two = here(id=1, workspace="a", files=["ship.yaml"])
+    v.err("a path and a workspace", two, "bad_request", field="workspace")
+    wrong_types(v, op, {"path": path}, {"files": [1, "ship.yaml", {"a": 1}]})
+    wrong_types(v, op, {"path": path, "files": ["ship.yaml"]}, {"rev": [1, "a\0"]})
+    wrong: dict[str, list[Any]] = {"drafts": [1, "ship.yaml", ship]}
+    wrong_types(v, op, {"encoding": "utf8"}, wrong)
+    wrong_types(v, op, {"drafts": [ship]}, {"encoding": [1, "latin"]})
+
+
+def process_lint(v: Topic) -> None:
+    op, keys = "process.lint", "errors warnings diagnostics"
+    nothing = {"errors": 0, "warnings": 0, "diagnostics": []}
+    definitions(v, op, f"{TOP}/linted", lambda about, request: v.ok(about, request, nothing))
+    sent = partial(ask, op, encoding="utf8")
+    v.ok("no file", ask(op, path=REPOSITORY, files=[]), nothing)
+    v.ok("no draft", sent(drafts=[]), nothing)
+    v.ok("tests alone", sent(drafts=[draft("deep/ship.test.yaml", "a: [")]), nothing)
+    v.has("a bare repository as of HEAD", ask(op, path=BARE, files=["config.yaml"]), keys)
+    for about, text in {
+        "no YAML": "a: [",
+        "nothing": "",
+        "no UTF-8": b"process_name: caf\xe9\n",
+        "UTF-16": DEFINITION.encode("utf-16"),
+        "no map": "- a\n",
+        "a key that nobody knows": UNREADABLE,
+        "a key twice": DEFINITION + "process_name: ship\n",
+        "a step that is not there": DEFINITION.replace("next_step: send", "next_step: sned"),
+        "a step that nothing leads to": DEFINITION + "  - step_id: never\n",
+        "a process that is not there": CALLER,
+        "one process twice": f"{DEFINITION}---\n{DEFINITION}",
+        "more than a file may have": TOO_LONG,
+    }.items():
+        v.has(f"what is wrong: {about}", sent(drafts=[draft("ship.yaml", text)]), keys)
+    wrong = [draft("ship.yaml", DEFINITION), draft("other.yaml", UNREADABLE)]
+    v.has("one of two is wrong", sent(id=1, drafts=wrong), keys)
+    for word in ("text", "json", "sarif", "github"):
+        rendered = f"{keys} rendered"
+        v.has(f"as {word}", sent(drafts=wrong, format=word), rendered)
+        v.has(f"nothing wrong, as {word}", sent(drafts=[], format=word), rendered)
+    coloured = sent(drafts=wrong, format="text", color=True)
+    v.has("in colours", coloured, f"{keys} rendered")
+    v.has("colours of what is not rendered", sent(drafts=wrong, color=True), keys)
+    v.has("no format", sent(drafts=wrong, format=None, color=None), keys)
+    types: dict[str, list[Any]] = {"format": [1, "", "html", "junit"], "color": [1, "yes"]}
+    wrong_types(v, op, {"drafts": []}, types)
+
+
+def process_test(v: Topic) -> None:
+    op, keys = "process.test", "passed tests failed seed diagnostics tested"
+    definitions(v, op, f"{TOP}/tested", lambda about, request: v.has(about, request, keys))
+    sent = partial(ask, op, encoding="utf8")
+    nothing = {"passed": True, "tests": 0, "failed": 0, "seed": 0, "diagnostics": [], "tested": []}
+    v.ok("no file", ask(op, path=REPOSITORY, files=[]), nothing)
+    v.ok("no draft", sent(drafts=[]), nothing)
+    v.ok("the largest seed", sent(drafts=[], seed=2**64 - 1), nothing | {"seed": 2**64 - 1})
+    v.ok("as many runs as there may be", sent(drafts=[], interleavings=100_000), nothing)
+    coverage = {"steps": 1, "steps_run": 0, "transitions": 0, "transitions_run": 0}
+    lonely = {"file": "a/lonely.yaml", "process_name": "lonely", "process_version": "0.1.0"}
+    lonely |= {"tests": [], "coverage": coverage | {"never": [{"what": "wait", "line": 4}]}}
+    untested = draft("a/lonely.yaml", LONELY)
+    v.ok("without a test", sent(drafts=[untested]), nothing | {"tested": [lonely]})
+    unnamed = draft("a/lonely.yaml", LONELY.replace('process_version: "0.1.0"', "title: Lonely"))
+    bare = {key: value for key, value in lonely.items() if key != "process_version"}
+    v.ok("without a version", sent(id=1, drafts=[unnamed]), nothing | {"tested": [bare]})
+    v.has("a bare repository as of HEAD", ask(op, path=BARE, files=["config.yaml"]), keys)
+    inside = TESTS.removeprefix("process_name: ship\n")
+    ship, failing = DEFINITION + inside, DEFINITION + inside.replace("@send", "@pack")
+    for about, drafts in {
+        "a test in the definition": [draft("ship.yaml", ship)],
+        "a test that fails": [draft("ship.yaml", failing)],
+        "a scenario": [
+            draft(
+                "lonely.yaml",
+                LONELY + "tests: {a: {scenario: [{when: {step: wait}, then: {status: done}}]}}\n",
+            )
+        ],
+        "a test of a step that is not there": [draft("ship.yaml", ship.replace("@send", "@sned"))],
+        "tests of what is not there": [draft("ship.test.yaml", TESTS)],
+        "tests that cannot be read": [untested, draft("lonely.test.yaml", "tests: 1\n")],
+        "a definition that cannot be read": [draft("ship.yaml", UNREADABLE)],
+        "a definition that is no UTF-8": [draft("ship.yaml", b"process_name: caf\xe9\n")],
+        "more than a file may have": [draft("ship.yaml", TOO_LONG)],
+        "a process that is called and not there": [draft("bill.yaml", CALLER)],
+    }.items():
+        v.has(about, sent(drafts=drafts), keys)
+    tested = [draft("ship.yaml", ship)]
+    for about, arguments in {
+        "only some tests": {"only": "ship.pack"},
+        "only what is in none": {"only": "none"},
+        "the text that is wanted as bin": {"only": b"ship.packed"},
+        "runs by chance": {"interleavings": 3, "seed": 7},
+        "no run by chance": {"interleavings": 0},
+        "with every mistake": {"mutants": True},
+        "all of it": {"only": "ship", "interleavings": 1, "seed": 1, "mutants": True},
+    }.items():
+        v.has(about, sent(drafts=tested, **arguments), keys)
+    for word in ("text", "junit"):
+        v.has(f"as {word}", sent(drafts=tested, format=word), f"{keys} rendered")
+        v.has(f"nothing tested, as {word}", sent(drafts=[], format=word), f"{keys} rendered")
+    types: dict[str, list[Any]] = {
+        "only": [1, "a\0"],
+        "interleavings": [-1, 1.5, "1", 100_001, 2**32],
+        "seed": [-1, 1.5, "1"],
+        "mutants": [1, "yes"],
+        "format": [1, "", "json", "sarif"],
+    }
+    wrong_types(v, op, {"drafts": []}, types)
+
+
+def process_graph(v: Topic) -> None:
+    op, keys = "process.graph", "process_name picture"
+    definitions(v, op, f"{TOP}/drawn", lambda about, request: v.has(about, request, keys))
+    sent = partial(ask, op, encoding="utf8")
+    both = [draft("bill.yaml", CALLER), draft("ship.yaml", DEFINITION)]
+    for word in ("svg", "dot", "mermaid"):
+        v.has(f"as {word}", sent(drafts=both, format=word), keys)
+        marked = sent(drafts=both, format=word, marking={"delivered/pack": {"offered": 1}})
+        v.has(f"a run as {word}", marked, keys)
+    for name in ("bill", "ship", b"ship"):
+        v.has(f"the process {shows(name)}", sent(drafts=both, process_name=name), keys)
+    v.has("a step that is not there", sent(drafts=both[:1]), keys)
+    gone = DEFINITION.replace("next_step: send", "next_step: sned")
+    v.has("a transition to nowhere", sent(drafts=[draft("ship.yaml", gone)]), keys)
+    for about, marking in {
+        "no marking": {},
+        "every state": {
+            "pack": {"stuck": 1, "running": 2, "offered": 3, "waiting": 4, "done": 5},
+            "send": {"done": 0},
+        },
+        "as many threads as there may be": {"pack": {"done": 2**32 - 1}},
+        "an instance": {"pack#2": {"running": 1}},
+    }.items():
+        v.has(about, sent(id=1, drafts=both, process_name="ship", marking=marking), keys)
+    for about, request in {
+        "a process that is not there": sent(id=1, drafts=both, process_name="none"),
+        "no process": sent(id=1, drafts=[]),
+        "no file": ask(op, id=1, path=REPOSITORY, files=[]),
+        "tests alone": sent(id=1, drafts=[draft("ship.test.yaml", TESTS)]),
+    }.items():
+        v.err(about, request, "not_found")
+    for about, text in {
+        "no YAML": "a: [",
+        "nothing": "",
+        "no UTF-8": b"process_name: caf\xe9\n",
+        "a key that nobody knows": UNREADABLE,
+        "a list with what a definition has": LISTED,
+        "a step that is a list": "process_name: ship\nsteps: [[pack]]\n",
+    }.items():
+        unreadable = sent(id=1, drafts=[draft("ship.yaml", text)])
+        v.err(f"what cannot be read: {about}", unreadable, "invalid", has="diagnostics")
+    second = sent(id=1, drafts=[both[1], draft("other.yaml", UNREADABLE)])
+    v.err("the second cannot be read", second, "invalid", has="diagnostics")
+    v.err("of a bare repository", ask(op, path=BARE, files=["config.yaml"]), "invalid")
+    for value in ({"pack": 1}, {"pack": ["done"]}, {"pack": {"gone": 1}}, {"pack": {"Done": 1}}):
+        about = f"`marking` cannot be {shows(value)}"
+        v.err(about, sent(id=1, drafts=both, marking=value), "bad_request", has="field")
+    for count in (-1, 1.5, "1", 2**32):
+        marked = sent(id=1, drafts=both, marking={"pack": {"done": count}})
+        v.err(f"{shows(count)} threads", marked, "bad_request", has="field")
+    types: dict[str, list[Any]] = {
+        "process_name": [1, "a\0"],
+        "format": [1, "", "png", "SVG"],
+        "marking": [1, "pack", ["pack"]],
+    }
+    wrong_types(v, op, {"drafts": both, "encoding": "utf8"}, types)
+
+
+def published(text: str, says: dict[str, Any]) -> dict[str, Any]:
+    canonical = json.dumps(says, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return {
+        "name": says["process_name"],
+        "version": says["process_version"],
+        "digest": "sha256:" + hashlib.sha256(canonical.encode()).hexdigest(),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def process_publish(v: Topic) -> None:
+    op, path = "process.publish", f"{TOP}/publish.git"
+    here = partial(ask, op, path=path, encoding="utf8")
+    reply = published(DEFINITION, DEFINITION_SAYS)
+    v.ok("a version", here(content=DEFINITION), reply | {"created": True})
+    v.ok("the same bytes again", here(content=DEFINITION), reply | {"created": False})
+    said = here(content=DEFINITION.encode(), name="ship", version="1.0.0")
+    v.ok("as it is said to be", said, reply | {"created": False})
+    v.err(
+        "other bytes that say the same",
+        here(id=1, content=DEFINITION + "# a word\n"),
+        "already_exists",
+        has="expected actual",
+    )
+    later = DEFINITION.replace("1.0.0", "1.1.0-rc.1")
+    later_says = DEFINITION_SAYS | {"process_version": "1.1.0-rc.1"}
+    v.ok(
+        "another version",
+        here(content=later),
+        published(later, later_says) | {"created": True},
+    )
+    mismatch = {"name": "other", "version": "1.0.1"}
+    for argument, value in mismatch.items():
+        v.err(
+            f"another {argument} than the file has",
+            here(id=1, content=DEFINITION, **{argument: value}),
+            "conflict",
+            has="expected actual",
+        )
+    for about, text in {
+        "no version": DEFINITION.replace('process_version: "1.0.0"\n', ""),
+        "a version that is none": DEFINITION.replace("1.0.0", "1.0"),
+        "a version with build metadata": DEFINITION.replace("1.0.0", "1.0.0+5"),
+        "two definitions": DEFINITION + "---\n" + DEFINITION.replace("ship", "other"),
+    }.items():
+        v.err(about, here(id=1, content=text), "invalid")
+    inside = TESTS.removeprefix("process_name: ship\n")
+    for about, text in {
+        "no YAML": "a: [",
+        "nothing in it": "",
+        "no UTF-8": b"process_name: caf\xe9\n",
+        "no map": "- a\n",
+        "a step that is a list": 'process_name: a\nprocess_version: "1.0.0"\nsteps: [[pack]]\n',
+        "a version of another kind": DEFINITION.replace('"1.0.0"', "1.0"),
+        "a name with a slash": DEFINITION.replace("ship", "a/b"),
+        "a key that nobody knows": UNREADABLE,
+        "a key twice": DEFINITION + "process_name: ship\n",
+        "a step that is not there": DEFINITION.replace("next_step: send", "next_step: sned"),
+        "a test that fails": DEFINITION + inside.replace("@send", "@pack"),
+        "a test of a step that is not there": DEFINITION + inside.replace("@send", "@sned"),
+        "a process that is called and nowhere": CALLER.replace("ship", "none"),
+    }.items():
+        v.err(about, here(id=1, content=text), "invalid", has="diagnostics")
+    too_long = here(id=1, content=TOO_LONG)
+    v.err("more than a file may have", too_long, "too_large", has="diagnostics")
+    no_file = here(id=1, file="README.md")
+    v.err("a file that is no process", no_file, "invalid", has="diagnostics")
+    v.err("a file that is not there", here(id=1, file="none.yaml"), "not_found")
+    v.err("nothing to publish", here(id=1), "bad_request", field="content")
+    named = here(id=1, content="", file="a.yaml")
+    v.err("nothing, and what it is called", named, "invalid", has="diagnostics")
+    beside_it(v, op, path)
+    v.err("nowhere", ask(op, id=1, content=""), "bad_request", field="store")
+    v.err(
+        "a definition for nowhere",
+        ask(op, id=1, content=DEFINITION, encoding="utf8"),
+        "bad_request",
+        field="store",
+    )
+    folder = {"folder": f"{TOP}/published"}
+    v.ok(
+        "in a folder",
+        ask(op, content=DEFINITION, encoding="utf8", store=folder),
+        reply | {"created": True},
+    )
+    v.err(
+        "a folder has no tags",
+        ask(op, id=1, content=DEFINITION, encoding="utf8", store=folder, fence={"lock": "a", "token": 1}),
+        "bad_request",
+        field="fence",
+    )
+    no_repository(v, op, {"content": DEFINITION, "encoding": "utf8"})
+    wrong: dict[str, list[Any]] = {
+        "file": [1],
+        "rev": [1, "a\0"],
+        "files": [1, "a", {}],
+        "drafts": [1, "a", {}],
+        "content": [1],
+        "encoding": ["latin"],
+        "name": [1],
+        "version": [1.0],
+        "store": [1, {}, {"folder": "/a", "s3": {"bucket": "a"}}],
+    }
+    wrong_types(v, op, {"path": path, "content": ""}, wrong)
+    parts: dict[str | None, list[Any]] = {
+        "store.folder": [{"folder": "a"}, {"folder": 1}],
+        "store.s3.bucket": [{"s3": {}}, {"s3": {"bucket": 1}}],
+        None: [{"folder": "/a", "s3": {}}, {"s3": 1}, {"bucket": "a"}],
+    }
+    wrong_parts(v, ask(op, content=""), "store", parts)
+
+
+def beside_it(v: Topic, op: str, path: str) -> None:
+    """What a definition is looked at with before it is published; `ship` is published there."""
+    here = partial(ask, op, path=path, encoding="utf8")
+
+    def made(name: str, calls: str) -> tuple[str, dict[str, Any]]:
+        says = {"process_name": name, "process_version": "1.0.0"}
+        says |= {"steps": [{"step_id": "delivered", "call": calls}]}
+        text = CALLER.replace("bill", name).replace("ship", calls)
+        return text, published(text, says) | {"created": True}
+
+    bill, reply = made("bill", "ship")
+    v.ok("what it calls is published", here(content=bill), reply)
+    again = here(content=bill, drafts=[draft("ship.yaml", DEFINITION)])
+    v.ok("what it calls is beside it, too", again, reply | {"created": False})
+    text, reply = made("calls-load", "load")
+    load = draft("load.yaml", LONELY.replace("lonely", "load"))
+    v.ok("what it calls is only beside it", here(content=text, drafts=[load]), reply)
+
+    def ship(version: str, more: str = "") -> tuple[str, dict[str, Any]]:
+        says = DEFINITION_SAYS | {"process_version": version}
+        if more:
+            says |= {"steps": [*DEFINITION_SAYS["steps"], {"step_id": more}]}
+        text = DEFINITION.replace("1.0.0", version) + (f"  - step_id: {more}\n" if more else "")
+        return text, published(text, says) | {"created": True}
+
+    later, reply = ship("1.2.0")
+    for about, tests in {
+        "a test beside it that fails": TESTS.replace("@send", "@pack"),
+        "a test beside it of a step that is not there": TESTS.replace("@send", "@sned"),
+        "tests beside it that cannot be read": "tests: 1\n",
+    }.items():
+        failing = here(id=1, content=later, drafts=[draft("ship.test.yaml", tests)])
+        v.err(about, failing, "invalid", has="diagnostics")
+    passing = here(content=later, drafts=[draft("ship.test.yaml", TESTS)])
+    v.ok("tests beside it that pass", passing, reply)
+    warned, reply = ship("1.3.0", "never")
+    v.ok("what is only warned of", here(content=warned, file="deep/ship.yaml"), reply)
+
+    text, reply = made("calls-road", "road")
+    said = {"a/calls.yaml": text, "a/road.yaml": LONELY.replace("lonely", "road")}
+    changes = [draft(file, text.encode()) for file, text in said.items()]
+    v.has(
+        "definitions in the repository",
+        ask("commit", path=path, branch="said", message="said", changes=changes),
+        "commit tree",
+    )
+    there = partial(here, file="a/calls.yaml", rev="said")
+    v.err("a file that calls another one", there(id=1), "invalid", has="diagnostics")
+    v.ok("with that beside it", there(files=["a/road.yaml"]), reply)
+    as_bin = there(file=b"a/calls.yaml", files=[b"a/road.yaml"])
+    v.ok("names as bin", as_bin, reply | {"created": False})
+    none = there(id=1, files=["a/none.yaml"])
+    v.err("a file beside it that is not there", none, "not_found")
+    v.err("a rev that is not there", there(id=1, rev="none"), "not_found")
+    folder = {"folder": f"{TOP}/published-of-files"}
+    kept = there(files=["a/road.yaml"], store=folder)
+    v.ok("a file of a repository, in a folder", kept, reply)
+    for about, request, field in (
+        ("a rev of content", here(id=1, content=DEFINITION, rev="HEAD"), "rev"),
+        ("files beside content", here(id=1, content=DEFINITION, files=["a"]), "files"),
+        ("drafts beside a file", there(id=1, drafts=[]), "drafts"),
+        ("a file of no repository", ask(op, id=1, file="a.yaml", store=folder), "file"),
+        ("files alone", here(id=1, files=["a/calls.yaml"]), "content"),
+        ("drafts alone", here(id=1, drafts=[draft("ship.yaml", DEFINITION)]), "content"),
+        ("content, a repository and a store", here(id=1, content="", store=folder), "store"),
+        ("more files than a request has", there(id=1, files=Repeat("a", 10_001)), "files"),
+    ):
+        v.err(about, request, "bad_request", field=field)
+    coded = ask(op, id=1, path=path, content=b"", drafts=[draft("a.yaml", "no base64")])
+    v.err("a draft that is no base64", coded, "bad_request")
+    text = ask(op, id=1, path=path, content="no base64")
+    v.err("content that is no base64", text, "bad_request", field="content")
+    for part in ({}, {"file": "a.yaml"}, {"content": ""}, draft("a", "") | {"mode": "100644"}):
+        beside = here(id=1, content=DEFINITION, drafts=[part])
+        v.err(f"the draft {shows(part)}", beside, "bad_request")
+
+
+def process_get(v: Topic) -> None:
+    op, path = "process.get", f"{TOP}/get.git"
+    here = partial(ask, op, path=path, name="ship")
+    texts = {it: DEFINITION.replace("1.0.0", it) for it in ("1.0.0", "1.2.0", "1.10.0", "2.0.0-rc")}
+    for version, text in texts.items():
+        says = DEFINITION_SAYS | {"process_version": version}
+        publish = ask("process.publish", path=path, content=text, encoding="utf8")
+        v.ok(f"{version} is published", publish, published(text, says) | {"created": True})
+
+    def found(version: str) -> dict[str, Any]:
+        says = DEFINITION_SAYS | {"process_version": version}
+        file = f"ship/ship_v{version}.yaml"
+        return published(texts[version], says) | {"file": file, "content": texts[version]}
+
+    for about, arguments, version in (
+        ("the latest release", {}, "1.10.0"),
+        ("the latest, pre-releases too", {"prerelease": True}, "2.0.0-rc"),
+        ("a version", {"version": "1.0.0"}, "1.0.0"),
+        ("a pre-release", {"version": "2.0.0-rc"}, "2.0.0-rc"),
+        ("a range", {"version": "^1.1"}, "1.10.0"),
+        ("a narrow range", {"version": "~1.2"}, "1.2.0"),
+        ("two bounds", {"version": ">=1, <1.10"}, "1.2.0"),
+    ):
+        v.ok(about, here(encoding="utf8", **arguments), found(version))
+    encoded = base64.b64encode(texts["1.0.0"].encode()).decode()
+    v.ok("as base64", here(version="1.0.0"), found("1.0.0") | {"content": encoded})
+    v.err("a version that is not there", here(id=1, version="1.0.1"), "not_found")
+    v.err("a range that has none", here(id=1, version="^3"), "not_found")
+    v.err("a process that is not there", here(id=1) | {"name": "other"}, "not_found")
+    for value in ("", "newest", "v1"):
+        v.err(f"the version {shows(value)}", here(id=1, version=value), "bad_request", field="version")
+    v.err("a name that is none", here(id=1) | {"name": "a/b"}, "bad_request", field="name")
+    v.err("no store", ask(op, id=1, name="ship"), "bad_request", field="store")
+    two = here(id=1, store={"folder": f"{TOP}/published"})
+    v.err("two stores", two, "bad_request", field="store")
+    no_repository(v, op, {"name": "ship"})
+    wrong: dict[str, list[Any]] = {
+        "name": [1],
+        "version": [1.0],
+        "prerelease": [1],
+        "encoding": ["latin"],
+    }
+    wrong_types(v, op, {"path": path, "name": "ship"}, wrong)
+    missing(v, op, {"path": path, "name": "ship"}, "name")
+
+
+def process_list(v: Topic) -> None:
+    op, path = "process.list", f"{TOP}/list.git"
+    here = partial(ask, op, path=path)
+    v.ok("nothing yet", here(), {"processes": [], "next": None})
+    every = [("bill", "0.1.0"), ("ship", "1.2.0"), ("ship", "1.10.0"), ("ship", "2.0.0-rc")]
+    for name, version in reversed(every):
+        text = DEFINITION.replace("ship", name).replace("1.0.0", version)
+        says = DEFINITION_SAYS | {"process_name": name, "process_version": version}
+        publish = ask("process.publish", path=path, content=text, encoding="utf8")
+        v.ok(f"{name} {version} is published", publish, published(text, says) | {"created": True})
+    processes = [{"name": name, "version": version} for name, version in every]
+    v.ok("all", here(), {"processes": processes, "next": None})
+    v.ok("of one", here(name="bill"), {"processes": processes[:1], "next": None})
+    v.ok("of none", here(name="other"), {"processes": [], "next": None})
+    v.ok("the first two", here(limit=2), {"processes": processes[:2], "next": "ship@1.2.0"})
+    after = {"processes": processes[2:], "next": None}
+    v.ok("those after them", here(after="ship@1.2.0"), after)
+    v.err("no store", ask(op, id=1), "bad_request", field="store")
+    folder = {"folder": NOWHERE}
+    v.err("a folder that is not there", ask(op, id=1, store=folder), "not_found")
+    no_repository(v, op, {})
+    wrong: dict[str, list[Any]] = {
+        "name": [1, "a/b"],
+        "limit": [0, 10_001, "1"],
+        "after": [1, "ship"],
+    }
+    wrong_types(v, op, {"path": path}, wrong)
+
+
 def maintain(v: Topic) -> None:
     op = "maintain"
     message = {"purge_after_ms": 1}
@@ -2668,6 +3227,7 @@ OPERATIONS: tuple[Callable[[Topic], None], ...] = (
     *(lock, renew, unlock, locks, verify, maintain),
     *(workspace_create, workspace_list, workspace_info, workspace_delete, workspace_restore),
     *(workspace_export, workspace_import, workspace_imported),
+    *(process_lint, process_test, process_graph, process_publish, process_get, process_list),
     *(hello, ping, stats, subscribe, cancel, batch, shutdown),
 )
 for operation in OPERATIONS:

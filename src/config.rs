@@ -1,5 +1,7 @@
 //! Flags and environment, parsed once and passed down.
 
+pub mod process;
+
 use std::path::PathBuf;
 
 use clap::{
@@ -59,6 +61,9 @@ pub enum Command {
     /// waited for. Bytes that are no text are printed as base64. The exit status is 0 also where
     /// replies are errors, and 2 where the daemon ended early.
     Shell,
+    /// Processes as code: lint, test, draw and publish definitions.
+    #[command(subcommand)]
+    Process(process::Process),
     /// Play a supervisor: make a repository, drive a daemon, and show every frame in words.
     Demo,
     /// Print a script that completes commands and flags in a shell.

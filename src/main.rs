@@ -7,7 +7,7 @@
 //! - [`port`]: length-prefixed frames on stdin and stdout.
 //! - [`dispatch`]: who runs what when.
 //! - [`ops`]: one file per operation.
-//! - [`process`]: definitions: read, linted, tested and drawn.
+//! - [`process`]: definitions: read, linted, tested, drawn and published.
 //! - [`engine`]: what a process does, as pure functions.
 //! - [`git`]: the only code that names git2.
 //! - [`snapshots`]: databases that are imported.
@@ -20,9 +20,7 @@ mod shell;
 mod port;
 mod dispatch;
 mod ops;
-#[allow(dead_code, reason = "its operations and subcommands come after it")]
 mod process;
-#[allow(dead_code, reason = "its hosts, runs in Git and tests of definitions, come after it")]
 mod engine;
 mod git;
 mod snapshots;
@@ -75,6 +73,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Call { op, .. }) => shell::help(op.as_deref()),
         Some(Command::Shell) => shell::lines(&arguments.settings),
+        Some(Command::Process(command)) => shell::process(&arguments.settings, command),
         Some(Command::Demo) => shell::demo(),
         Some(Command::Completions { shell }) => shell::completions(shell),
     }

@@ -9,6 +9,8 @@
 
 mod daemon;
 mod echo;
+#[path = "../defining/exhausting.rs"]
+mod exhausting;
 mod fixture;
 mod git;
 mod process;

@@ -25,6 +25,12 @@ const OPERATIONS: &[&str] = &[
     "note.remove",
     "notes",
     "ping",
+    "process.get",
+    "process.graph",
+    "process.lint",
+    "process.list",
+    "process.publish",
+    "process.test",
     "push",
     "read",
     "ref.update",
@@ -67,9 +73,10 @@ fn hello_tells_version_operations_events_features_and_limits() {
     assert_eq!(reply["program"], "gitport");
     assert_eq!(reply["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(reply["events"], json!(["progress"]));
-    let mut features = vec!["faults", "postgres", "vendored-openssl"];
+    let mut features = vec!["faults", "postgres", "s3", "vendored-openssl"];
     features.retain(|it| *it != "vendored-openssl" || cfg!(feature = "vendored-openssl"));
     features.retain(|it| *it != "postgres" || cfg!(feature = "postgres"));
+    features.retain(|it| *it != "s3" || cfg!(feature = "s3"));
     assert_eq!(sorted(&reply["features"]), features);
     let operations = sorted(&reply["operations"]);
     let public: Vec<&String> = operations.iter().filter(|name| *name != "fault").collect();

@@ -9,6 +9,7 @@ pub mod origin;
 pub mod postgres;
 pub mod proxy;
 pub mod relay;
+pub mod s3;
 pub mod ssh;
 pub mod ssh_keys;
 pub mod tls;

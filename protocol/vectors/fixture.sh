@@ -96,8 +96,8 @@ clone --bare bare.git mirror.git
 git -C mirror.git remote set-url origin "$top/bare.git"
 git -C mirror.git update-ref refs/heads/main refs/tags/light
 
-# Bare ones whose refs move, one for each operation that moves them.
-for name in commit branch tag update merge; do
+# Bare ones whose refs move, one for each operation that moves them or reads what another one did.
+for name in commit branch tag update merge publish get list; do
     clone --bare bare.git "$name.git"
     git -C "$name.git" remote remove origin
 done

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -70,6 +70,12 @@ pub fn remove_empty(folder: &Path) -> io::Result<()> {
 pub struct Folder {
     descriptor: OwnedFd,
     is_bare_repository: bool,
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
 }
 
 impl Folder {

@@ -18,6 +18,7 @@ mod follow;
 mod hash;
 mod history;
 mod image;
+mod kept;
 mod keys;
 mod import;
 mod ledger;
@@ -64,6 +65,7 @@ pub use self::{
     hash::NO_ID,
     history::{LogPage, LogQuery},
     import::{Bundle, Destination, Import, Imported, Mapping, Snapshot, check_name, trailer},
+    kept::{Keeping, Kept},
     keys::{Key, Meaning},
     lock::Writer,
     locks::{

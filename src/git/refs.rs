@@ -34,6 +34,8 @@ const OURS: [(&str, &str, &str); 3] = [
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
 ];
+/// Where published processes are described, each on the commit that has its file.
+const DEFINITIONS: &str = "refs/notes/gitvan/definitions";
 /// Below it and the name of an import: states without children beside the branch.
 const IMPORTED: &str = "refs/imported/";
 
@@ -122,6 +124,9 @@ pub fn expect_reference(name: &str) -> Result<()> {
 pub struct Tag(String);
 
 impl Tag {
+    /// The folder of those that keep published processes.
+    pub const PROCESSES: &str = "process/";
+
     pub fn new(name: &str) -> Result<Tag> {
         let name = name.strip_prefix(TAGS).unwrap_or(name);
         let is_valid = git2::Reference::is_valid_name(&format!("{TAGS}{name}"));
@@ -132,6 +137,11 @@ impl Tag {
         let tag = Tag(name.to_owned());
         expect_short_parts(&tag.reference()).map_err(|error| error.with("field", "tag"))?;
         Ok(tag)
+    }
+
+    /// The one that keeps a published process.
+    pub fn of_process(name: &str, version: &str) -> Result<Tag> {
+        Tag::new(&format!("{}{name}/v{version}", Tag::PROCESSES))
     }
 
     pub fn name(&self) -> &str {
@@ -235,6 +245,11 @@ impl Namespace {
             return Err(Error::bad_request(message).with("field", "namespace"));
         }
         Ok(Namespace(short.to_owned()))
+    }
+
+    /// What is said of published processes.
+    pub fn definitions() -> Namespace {
+        Namespace(DEFINITIONS[NOTES.len()..].to_owned())
     }
 
     /// The answers that requests with a key got.

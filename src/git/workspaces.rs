@@ -68,6 +68,11 @@ impl Workspaces {
         WorkspaceId::of_folder(name.strip_suffix(ENDING)?)
     }
 
+    /// A folder beside the workspaces, for what can be had again. It need not exist.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+
     /// Whether a path leads to what belongs to the workspaces.
     pub fn has(&self, path: &RepositoryPath) -> bool {
         path.resolved().starts_with(&self.data)

@@ -13,13 +13,25 @@ use crate::{
 
 /// When a request is answered.
 #[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum Durability {
     /// When it is on disk.
     #[default]
     Durable,
     /// When everybody sees it; the power may go before it is on disk.
     Relaxed,
+}
+
+impl TryFrom<String> for Durability {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Durability, &'static str> {
+        match &*word {
+            "durable" => Ok(Durability::Durable),
+            "relaxed" => Ok(Durability::Relaxed),
+            _ => Err("it is `durable` or `relaxed`"),
+        }
+    }
 }
 
 /// A reply that says what it promises, where that is less than is usual.
@@ -83,11 +95,23 @@ impl Fence {
 
 /// How `str` content is to be understood; `bin` is taken as it is.
 #[derive(Deserialize, Default, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum Encoding {
     #[default]
     Base64,
     Utf8,
+}
+
+impl TryFrom<String> for Encoding {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Encoding, &'static str> {
+        match &*word {
+            "base64" => Ok(Encoding::Base64),
+            "utf8" => Ok(Encoding::Utf8),
+            _ => Err("it is `base64` or `utf8`"),
+        }
+    }
 }
 
 pub enum Content {

@@ -15,6 +15,7 @@ const PROTOCOL: u32 = 1;
 const FEATURES: &[(&str, bool)] = &[
     ("vendored-openssl", cfg!(feature = "vendored-openssl")),
     ("postgres", cfg!(feature = "postgres")),
+    ("s3", cfg!(feature = "s3")),
     ("faults", cfg!(feature = "faults")),
 ];
 

@@ -30,6 +30,7 @@ mod maintain;
 mod paging;
 mod ping;
 mod plain;
+mod process;
 mod push;
 mod read;
 mod r#ref;
@@ -120,6 +121,13 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<sync::Sync>(),
     Entry::of::<lsremote::Lsremote>(),
     Entry::of::<push::Push>().on_a_repository(),
+    // Are about definitions of processes, in a repository or elsewhere.
+    Entry::of::<process::lint::Lint>().on_a_repository(),
+    Entry::of::<process::test::Test>().on_a_repository(),
+    Entry::of::<process::graph::Graph>().on_a_repository(),
+    Entry::of::<process::publish::Publish>().on_a_repository(),
+    Entry::of::<process::get::Get>().on_a_repository(),
+    Entry::of::<process::list::List>().on_a_repository(),
     // Are about other requests.
     Entry::control("batch", batch::decode),
     Entry::control("cancel", cancel::decode),

@@ -18,7 +18,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use self::marking::Marking;
+pub use self::marking::{Marking, State};
 
 use self::model::Picture;
 use crate::engine::definition::Definition;
@@ -49,16 +49,4 @@ impl Subject<'_> {
     fn picture(self) -> Picture {
         build::picture(self.definition, self.called, self.marking)
     }
-}
-
-pub fn svg(definition: &Definition, marking: Option<&Marking>) -> String {
-    Subject { definition, called: &[], marking }.svg()
-}
-
-pub fn dot(definition: &Definition, marking: Option<&Marking>) -> String {
-    Subject { definition, called: &[], marking }.dot()
-}
-
-pub fn mermaid(definition: &Definition, marking: Option<&Marking>) -> String {
-    Subject { definition, called: &[], marking }.mermaid()
 }

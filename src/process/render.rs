@@ -5,14 +5,13 @@ mod json;
 mod sarif;
 mod text;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::diagnostic::Diagnostic;
 
 /// How diagnostics are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Format {
     /// For people, with the line underneath.
     Text,
@@ -22,6 +21,20 @@ pub enum Format {
     Sarif,
     /// Commands of GitHub's workflows, which show them beside the line.
     Github,
+}
+
+impl TryFrom<String> for Format {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Format, &'static str> {
+        match &*word {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            "sarif" => Ok(Format::Sarif),
+            "github" => Ok(Format::Github),
+            _ => Err("it is `text`, `json`, `sarif` or `github`"),
+        }
+    }
 }
 
 /// Colour is for terminals, and for text only.

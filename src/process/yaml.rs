@@ -8,7 +8,7 @@ mod build;
 mod scalar;
 
 use granit_parser::{Parser, ScanError, Span as Marks};
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 use self::build::Builder;
 use super::{
@@ -147,6 +147,20 @@ impl Node {
             Kind::Text(it) => format!("`{}`", super::diagnostic::brief(it)),
             Kind::List(_) => "a list".to_owned(),
             Kind::Map(_) => "a map".to_owned(),
+        }
+    }
+
+    /// The same as JSON has it, without places.
+    pub fn value(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(it) => Value::Bool(*it),
+            Kind::Number(it) => Value::Number(it.clone()),
+            Kind::Text(it) => Value::String(it.clone()),
+            Kind::List(items) => items.iter().map(Node::value).collect(),
+            Kind::Map(entries) => {
+                entries.iter().map(|it| (it.key.clone(), it.value.value())).collect()
+            }
         }
     }
 

@@ -57,7 +57,7 @@ fn carry_out(settings: &Settings, request: &Json) -> io::Result<Json> {
     outcome
 }
 
-fn print(value: &Json) -> io::Result<()> {
+pub fn print(value: &Json) -> io::Result<()> {
     let mut output = BufWriter::new(io::stdout().lock());
     serde_json::to_writer_pretty(&mut output, value)?;
     writeln!(output)?;

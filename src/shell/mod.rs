@@ -9,6 +9,7 @@ mod help;
 mod interrupt;
 mod json;
 mod lines;
+mod process;
 mod progress;
 mod supervisor;
 
@@ -29,6 +30,7 @@ pub use self::{
     demo::demo,
     help::{help, misused},
     lines::lines,
+    process::process,
 };
 
 /// What ends with neither `ok` nor `err`: a mistake on the command line, no daemon, no reply.
@@ -47,6 +49,7 @@ By hand:
   gitport demo                       play a supervisor and show every request, reply and time
   gitport call head path=/srv/app    carry out one request and print its reply as JSON
   gitport shell                      carry out requests written as JSON, one a line
+  gitport process --help             lint, test, draw and publish definitions of processes
   gitport --help                     all commands and flags
 ";
 

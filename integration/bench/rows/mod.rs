@@ -9,6 +9,7 @@ mod maintain;
 mod network;
 mod note;
 mod ping;
+mod process;
 mod program;
 mod read;
 mod refs;
@@ -36,6 +37,11 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[growth::COMMITS, growth::READS], run: growth::history },
     Benchmark { rows: &[maintain::SIZE], run: maintain::size },
     Benchmark { rows: &[maintain::READS, maintain::WRITES], run: maintain::beside },
+    Benchmark { rows: &[process::STEP], run: process::step },
+    Benchmark { rows: &[process::EACH], run: process::each },
+    Benchmark { rows: &[process::OR_JOIN], run: process::or_join },
+    Benchmark { rows: &[process::LINT], run: process::lint },
+    Benchmark { rows: &[process::EXHAUSTING, process::MEMORY], run: process::exhausting },
     Benchmark { rows: &[elixir::READS], run: elixir::reads },
     Benchmark { rows: &[ping::SLOW_CLONES], run: ping::slow_clones },
     Benchmark { rows: &network::NOTHING_HTTP, run: network::nothing_new_http },

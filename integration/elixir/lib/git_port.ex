@@ -77,6 +77,12 @@ defmodule GitPort do
   @type repository :: Path.t() | {:workspace, workspace()}
   @type workspace :: String.t() | integer()
 
+  @typedoc "A file that is in no repository, such as one in an editor: `file` and `content`."
+  @type draft :: arguments()
+
+  @typedoc "Where processes are published, if not in a repository."
+  @type store :: %{required(atom() | String.t()) => term()}
+
   @type option ::
           {:executable, Path.t()}
           | {:args, [String.t()]}
@@ -337,6 +343,81 @@ defmodule GitPort do
   @doc "Tags by name: `tags` and `next`. `:pattern`, `:limit`, `:after`."
   @spec tags(t(), repository(), arguments()) :: result(map())
   def tags(port, path, options \\ []), do: operation(port, "tags", at(path), options)
+
+  @doc """
+  What is wrong with definitions of processes, where, and what to do about it.
+
+  They are `:files` of a repository, at `:rev` or as they are on disk; or drafts in its place, each a
+  map of `file`, which is what it is called, and `content`.
+
+      {:ok, %{"errors" => 0}} = GitPort.process_lint(port, path, files: ["ship.yaml"], rev: "main")
+
+      {:ok, %{"diagnostics" => diagnostics}} =
+        GitPort.process_lint(port, [%{file: "ship.yaml", content: text}])
+
+  With `:format` (`"text"`, `"json"`, `"sarif"` or `"github"`) they come as `rendered`, too, with
+  `:color` in colours of a terminal. The value has `errors`, `warnings` and `diagnostics`.
+  """
+  @spec process_lint(t(), repository() | [draft()], arguments()) :: result(map())
+  def process_lint(port, place, options \\ []) do
+    operation(port, "process.lint", defined(place), options)
+  end
+
+  @doc """
+  Plays the tests of definitions, which are in them or in files `*.test.yaml` among the others.
+
+  The definitions are as in `process_lint/3`. `:only` has only some tests played, `:interleavings`
+  so many runs by chance, from a `:seed`, and `:mutants` makes mistakes to see whether a test
+  notices. With `:format` (`"text"` or `"junit"`) the report comes as `rendered`, too. The value has
+  `passed`, `tests`, `failed`, `diagnostics` and `tested`.
+  """
+  @spec process_test(t(), repository() | [draft()], arguments()) :: result(map())
+  def process_test(port, place, options \\ []) do
+    operation(port, "process.test", defined(place), options)
+  end
+
+  @doc """
+  The picture of a definition, the first unless `:process_name` is one.
+
+  The definitions are as in `process_lint/3`. `:format` is `"svg"` unless it is `"dot"` or
+  `"mermaid"`; `:marking` says how many threads of a run are where, as
+  `%{"pack" => %{running: 1}}`. The value has `process_name` and `picture`.
+  """
+  @spec process_graph(t(), repository() | [draft()], arguments()) :: result(map())
+  def process_graph(port, place, options \\ []) do
+    operation(port, "process.graph", defined(place), options)
+  end
+
+  @doc """
+  Publishes a definition as a version that never changes: `:content`, or `:file` of `:rev`.
+
+  In the repository `path`, or in a store as `%{folder: …}` or `%{s3: %{bucket: …}}`. It is linted
+  and tested first, with processes that it calls and with tests that are `:drafts` beside the
+  content, or `:files` beside the file; what is wrong then is `diagnostics` of the error. Also
+  `:name` and `:version`, which those in the file must be, and of a repository `:tagger`, `:sign`,
+  `:fence`.
+  """
+  @spec process_publish(t(), repository() | store(), arguments()) :: result(map())
+  def process_publish(port, place, options) do
+    arguments = stored(place) ++ [encoding: "utf8"]
+    operation(port, "process.publish", arguments, drafted(options))
+  end
+
+  @doc """
+  A published version, checked: the latest unless `:version` is one or a range as `"^1.2"`.
+
+  The place is as in `process_publish/3`. Also `:prerelease`, `:encoding`.
+  """
+  @spec process_get(t(), repository() | store(), String.t(), arguments()) :: result(map())
+  def process_get(port, place, name, options \\ []) do
+    operation(port, "process.get", stored(place) ++ [name: name, encoding: "binary"], options)
+  end
+
+  @doc "The versions that are published: `processes` and `next`. `:name`, `:limit`, `:after`."
+  @spec process_list(t(), repository() | store(), arguments()) :: result(map())
+  def process_list(port, place, options \\ []) do
+    operation(port, "process.list", stored(place), options)
+  end
 
   @doc "All refs by name: `refs` and `next`. `:prefix`, `:limit`, `:after`."
   @spec refs(t(), repository(), arguments()) :: result(map())
@@ -619,6 +700,22 @@ defmodule GitPort do
         change
     end
   end
+
+  defp defined(drafts) when is_list(drafts), do: [drafts: Enum.map(drafts, &change/1)]
+  defp defined(path), do: at(path)
+
+  defp drafted(options) do
+    case named(options) do
+      %{"drafts" => [_ | _] = drafts} = options ->
+        %{options | "drafts" => Enum.map(drafts, &change/1)}
+
+      options ->
+        options
+    end
+  end
+
+  defp stored(store) when is_map(store), do: [store: store]
+  defp stored(path), do: at(path)
 
   defp at({:workspace, id}), do: [workspace: id]
   defp at(path), do: [path: path]

@@ -3,6 +3,24 @@ defmodule GitPort.OperationsTest do
 
   @moduletag :tmp_dir
 
+  @ship """
+  process_name: ship
+  process_version: "1.0.0"
+  steps:
+    - step_id: pack
+      transitions: [{on: packed, next_step: send}, {on: lost}]
+    - step_id: send
+  tests:
+    packed: ["pack:packed", "@send", send, "=done"]
+  """
+  @calls_ship """
+  process_name: bill
+  process_version: "1.0.0"
+  steps:
+    - {step_id: delivered, call: ship}
+  """
+  @tests "process_name: ship\ntests: {lost: ['pack:lost', '=done']}\n"
+
   setup %{tmp_dir: folder} do
     first = [
       {"README.md", "Hello.\n"},
@@ -87,6 +105,103 @@ defmodule GitPort.OperationsTest do
     assert GitPort.ref_update(port, remote, updates) == {:ok, moved}
     assert {:error, %Error{code: :conflict} = stale} = GitPort.ref_update(port, remote, updates)
     assert [%{"expected" => ^first, "actual" => ^commit}] = stale.details["refs"]
+  end
+
+  test "processes are published, found and listed", %{port: port, remote: remote} do
+    text = fn version ->
+      "process_name: ship\nprocess_version: #{version}\nsteps: [{step_id: pack}]\n"
+    end
+
+    folder = %{folder: Path.join(Path.dirname(remote), "published")}
+
+    for place <- [remote, folder], version <- ["1.0.0", "1.1.0"] do
+      assert {:ok, %{"created" => true}} =
+               GitPort.process_publish(port, place, content: text.(version))
+    end
+
+    assert {:error, %Error{code: :already_exists}} =
+             GitPort.process_publish(port, folder, content: text.("1.0.0") <> "# more\n")
+
+    assert {:ok, %{"content" => content}} =
+             GitPort.process_get(port, remote, "ship", version: "^1.0")
+
+    assert content == text.("1.1.0")
+    assert {:ok, %{"processes" => [_, _]}} = GitPort.process_list(port, folder, name: "ship")
+  end
+
+  test "definitions are linted", %{port: port, remote: remote} do
+    nothing = %{"errors" => 0, "warnings" => 0, "diagnostics" => []}
+    assert GitPort.process_lint(port, [%{file: "ship.yaml", content: @ship}]) == {:ok, nothing}
+    commit(remote, [{"ship.yaml", @ship}, {"bill.yaml", @calls_ship}])
+    files = ["bill.yaml", "ship.yaml"]
+    assert GitPort.process_lint(port, remote, files: files, rev: "HEAD") == {:ok, nothing}
+    assert GitPort.process_lint(port, remote, files: files) == {:ok, nothing}
+
+    wrong = String.replace(@ship, "next_step: send", "next_step: sned")
+    drafts = [[file: "ship.yaml", content: wrong], [file: "odd.yaml", content: <<255>>]]
+    assert {:ok, linted} = GitPort.process_lint(port, drafts, format: "github")
+    found = for it <- linted["diagnostics"], do: {it["file"], it["line"], it["rule"]}
+    assert {"ship.yaml", 5, "missing-target"} in found
+    assert {"odd.yaml", 1, "yaml"} in found
+    assert linted["errors"] >= 2
+    assert linted["rendered"] =~ "::error file=ship.yaml,line=5,"
+    assert {:error, %Error{code: :bad_request}} = GitPort.process_lint(port, remote)
+  end
+
+  test "definitions are tested", %{port: port} do
+    drafts = [%{file: "ship.yaml", content: @ship}, %{file: "ship.test.yaml", content: @tests}]
+    options = [interleavings: 5, seed: 7, mutants: true, format: "text"]
+    assert {:ok, report} = GitPort.process_test(port, drafts, options)
+    assert %{"passed" => true, "tests" => 2, "failed" => 0, "diagnostics" => []} = report
+    assert [%{"process_name" => "ship"} = tested] = report["tested"]
+    assert %{"steps" => 2, "steps_run" => 2, "never" => []} = tested["coverage"]
+    assert %{"runs" => 5, "seed" => 7} = tested["interleavings"]
+    assert tested["mutation"]["noticed"] > 0
+    assert report["rendered"] =~ "ship"
+    assert {:ok, %{"tests" => 1}} = GitPort.process_test(port, drafts, only: "ship.lost")
+
+    failing = [%{file: "ship.yaml", content: String.replace(@ship, "@send", "@pack")}]
+    assert {:ok, %{"passed" => false} = report} = GitPort.process_test(port, failing)
+    assert [%{"tests" => [%{"failure" => failure}]}] = report["tested"]
+    assert %{"line" => 8, "deed" => "@pack", "expected" => _, "found" => _} = failure
+  end
+
+  test "definitions are drawn", %{port: port} do
+    drafts = [%{file: "bill.yaml", content: @calls_ship}, %{file: "ship.yaml", content: @ship}]
+
+    assert {:ok, %{"process_name" => "bill", "picture" => svg}} =
+             GitPort.process_graph(port, drafts)
+
+    assert svg =~ "<svg"
+    marking = %{"delivered/pack" => %{offered: 1}}
+    assert {:ok, %{"picture" => marked}} = GitPort.process_graph(port, drafts, marking: marking)
+    assert marked != svg
+    options = [process_name: "ship", format: "dot"]
+    assert {:ok, %{"picture" => "digraph" <> _}} = GitPort.process_graph(port, drafts, options)
+
+    assert {:error, %Error{code: :not_found}} =
+             GitPort.process_graph(port, drafts, process_name: "none")
+
+    assert {:error, %Error{code: :invalid, details: %{"diagnostics" => [%{"line" => 1}]}}} =
+             GitPort.process_graph(port, [%{file: "ship.yaml", content: "a: ["}])
+  end
+
+  test "what is published is linted and tested first", %{port: port, remote: remote} do
+    failing = String.replace(@ship, "@send", "@pack")
+
+    assert {:error, %Error{code: :invalid, details: %{"diagnostics" => [fault]}}} =
+             GitPort.process_publish(port, remote, content: failing, file: "a/ship.yaml")
+
+    assert %{"file" => "a/ship.yaml", "line" => 8, "path" => "tests.packed"} = fault
+    bill = [content: @calls_ship]
+    assert {:error, %Error{code: :invalid}} = GitPort.process_publish(port, remote, bill)
+
+    beside = bill ++ [drafts: [[file: "ship.yaml", content: @ship]]]
+    assert {:ok, %{"created" => true}} = GitPort.process_publish(port, remote, beside)
+
+    commit(remote, [{"ship.yaml", @ship}, {"ship.test.yaml", @tests}])
+    options = [file: "ship.yaml", files: ["ship.test.yaml"]]
+    assert {:ok, %{"created" => true}} = GitPort.process_publish(port, remote, options)
   end
 
   test "merge, and the sides of a conflict", %{port: port, remote: remote, commit: commit} do

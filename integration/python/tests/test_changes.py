@@ -217,3 +217,27 @@ def test_the_same_awaited(program: str, repository: Path) -> None:
             assert git(repository, "rev-parse", "main").strip() == made["commit"]
 
     asyncio.run(use())
+
+
+def test_processes_are_published_found_and_listed(
+    client: gitport.Client, repository: Path, tmp_path: Path
+) -> None:
+    def text(version: str) -> str:
+        return f"process_name: ship\nprocess_version: {version}\nsteps: [{{step_id: pack}}]\n"
+
+    published = tmp_path / "published"
+    for version in ("1.0.0", "1.1.0"):
+        made = client.process_publish(path=repository, content=text(version))
+        assert made["created"]
+        assert made == client.process_publish(
+            store={"folder": published}, content=text(version).encode()
+        )
+    with pytest.raises(gitport.AlreadyExists):
+        client.process_publish(path=repository, content=text("1.0.0") + "# more\n")
+    found = client.process_get(store={"folder": published}, name="ship", version="~1.0")
+    assert bytes(found["content"]) == text("1.0.0").encode()
+    assert found["file"] == "ship/ship_v1.0.0.yaml"
+    assert client.process_list(path=repository)["processes"] == [
+        {"name": "ship", "version": "1.0.0"},
+        {"name": "ship", "version": "1.1.0"},
+    ]

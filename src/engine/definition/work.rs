@@ -177,6 +177,13 @@ impl Call {
             Call::Rule(rule) => &rule.process_name,
         }
     }
+
+    pub fn process_version(&self) -> Option<&str> {
+        match self {
+            Call::Name(_) => None,
+            Call::Rule(rule) => rule.process_version.as_deref(),
+        }
+    }
 }
 
 impl Emit {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 /// How many threads are in which state of which step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marking {
@@ -9,13 +11,29 @@ pub struct Marking {
 }
 
 /// The most pressing first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub enum State {
     Stuck,
     Running,
     Offered,
     Waiting,
     Done,
+}
+
+impl TryFrom<String> for State {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<State, &'static str> {
+        match &*word {
+            "stuck" => Ok(State::Stuck),
+            "running" => Ok(State::Running),
+            "offered" => Ok(State::Offered),
+            "waiting" => Ok(State::Waiting),
+            "done" => Ok(State::Done),
+            _ => Err("it is `stuck`, `running`, `offered`, `waiting` or `done`"),
+        }
+    }
 }
 
 impl State {

@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 
 use crate::{
     engine::definition::Definition,
-    process::graph::{self, Marking, Subject, marking::State},
+    process::graph::{Marking, State, Subject},
 };
 
 pub fn read(yaml: &str) -> Vec<Definition> {
@@ -26,15 +26,27 @@ pub fn processes() -> Vec<Definition> {
     read(include_str!("tests/processes.yaml"))
 }
 
+pub fn svg(definition: &Definition, marking: Option<&Marking>) -> String {
+    Subject { definition, called: &[], marking }.svg()
+}
+
+pub fn dot(definition: &Definition, marking: Option<&Marking>) -> String {
+    Subject { definition, called: &[], marking }.dot()
+}
+
+pub fn mermaid(definition: &Definition, marking: Option<&Marking>) -> String {
+    Subject { definition, called: &[], marking }.mermaid()
+}
+
 fn check_dot(yaml: &str, expected: Expect) {
-    let dot = graph::dot(&read(yaml)[0], None);
+    let dot = dot(&read(yaml)[0], None);
     // What is the same for all is not shown.
     let lines: Vec<&str> = dot.lines().skip(4).map(|it| it.trim_end()).collect();
     expected.assert_eq(&format!("{}\n", lines.join("\n")));
 }
 
 fn check_mermaid(yaml: &str, expected: Expect) {
-    expected.assert_eq(&graph::mermaid(&read(yaml)[0], None));
+    expected.assert_eq(&mermaid(&read(yaml)[0], None));
 }
 
 const CHOICE: &str = "
@@ -202,9 +214,9 @@ fn where_a_run_is_is_said_in_words() {
     let yaml = "{process_name: x, steps: [{step_id: m, each: {count: 3}, steps: [{step_id: p}]}]}";
     let definition = &read(yaml)[0];
     for picture in [
-        graph::svg(definition, Some(&marking)).replace("running ×2, done", "● running ×2 ● done"),
-        graph::dot(definition, Some(&marking)).replace("\\n", " "),
-        graph::mermaid(definition, Some(&marking)).replace("<br>", " "),
+        svg(definition, Some(&marking)).replace("running ×2, done", "● running ×2 ● done"),
+        dot(definition, Some(&marking)).replace("\\n", " "),
+        mermaid(definition, Some(&marking)).replace("<br>", " "),
     ] {
         assert!(picture.contains("● running ×2 ● done"), "{picture}");
     }
@@ -228,10 +240,10 @@ fn names_say_nothing_to_dot_or_mermaid() {
     let name = "a\"]; x --> y\\\\n`#`<b>&amp;|end|\n%%{init}%%\u{202e}";
     let mut definition = read("{process_name: x, steps: [{step_id: a}]}").remove(0);
     definition.steps[0].step_id = name.to_owned();
-    let dot = graph::dot(&definition, None);
+    let dot = dot(&definition, None);
     let line = r#"  n1 [label="a\"]; x --> y\\\\n`#`<b>&amp;amp;|end|\n%%{init}%%"]"#;
     assert!(dot.contains(line), "{dot}");
-    let mermaid = graph::mermaid(&definition, None);
+    let mermaid = mermaid(&definition, None);
     let line = "  n1[\"a#34;]#59; x #45;#45;#62; y#92;#92;n#96;#35;#96;#60;b#62;#38;amp#59;#124;end\
                 #124; #37;#37;#123;init#125;#37;#37;\"]\n";
     assert!(mermaid.contains(line), "{mermaid}");

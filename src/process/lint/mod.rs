@@ -30,7 +30,7 @@ use super::{
     source::{Source, Span},
     yaml::{self, Kind, Node},
 };
-use crate::engine::definition::Definition;
+use crate::{engine::definition::Definition, error::Result, watch::Watch};
 
 /// As many steps the engine takes.
 const STEPS_MAX: usize = 5_000;
@@ -53,20 +53,22 @@ pub static RULES: &[&[Rule]] = &[
     soundness::RULES,
 ];
 
-/// Everything that is wrong with these files, in their order.
+#[cfg(test)]
 pub fn lint(files: &[(&str, &[u8])]) -> Vec<Diagnostic> {
     let files: Vec<File> = files.iter().map(|(name, bytes)| load::read(name, bytes)).collect();
-    check(&files)
+    check(&files, &Watch::default()).unwrap()
 }
 
-/// The same of files that were read.
-pub fn check(files: &[File]) -> Vec<Diagnostic> {
+/// Everything that is wrong with these files, in their order. Fails only when nobody waits for it
+/// any more.
+pub fn check(files: &[File], watch: &Watch) -> Result<Vec<Diagnostic>> {
     let everything = Everything::new(files);
     let mut diagnostics = Vec::new();
     for file in files {
         let from = diagnostics.len();
         diagnostics.extend(file.diagnostics.iter().cloned());
         for loaded in &file.loaded {
+            watch.check()?;
             let mut report = Report { source: &file.source, loaded, diagnostics: Vec::new() };
             let scopes = Scope::all(&loaded.definition);
             if is_too_large(&scopes, &mut report) {
@@ -92,7 +94,7 @@ pub fn check(files: &[File]) -> Vec<Diagnostic> {
         }
         diagnostics[from..].sort_by_key(|it| (it.spot.place.line, it.spot.place.column));
     }
-    diagnostics
+    Ok(diagnostics)
 }
 
 /// Whether a definition is more than the rules and the engine look at.

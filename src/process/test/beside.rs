@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{SCRIPT, subject::Named};
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
         diagnostic::{Diagnostic, Spot},
         lint::place::{join, span_of},
         source::Source,
-        yaml::{self, Fault, Kind, Node},
+        yaml::{self, Fault, Node},
     },
 };
 
@@ -59,7 +58,7 @@ impl Beside {
             faults.iter().map(|it| diagnostic(&source, it)).collect();
         let mut scripts = Vec::new();
         for tree in documents.into_iter().filter(|_| faults.is_empty()) {
-            match serde_path_to_error::deserialize(value(&tree)) {
+            match serde_path_to_error::deserialize(tree.value()) {
                 Ok(tests) => {
                     let spot = Spot::new(&source, span_of(&tree, "process_name"));
                     scripts.push(Scripts { tests, tree, spot });
@@ -122,18 +121,5 @@ fn diagnostic(source: &Source, fault: &Fault) -> Diagnostic {
         path: fault.path.clone(),
         spot: Spot::new(source, fault.span),
         related: Vec::new(),
-    }
-}
-
-fn value(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Bool(it) => Value::Bool(*it),
-        Kind::Number(it) => Value::Number(it.clone()),
-        Kind::Text(it) => Value::String(it.clone()),
-        Kind::List(items) => Value::Array(items.iter().map(value).collect()),
-        Kind::Map(entries) => {
-            Value::Object(entries.iter().map(|it| (it.key.clone(), value(&it.value))).collect())
-        }
     }
 }

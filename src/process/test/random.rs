@@ -15,11 +15,15 @@ use super::{
     play::{Play, word},
     script::{Deed, Script},
 };
-use crate::engine::{
-    definition::Data,
-    net::Processes,
-    or_join::Cache,
-    state::{Head, Status},
+use crate::{
+    engine::{
+        definition::Data,
+        net::Processes,
+        or_join::Cache,
+        state::{Head, Status},
+    },
+    error::Result,
+    watch::Watch,
 };
 
 /// A run that has not ended by then goes round in circles, which is no error.
@@ -71,7 +75,8 @@ pub fn interleavings(
     scripts: &[Script],
     runs: u32,
     seed: u64,
-) -> Interleavings {
+    watch: &Watch,
+) -> Result<Interleavings> {
     let mut expected = BTreeSet::new();
     for line in scripts.iter().flat_map(|it| &it.lines) {
         if let Deed::Status(status) = &line.deed {
@@ -83,6 +88,7 @@ pub fn interleavings(
     let (mut cache, mut deeds) = (Cache::default(), 0);
     let mut found = None;
     for run in 0..runs {
+        watch.check()?;
         let mut chance = Chance::new(seed, name, run);
         let given = field.pool.given(&mut chance);
         let (done, mistake) = field.wander(given.clone(), &mut chance, &mut cache);
@@ -92,7 +98,7 @@ pub fn interleavings(
             break;
         }
     }
-    Interleavings { runs, seed, deeds, found }
+    Ok(Interleavings { runs, seed, deeds, found })
 }
 
 impl Field<'_> {

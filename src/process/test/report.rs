@@ -5,8 +5,11 @@ mod text;
 
 use serde::Serialize;
 
-use super::{coverage::Coverage, mutants::Mutation, random::Interleavings};
-use crate::process::diagnostic::{Diagnostic, Spot};
+use super::{FAILED, coverage::Coverage, mutants::Mutation, random::Interleavings};
+use crate::process::{
+    diagnostic::{Diagnostic, Spot},
+    lint::place::join,
+};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
@@ -60,15 +63,9 @@ impl Report {
         self.diagnostics.is_empty() && self.tested.iter().all(Tested::passed)
     }
 
-    /// What a command ends with: 0 if all passed, else 1.
-    pub fn exit_code(&self) -> u8 {
-        u8::from(!self.passed())
-    }
-
-    pub fn json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
+    /// The tests that failed, each as something that is wrong where it stands.
+    pub fn failures(&self) -> Vec<Diagnostic> {
+        self.tested.iter().flat_map(Tested::failures).collect()
     }
 
     pub fn junit(&self) -> String {
@@ -90,5 +87,24 @@ impl Tested {
     pub fn passed(&self) -> bool {
         let found = self.interleavings.as_ref().and_then(|it| it.found.as_ref());
         found.is_none() && self.tests.iter().all(|it| it.failure.is_none())
+    }
+
+    fn failures(&self) -> impl Iterator<Item = Diagnostic> {
+        self.tests.iter().filter_map(|test| {
+            let Failure { spot, deed, expected, found, .. } = test.failure.as_ref()?;
+            let name = &test.name;
+            Some(Diagnostic {
+                rule: &FAILED,
+                severity: FAILED.severity,
+                message: format!(
+                    "the test `{name}` fails at `{deed}`: expected {expected}, found {found}"
+                ),
+                help: None,
+                process_name: Some(self.process_name.clone()),
+                path: join("tests", name),
+                spot: spot.clone(),
+                related: Vec::new(),
+            })
+        })
     }
 }

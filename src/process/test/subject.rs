@@ -17,6 +17,7 @@ use crate::{
         net::{Processes, Wrong},
         or_join::Cache,
     },
+    error::Result,
     process::{
         diagnostic::{Diagnostic, Rule, Spot},
         lint::{
@@ -27,6 +28,7 @@ use crate::{
         source::Source,
         yaml::Node,
     },
+    watch::Watch,
 };
 
 /// A test and where it stands.
@@ -127,14 +129,15 @@ impl<'a> Subject<'a> {
         failure(&line.path, line.deed.to_string(), unmet, play.trace())
     }
 
-    pub fn interleavings(&self, runs: u32, seed: u64) -> Interleavings {
-        random::interleavings(&self.processes, &self.scripts, runs, seed)
+    pub fn interleavings(&self, runs: u32, seed: u64, watch: &Watch) -> Result<Interleavings> {
+        random::interleavings(&self.processes, &self.scripts, runs, seed, watch)
     }
 
     /// Plays every script on every mutant.
-    pub fn mutation(&self) -> Mutation {
+    pub fn mutation(&self, watch: &Watch) -> Result<Mutation> {
         let mut mutation = Mutation::default();
         for mutant in mutants::mutants(&self.loaded.definition) {
+            watch.check()?;
             let others = self.definitions.iter().skip(1).copied();
             let definitions: Vec<&Definition> =
                 std::iter::once(&mutant.definition).chain(others).collect();
@@ -149,7 +152,7 @@ impl<'a> Subject<'a> {
             let (path, change) = (mutant.path, mutant.change);
             mutation.survivors.push(Survivor { path, line, change });
         }
-        mutation
+        Ok(mutation)
     }
 }
 
@@ -193,19 +196,18 @@ fn with_called<'a>(files: &'a [File], at: usize, main: &'a Definition) -> Vec<&'
     found
 }
 
-fn called<'a>(steps: &'a [Step], calls: &mut Vec<&'a Call>) {
+/// Every call in these steps.
+pub fn called<'a>(steps: &'a [Step], calls: &mut Vec<&'a Call>) {
     for step in steps {
         calls.extend(&step.call);
         called(step.steps.as_deref().unwrap_or_default(), calls);
     }
 }
 
-fn is_called(call: &Call, definition: &Definition) -> bool {
-    let version = match call {
-        Call::Rule(rule) => rule.process_version.as_ref(),
-        Call::Name(_) => None,
-    };
-    let is_of_version = version.is_none_or(|it| definition.process_version.as_ref() == Some(it));
+/// Whether it is this definition that a call means.
+pub fn is_called(call: &Call, definition: &Definition) -> bool {
+    let version = call.process_version();
+    let is_of_version = version.is_none_or(|it| definition.process_version.as_deref() == Some(it));
     call.process_name() == definition.process_name && is_of_version
 }
 

@@ -19,7 +19,9 @@ from .types import (
     Created,
     Deleted,
     Diff,
+    Draft,
     Drained,
+    Drawn,
     Durability,
     Entry,
     Exported,
@@ -31,11 +33,16 @@ from .types import (
     ImportedStates,
     ImportReport,
     Lease,
+    Linted,
     Locks,
     Log,
+    Marking,
     Merged,
     Noted,
     Path,
+    Process,
+    Processes,
+    Published,
     Pushed,
     PushRef,
     RefMoved,
@@ -43,9 +50,11 @@ from .types import (
     RefUpdate,
     Released,
     Removed,
+    Report,
     Repository,
     Sign,
     Status,
+    Store,
     TagMoved,
     Tags,
     Text,
@@ -734,6 +743,174 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(Tags, value)
+
+    async def process_lint(
+        self,
+        *,
+        path: Repository | None = None,
+        files: Sequence[Path] | None = None,
+        rev: Text | None = None,
+        drafts: Sequence[Draft] | None = None,
+        format: Literal["text", "json", "sarif", "github"] | None = None,
+        color: bool | None = None,
+        timeout: float | None = None,
+    ) -> Linted:
+        """What is wrong with definitions: `files` of a repository, or `drafts` that are in none."""
+        value = await self.call(
+            "process.lint",
+            path=path,
+            files=files,
+            rev=rev,
+            drafts=drafts,
+            encoding="utf8",
+            format=format,
+            color=color,
+            timeout=timeout,
+        )
+        return cast(Linted, value)
+
+    async def process_test(
+        self,
+        *,
+        path: Repository | None = None,
+        files: Sequence[Path] | None = None,
+        rev: Text | None = None,
+        drafts: Sequence[Draft] | None = None,
+        only: Text | None = None,
+        interleavings: int | None = None,
+        seed: int | None = None,
+        mutants: bool | None = None,
+        format: Literal["text", "junit"] | None = None,
+        timeout: float | None = None,
+    ) -> Report:
+        """Plays the tests of definitions; also runs by chance, and mistakes made on purpose."""
+        value = await self.call(
+            "process.test",
+            path=path,
+            files=files,
+            rev=rev,
+            drafts=drafts,
+            encoding="utf8",
+            only=only,
+            interleavings=interleavings,
+            seed=seed,
+            mutants=mutants,
+            format=format,
+            timeout=timeout,
+        )
+        return cast(Report, value)
+
+    async def process_graph(
+        self,
+        *,
+        path: Repository | None = None,
+        files: Sequence[Path] | None = None,
+        rev: Text | None = None,
+        drafts: Sequence[Draft] | None = None,
+        process_name: Text | None = None,
+        format: Literal["svg", "dot", "mermaid"] | None = None,
+        marking: Marking | None = None,
+        timeout: float | None = None,
+    ) -> Drawn:
+        """The picture of a definition; `marking` says how many threads of a run are where."""
+        value = await self.call(
+            "process.graph",
+            path=path,
+            files=files,
+            rev=rev,
+            drafts=drafts,
+            encoding="utf8",
+            process_name=process_name,
+            format=format,
+            marking=marking,
+            timeout=timeout,
+        )
+        return cast(Drawn, value)
+
+    async def process_publish(
+        self,
+        *,
+        path: Repository | None = None,
+        content: Text | None = None,
+        file: Path | None = None,
+        rev: Text | None = None,
+        files: Sequence[Path] | None = None,
+        drafts: Sequence[Draft] | None = None,
+        name: str | None = None,
+        version: str | None = None,
+        store: Store | None = None,
+        tagger: Who | None = None,
+        sign: Sign | None = None,
+        fence: Fence | Lease | None = None,
+        timeout: float | None = None,
+    ) -> Published:
+        """Publishes `content`, or a `file` of a revision, as a version that never changes.
+
+        It is linted and tested first, with the `drafts` or `files` beside it.
+        """
+        value = await self.call(
+            "process.publish",
+            path=path,
+            content=content,
+            encoding="utf8",
+            file=file,
+            rev=rev,
+            files=files,
+            drafts=drafts,
+            name=name,
+            version=version,
+            store=store,
+            tagger=tagger,
+            sign=sign,
+            fence=fence,
+            timeout=timeout,
+        )
+        return cast(Published, value)
+
+    async def process_get(
+        self,
+        *,
+        path: Repository | None = None,
+        name: str,
+        version: str | None = None,
+        prerelease: bool | None = None,
+        store: Store | None = None,
+        timeout: float | None = None,
+    ) -> Process:
+        """A published version, a range or `latest`, checked; its `content` is bytes."""
+        value = await self.call(
+            "process.get",
+            path=path,
+            name=name,
+            version=version,
+            prerelease=prerelease,
+            store=store,
+            encoding="binary",
+            timeout=timeout,
+        )
+        return cast(Process, value)
+
+    async def process_list(
+        self,
+        *,
+        path: Repository | None = None,
+        name: str | None = None,
+        store: Store | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> Processes:
+        """The versions that are published; `next` is what `after` is for the following ones."""
+        value = await self.call(
+            "process.list",
+            path=path,
+            name=name,
+            store=store,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Processes, value)
 
     async def refs(
         self,

@@ -128,7 +128,7 @@ class Busy(Error):
 
 
 class Invalid(Error):
-    """The content is not what it should be."""
+    """The content is not what it should be; of definitions, `diagnostics` says what is wrong."""
 
     code = "invalid"
 

@@ -6,8 +6,9 @@ Texts that come from repositories are `str` where they are UTF-8 and `bytes` whe
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 Text = str | bytes
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -478,6 +479,211 @@ class Tag(_Tag, total=False):
 class Tags(TypedDict):
     tags: list[Tag]
     next: Text | None
+
+
+class Draft(TypedDict):
+    """A file that is in no repository, such as one in an editor."""
+
+    file: Path
+    content: Text
+
+
+class Spot(TypedDict):
+    """A place in a file; lines and columns begin with 1."""
+
+    file: Text
+    line: int
+    column: int
+    end_column: int
+
+
+class Related(Spot):
+    message: str
+
+
+class _Diagnostic(Spot):
+    rule: str
+    severity: Literal["error", "warning"]
+    message: str
+
+
+class Diagnostic(_Diagnostic, total=False):
+    """What is wrong with a definition; `path` is such as `steps[3].transitions[0].when`."""
+
+    help: str
+    process_name: str
+    path: str
+    related: list[Related]
+
+
+class _Linted(TypedDict):
+    errors: int
+    warnings: int
+    diagnostics: list[Diagnostic]
+
+
+class Linted(_Linted, total=False):
+    #: Where a `format` was given.
+    rendered: str
+
+
+class Failure(Spot):
+    """The line that a test failed at, and how it came to that."""
+
+    deed: str
+    expected: str
+    found: str
+    trace: list[str]
+
+
+class _Played(Spot):
+    name: str
+
+
+class Played(_Played, total=False):
+    """A test; `failure` is there if it failed."""
+
+    failure: Failure
+
+
+class Never(TypedDict):
+    what: str
+    line: int
+
+
+class Coverage(TypedDict):
+    steps: int
+    steps_run: int
+    transitions: int
+    transitions_run: int
+    #: What no test came to.
+    never: list[Never]
+
+
+class Found(TypedDict):
+    """A run by chance that went wrong, and a script that shows it."""
+
+    run: int
+    message: str
+    given: dict[str, Any]
+    script: list[str]
+    trace: list[str]
+
+
+class _Interleavings(TypedDict):
+    runs: int
+    seed: int
+    deeds: int
+
+
+class Interleavings(_Interleavings, total=False):
+    found: Found
+
+
+class Survivor(TypedDict):
+    """A mistake that no test noticed."""
+
+    path: str
+    line: int
+    change: str
+
+
+class Mutation(TypedDict):
+    mutants: int
+    noticed: int
+    survivors: list[Survivor]
+
+
+class _Tested(TypedDict):
+    file: Text
+    process_name: str
+    tests: list[Played]
+    coverage: Coverage
+
+
+class Tested(_Tested, total=False):
+    """What came of the tests of a definition."""
+
+    process_version: str
+    #: Where runs by chance, or `mutants`, were asked for.
+    interleavings: Interleavings
+    mutation: Mutation
+
+
+class _Report(TypedDict):
+    passed: bool
+    tests: int
+    failed: int
+    seed: int
+    diagnostics: list[Diagnostic]
+    tested: list[Tested]
+
+
+class Report(_Report, total=False):
+    #: Where a `format` was given.
+    rendered: str
+
+
+#: How many threads of a run are in which state of a step, by its path.
+Marking = Mapping[str, Mapping[Literal["stuck", "running", "offered", "waiting", "done"], int]]
+
+
+class Drawn(TypedDict):
+    process_name: str
+    picture: str
+
+
+class FolderStore(TypedDict):
+    folder: Path
+
+
+class _Bucket(TypedDict):
+    bucket: str
+
+
+class Bucket(_Bucket, total=False):
+    endpoint: str
+    region: str
+    prefix: str
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    ca: str
+    ca_file: Path
+
+
+class S3Store(TypedDict):
+    s3: Bucket
+
+
+# Where processes are published, if not in the repository of the request.
+Store = FolderStore | S3Store
+
+
+class _Version(TypedDict):
+    name: str
+    version: str
+    digest: str
+    sha256: str
+
+
+class Published(_Version):
+    created: bool
+
+
+class Process(_Version):
+    file: str
+    content: bytes
+
+
+class ProcessVersion(TypedDict):
+    name: str
+    version: str
+
+
+class Processes(TypedDict):
+    processes: list[ProcessVersion]
+    next: str | None
 
 
 class _Ref(TypedDict):

@@ -23,11 +23,11 @@ fn check(definition: &Definition) {
     let mut marking = Marking::default();
     let first = paths.first().cloned().unwrap_or_default();
     marking.add(&first, State::Stuck, 2);
-    assert_eq!(graph::svg(definition, None), graph::svg(definition, None));
+    assert_eq!(super::svg(definition, None), super::svg(definition, None));
     for marking in [None, Some(&marking)] {
-        let svg = graph::svg(definition, marking);
+        let svg = super::svg(definition, marking);
         check_svg(&svg, &paths);
-        for text in [graph::dot(definition, marking), graph::mermaid(definition, marking)] {
+        for text in [super::dot(definition, marking), super::mermaid(definition, marking)] {
             for line in text.lines() {
                 let quotes = line.replace("\\\\", "").replace("\\\"", "").matches('"').count();
                 assert_eq!(quotes % 2, 0, "{line}");
@@ -175,7 +175,7 @@ fn check_many(name: &str, count: usize, to: impl Fn(usize) -> Vec<usize>) {
     };
     let steps = (0..count).map(step).collect();
     let definition = Definition { process_name: name.to_owned(), steps, ..Definition::default() };
-    let svg = graph::svg(&definition, None);
+    let svg = super::svg(&definition, None);
     assert_eq!(svg.matches("data-step").count(), count);
 }
 

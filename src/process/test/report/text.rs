@@ -87,9 +87,10 @@ fn mutants(file: &str, it: &Mutation, lines: &mut Vec<String>) {
 
 fn summary(report: &Report) -> String {
     let (count, failed) = report.count();
+    let tests = if count == 1 { "test" } else { "tests" };
     let mut told = match failed {
-        0 => format!("{count} tests passed"),
-        failed => format!("{failed} of {count} tests failed"),
+        0 => format!("{count} {tests} passed"),
+        failed => format!("{failed} of {count} {tests} failed"),
     };
     let by_chance = report.tested.iter().filter_map(|it| it.interleavings.as_ref());
     let found = by_chance.filter(|it| it.found.is_some()).count();

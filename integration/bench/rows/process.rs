@@ -1,0 +1,156 @@
+//! Definitions of processes: played, linted, and kept from exhausting the daemon.
+
+use std::{fmt::Write as _, fs, time::Instant};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Bench,
+    daemon::{self, Daemon},
+    exhausting::definitions,
+    rounds::median,
+    scratch::{folder, text},
+    table::{
+        Quantity::{Bytes, Seconds},
+        Row,
+    },
+};
+
+pub const STEP: &str = "a step of 10 in a row, played by process.test";
+pub const EACH: &str = "an instance of 10,000 in one `each` (peer: of 100)";
+pub const OR_JOIN: &str = "what is done in a net of 100 steps that an OR-join waits for";
+pub const LINT: &str = "lint of 1,000 definitions";
+pub const EXHAUSTING: &str = "the longest that a definition made to exhaust takes";
+pub const MEMORY: &str = "memory that all of them need";
+
+pub fn step(bench: &Bench) -> Vec<Row> {
+    let mut steps = String::new();
+    for number in 0..STEPS {
+        write!(steps, "  - {{step_id: a{number}").expect("memory does not fail");
+        let next =
+            if number + 1 < STEPS { format!(", next: a{}", number + 1) } else { String::new() };
+        writeln!(steps, "{next}}}").expect("memory does not fail");
+    }
+    let all: Vec<String> = (0..STEPS).map(|it| format!("a{it}")).collect();
+    let took = per_line(bench, &steps, &all, 1_000);
+    vec![Row::below(STEP, Seconds(took), Seconds(20e-6))]
+}
+
+pub fn each(bench: &Bench) -> Vec<Row> {
+    let steps = |count: usize| format!("  - {{step_id: a, each: {{count: {count}}}}}\n");
+    let lines = |count: usize| (1..=count).map(|it| format!("a#{it}")).collect::<Vec<_>>();
+    let many = per_line(bench, &steps(10_000), &lines(10_000), 1);
+    let few = per_line(bench, &steps(100), &lines(100), 100);
+    vec![Row::within(EACH, Seconds(many), Seconds(few), 2.0)]
+}
+
+/// A choice of any of ten ways of nine steps, each of which may go back to its beginning, before a
+/// join that waits for all that can still come.
+pub fn or_join(bench: &Bench) -> Vec<Row> {
+    let mut steps = String::from("  - {step_id: s, split: any, transitions: [");
+    let ways: Vec<String> = (0..WAYS).map(|it| format!("{{next_step: w{it}x0}}")).collect();
+    writeln!(steps, "{}]}}", ways.join(", ")).expect("memory does not fail");
+    let mut lines = vec!["s".to_owned()];
+    for way in 0..WAYS {
+        for number in 0..LONG {
+            let (id, first) = (format!("w{way}x{number}"), format!("w{way}x0"));
+            let next = match number + 1 < LONG {
+                true => format!("next: w{way}x{}", number + 1),
+                false => format!(
+                    "transitions: [{{on: again, next_step: {first}}}, {{on: success, next_step: j}}]"
+                ),
+            };
+            writeln!(steps, "  - {{step_id: {id}, {next}}}").expect("memory does not fail");
+            lines.push(id);
+        }
+    }
+    steps.push_str("  - {step_id: j, join: any}\n");
+    lines.push("j".to_owned());
+    let took = per_line(bench, &steps, &lines, 10);
+    vec![Row::below(OR_JOIN, Seconds(took), Seconds(1e-3))]
+}
+
+pub fn lint(bench: &Bench) -> Vec<Row> {
+    let documents: Vec<&str> = PATTERNS.split("\n---\n").collect();
+    let draft = |number: usize| {
+        let content = documents[number % documents.len()]
+            .replace("process_name: ", &format!("process_name: p{number}_"))
+            .replace("call: wcp22_", &format!("call: p{number}_wcp22_"));
+        json!({"file": format!("{number}.yaml"), "content": content})
+    };
+    let drafts: Vec<Value> = (0..1_000).map(draft).collect();
+    let request = json!({"drafts": drafts, "encoding": "utf8"});
+    let mut daemon = daemon::start(&[]);
+    let took = (0..rounds(bench)).map(|_| {
+        let started = Instant::now();
+        let _: Value = daemon.call("process.lint", request.clone());
+        started.elapsed().as_secs_f64()
+    });
+    vec![Row::below(LINT, Seconds(median(took.collect())), Seconds(2.0))]
+}
+
+pub fn exhausting(bench: &Bench) -> Vec<Row> {
+    let path = text(&folder(bench));
+    let mut daemon = daemon::start(&[]);
+    let (mut longest, mut name) = (0.0, "");
+    for (what, content) in definitions() {
+        let store = json!({"folder": path});
+        let started = Instant::now();
+        let arguments = json!({"store": store, "content": content, "encoding": "utf8"});
+        let reply = daemon.call_raw("process.publish", arguments);
+        let took = started.elapsed().as_secs_f64();
+        assert!(crate::reply::Reply::parse(&reply).ok.is_none(), "{what} is not refused");
+        if longest < took {
+            (longest, name) = (took, what);
+        }
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.wire.process()));
+    let status = status.expect("the daemon is there");
+    let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).expect("Linux says it");
+    let kib: f64 = peak.trim().trim_end_matches(" kB").parse().expect("it is a number");
+    vec![
+        Row::below(EXHAUSTING, Seconds(longest), Seconds(1.0)).beside(name),
+        Row::below(MEMORY, Bytes(kib * 1024.0), Bytes(f64::from(200 << 20))),
+    ]
+}
+
+/// Seconds for each line of a test that is played so many times, without what reading takes.
+fn per_line(bench: &Bench, steps: &str, lines: &[String], times: usize) -> f64 {
+    let with = |count: usize| {
+        let head = "process_name: measured\nsteps:\n";
+        let script: Vec<String> = lines.iter().map(|it| format!("\"{it}\"")).collect();
+        let script = script.join(", ");
+        // An alias is read once.
+        let mut tests = format!("tests:\n  t0: &all [{script}]\n");
+        for number in 1..count {
+            writeln!(tests, "  t{number}: *all").expect("memory does not fail");
+        }
+        json!({"drafts": [{"file": "m.yaml", "content": format!("{head}{steps}{tests}")}],
+            "encoding": "utf8"})
+    };
+    let mut daemon = daemon::start(&[]);
+    let mut seconds = |request: &Value, op: &str| {
+        let took = (0..rounds(bench)).map(|_| played(&mut daemon, op, request));
+        median(took.collect())
+    };
+    let request = with(times);
+    let (all, reading) = (seconds(&request, "process.test"), seconds(&request, "process.graph"));
+    (all - reading).max(0.0) / (lines.len() * times) as f64
+}
+
+fn played(daemon: &mut Daemon, op: &str, request: &Value) -> f64 {
+    let started = Instant::now();
+    let reply: Value = daemon.call(op, request.clone());
+    let took = started.elapsed().as_secs_f64();
+    assert_ne!(reply["passed"], false, "{reply}");
+    took
+}
+
+fn rounds(bench: &Bench) -> usize {
+    if bench.quick { 5 } else { 15 }
+}
+
+const PATTERNS: &str = include_str!("../../../protocol/patterns.yaml");
+const STEPS: usize = 10;
+const WAYS: usize = 10;
+const LONG: usize = 9;

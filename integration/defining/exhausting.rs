@@ -1,0 +1,68 @@
+//! Definitions that try to exhaust whoever reads or plays them.
+
+/// What is published must be played first, so its tests are played, too.
+fn tested(steps: &str, script: &str) -> String {
+    let head = "process_name: hostile\nprocess_version: \"1.0.0\"\n";
+    format!("{head}steps:\n{steps}\ntests:\n  one: [{script}]\n")
+}
+
+pub fn definitions() -> Vec<(&'static str, String)> {
+    let mut aliases = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for number in 1..40 {
+        let many = vec![format!("*a{}", number - 1); 10].join(", ");
+        aliases.push_str(&format!("a{number}: &a{number} [{many}]\n"));
+    }
+    let expression = format!("\"{}1{}\"", "(".repeat(300_000), ")".repeat(300_000));
+    let lists = "[1,2,3,4,5,6,7,8,9,10]".to_owned();
+    let nested =
+        (0..9).fold("true".to_owned(), |inner, depth| format!("{lists}.all(x{depth}, {inner})"));
+    vec![
+        (
+            "a cycle that waits for nobody",
+            tested(
+                "  - {step_id: a, step_type: route, next: b}\n\
+                 \x20 - {step_id: b, step_type: route, next: a}",
+                "'=done'",
+            ),
+        ),
+        (
+            "a cycle that doubles its threads",
+            tested(
+                "  - {step_id: a, step_type: route, split: all, next: [b, b2]}\n\
+                 \x20 - {step_id: b, step_type: route, next: a}\n\
+                 \x20 - {step_id: b2, step_type: route, next: a}",
+                "'=done'",
+            ),
+        ),
+        (
+            "10^9 threads",
+            tested(
+                "  - {step_id: a, transitions: [{next_step: b, tokens: 1000000000}]}\n\
+                 \x20 - {step_id: b}",
+                "a, '=done'",
+            ),
+        ),
+        ("10^9 instances", tested("  - {step_id: a, each: {count: 1000000000}}", "'?a'")),
+        ("recursion without end", tested("  - {step_id: a, call: hostile}", "'=done'")),
+        (
+            "recursion that doubles",
+            tested(
+                "  - {step_id: s, step_type: route, split: all, next: [a, b]}\n\
+                 \x20 - {step_id: a, call: hostile}\n\
+                 \x20 - {step_id: b, call: hostile}",
+                "'=done'",
+            ),
+        ),
+        ("aliases that explode", aliases),
+        (
+            "an expression of 600,000 bytes",
+            tested(&format!("  - {{step_id: a, only_while: {expression}}}"), "'?a'"),
+        ),
+        (
+            "an expression that takes 10^9 steps",
+            tested(&format!("  - {{step_id: a, only_while: \"{nested}\"}}"), "a, '=done'"),
+        ),
+        ("lists in lists", "[".repeat(1_000_000)),
+        ("more than a file may have", format!("# {}", "x".repeat(2 << 20))),
+    ]
+}

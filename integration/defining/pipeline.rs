@@ -1,0 +1,76 @@
+//! `gitport process ci`: what changed is published when everything is right, and only then.
+
+use std::fs;
+
+use super::{SHIP, process, text};
+use crate::repository::Repository;
+
+const BILL: &str = "\
+process_name: bill
+process_version: \"2.1.0\"
+steps:
+  - step_id: ship
+    call: ship
+tests:
+  shipped: [ship/pack, ship/send, '=done']
+";
+
+fn table(lines: &[&str]) -> String {
+    let head = "| process | version | last published | change | tests | published |\n\
+                | --- | --- | --- | --- | --- | --- |\n";
+    head.to_owned() + &lines.concat()
+}
+
+#[test]
+fn what_is_new_is_published_and_the_table_says_what_changed() {
+    let repository = Repository::of(&[("ship.yaml", SHIP), ("bill.yaml", BILL)]);
+    let folder = repository.file("");
+    let dry = process(&folder, &["ci", "--dry-run"]);
+    assert_eq!(dry.status.code(), Some(0), "{}", text(&dry.stderr));
+    assert_eq!(
+        text(&dry.stdout),
+        table(&[
+            "| bill | 2.1.0 |  | new | 1 of 1 passed, 100 % covered | would be |\n",
+            "| ship | 1.0.0 |  | new | 1 of 1 passed, 100 % covered | would be |\n",
+        ])
+    );
+    assert_eq!(repository.git(&["tag"]), "");
+    assert!(text(&process(&folder, &["ci"]).stdout).contains("covered | yes |"));
+    assert_eq!(repository.git(&["tag"]), "process/bill/v2.1.0\nprocess/ship/v1.0.0\n".trim_end());
+    fs::write(folder.join("ship.yaml"), SHIP.replace("1.0.0", "1.1.0")).unwrap();
+    let done = process(&folder, &["ci", "--junit", "report.xml"]);
+    assert_eq!(
+        text(&done.stdout),
+        table(&[
+            "| bill | 2.1.0 | 2.1.0 | none | 1 of 1 passed, 100 % covered |  |\n",
+            "| ship | 1.1.0 | 1.0.0 | new version | 1 of 1 passed, 100 % covered | yes |\n",
+        ])
+    );
+    assert!(repository.read("report.xml").starts_with("<?xml"));
+}
+
+#[test]
+fn one_that_is_wrong_keeps_all_from_being_published() {
+    let repository = Repository::of(&[("bill.yaml", BILL), ("ship.yaml", SHIP)]);
+    let folder = repository.file("");
+    let expect_nothing = |change: &str| {
+        let done = process(&folder, &["ci"]);
+        assert_eq!(done.status.code(), Some(1));
+        assert!(text(&done.stdout).contains(change), "{}", text(&done.stdout));
+        assert!(!text(&done.stdout).contains("| yes |"));
+    };
+    fs::write(folder.join("ship.yaml"), SHIP.replace("'=done'", "'=stuck'")).unwrap();
+    expect_nothing("0 of 1 passed");
+    fs::write(folder.join("ship.yaml"), SHIP.replace("process_version: \"1.0.0\"\n", "")).unwrap();
+    expect_nothing("no `process_version`");
+    assert_eq!(repository.git(&["tag"]), "");
+    fs::write(folder.join("ship.yaml"), SHIP).unwrap();
+    assert_eq!(process(&folder, &["ci"]).status.code(), Some(0));
+    fs::write(folder.join("ship.yaml"), format!("# other\n{SHIP}")).unwrap();
+    fs::write(folder.join("bill.yaml"), BILL.replace("2.1.0", "2.2.0")).unwrap();
+    expect_nothing("| changed: give it a new version |");
+    let both = format!("{SHIP}---\n{BILL}").replace("1.0.0", "1.2.0");
+    fs::write(folder.join("ship.yaml"), both).unwrap();
+    fs::remove_file(folder.join("bill.yaml")).unwrap();
+    expect_nothing("more than one process in a file");
+}

@@ -1,0 +1,108 @@
+//! Servers that speak S3: one that keeps what it has, and one that lets it be overwritten.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{Group, command};
+use crate::processes::until;
+
+pub const BUCKET: &str = "bucket";
+/// What the second of these servers wants; the first takes anything.
+pub const KEY: &str = "S3RVER";
+/// Moto looks at who signs, and at nothing else.
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=suite/20200101/us-east-1/s3/aws4_request, \
+    SignedHeaders=host, Signature=0";
+const SLOW: Duration = Duration::from_secs(60);
+
+pub struct S3 {
+    _server: Group,
+    _folder: TempDir,
+    port: u16,
+    scheme: &'static str,
+}
+
+impl S3 {
+    /// Moto, which honours conditions; nothing where it is not installed.
+    pub fn honest() -> Option<S3> {
+        let server = S3::of("http", &installed("bin/moto_server")?, |command, port, _| {
+            command.args(["-H", "127.0.0.1", "-p", port]);
+        });
+        server.request("PUT", "", b"");
+        Some(server)
+    }
+
+    /// The same with a key and a certificate, both in one file.
+    pub fn encrypted(certificate: &Path) -> Option<S3> {
+        let certificate = certificate.to_owned();
+        Some(S3::of("https", &installed("bin/moto_server")?, move |command, port, _| {
+            command.args(["-H", "127.0.0.1", "-p", port, "-c"]);
+            command.arg(&certificate).arg("-k").arg(&certificate);
+        }))
+    }
+
+    /// S3rver, which takes everything.
+    pub fn careless() -> Option<S3> {
+        Some(S3::of("http", &installed("node_modules/.bin/s3rver")?, |command, port, folder| {
+            command.args(["-a", "127.0.0.1", "-p", port, "-s", "--configure-bucket", BUCKET, "-d"]);
+            command.arg(folder);
+        }))
+    }
+
+    fn of(
+        scheme: &'static str,
+        program: &Path,
+        arguments: impl Fn(&mut Command, &str, &Path),
+    ) -> S3 {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut start = command(program);
+        arguments(&mut start, &port.to_string(), folder.path());
+        start.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Group::start(&mut start);
+        until("the server takes connections", SLOW, || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        S3 { _server: server, _folder: folder, port, scheme }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
+    }
+
+    /// Puts other bytes under a key of the bucket, as nobody should.
+    pub fn put(&self, key: &str, bytes: &[u8]) {
+        self.request("PUT", &format!("/{key}"), bytes);
+    }
+
+    pub fn delete(&self, key: &str) {
+        self.request("DELETE", &format!("/{key}"), b"");
+    }
+
+    fn request(&self, method: &str, path: &str, bytes: &[u8]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let length = bytes.len();
+        let head = format!(
+            "{method} /{BUCKET}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
+             Authorization: {SIGNED}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), bytes].concat()).unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        let reply = String::from_utf8_lossy(&reply).into_owned();
+        assert!(reply.starts_with("HTTP/1.1 2"), "{method} {path}: {reply}");
+    }
+}
+
+/// A program that `integration/test` put into its own folder.
+fn installed(program: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/s3");
+    fs::canonicalize(folder).ok().map(|it| it.join(program)).filter(|it| it.exists())
+}

@@ -1,0 +1,187 @@
+//! `process.publish`: a definition becomes a version that never changes.
+
+use std::cell::Cell;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    files::{self, Draft},
+    place::{self, Place},
+};
+use crate::{
+    error::{Code, Error, Result},
+    git::{RawName, RepositoryPath, SignWith, Transaction},
+    ops::{
+        Context, Lane, Operation,
+        change::{Content, Encoding, Fence, Who, signer},
+        plain::Plain,
+    },
+    process::{
+        artifact::{Artifact, Name},
+        gate::{Candidate, Named},
+        selector::Selector,
+        store::{Published, Store, find, repository::Publisher},
+    },
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    path: Option<RepositoryPath>,
+    content: Option<Content>,
+    #[serde(default)]
+    encoding: Encoding,
+    file: Option<RawName>,
+    rev: Option<Plain>,
+    /// What is looked at beside it, from the same place.
+    files: Option<Vec<RawName>>,
+    drafts: Option<Vec<Draft>>,
+    name: Option<Plain>,
+    version: Option<Plain>,
+    store: Option<Place>,
+    tagger: Option<Who>,
+    sign: Option<SignWith>,
+    fence: Option<Fence>,
+}
+
+#[derive(Serialize)]
+pub struct Reply {
+    name: String,
+    version: String,
+    digest: String,
+    sha256: String,
+    /// Whether it was not there before.
+    created: bool,
+}
+
+impl Operation for Publish {
+    const NAME: &'static str = "process.publish";
+
+    type Reply = Reply;
+
+    fn lane(&self) -> Lane {
+        match (&self.store, &self.path) {
+            (None, Some(path)) => Lane::Write(path.resolved()),
+            (store, path) => place::lane(store.as_ref(), path.as_ref()),
+        }
+    }
+
+    fn run(mut self, context: &Context) -> Result<Reply> {
+        self.expect_fit()?;
+        let (file, beside) = (self.file(context)?, self.beside(context)?);
+        let (tagger, signer) =
+            (Cell::new(self.tagger.take()), Cell::new(signer(self.sign.as_ref())?));
+        let publisher = |transaction: &mut Transaction| {
+            Fence::check(self.fence.as_ref(), transaction)?;
+            let who = Who::or_default(tagger.take(), "tagger", transaction)?;
+            Ok((who, signer.take()))
+        };
+        let publisher = Publisher::Somebody(&publisher);
+        let store = place::open(self.store.as_ref(), self.path.as_ref(), publisher, context)?;
+        let published = |name: &str, version: Option<&str>| called(&*store, name, version);
+        let candidate = Candidate { file: &file, beside: &beside, published: &published };
+        candidate.pass(context.watch)?;
+        let artifact = Artifact::of(file.1)?;
+        self.expect_meant(&artifact)?;
+        let published = store.publish(&artifact)?;
+        Ok(Reply {
+            name: artifact.name.into(),
+            version: artifact.version.to_string(),
+            digest: artifact.digests.digest,
+            sha256: artifact.digests.sha256,
+            created: published == Published::Now,
+        })
+    }
+}
+
+impl Publish {
+    fn expect_fit(&self) -> Result<()> {
+        let bad = |message: &str, field: &'static str| {
+            Err(Error::bad_request(message).with("field", field))
+        };
+        let of_a_repository = [
+            ("tagger", self.tagger.is_some()),
+            ("sign", self.sign.is_some()),
+            ("fence", self.fence.is_some()),
+        ];
+        match (&self.content, &self.file, &self.path) {
+            (Some(_), ..) if self.rev.is_some() => {
+                return bad("`rev` is of a `file` in the repository", "rev");
+            }
+            (Some(_), ..) if self.files.is_some() => {
+                return bad("beside `content` are `drafts`", "files");
+            }
+            (Some(_), _, Some(_)) if self.store.is_some() => {
+                return bad("`content` for a `store` needs no repository", "store");
+            }
+            (None, Some(_), Some(_)) if self.drafts.is_some() => {
+                return bad("beside a `file` in the repository are `files`", "drafts");
+            }
+            (Some(_), ..) | (None, Some(_), Some(_)) => (),
+            (None, Some(_), None) => {
+                return bad("`file` is one of a repository: give `path` or `workspace`", "file");
+            }
+            (None, None, _) => {
+                return bad("either `content` or `file` says what to publish", "content");
+            }
+        }
+        match of_a_repository.iter().find(|(_, is_given)| *is_given && self.store.is_some()) {
+            Some((field, _)) => bad("only a repository as the store has tags and locks", field),
+            None => Ok(()),
+        }
+    }
+
+    /// What is published.
+    fn file(&mut self, context: &Context) -> Result<Named> {
+        let called = self.file.as_ref().map(|it| String::from_utf8_lossy(&it.0).into_owned());
+        if let Some(content) = self.content.take() {
+            let called = called.unwrap_or_else(|| "content".to_owned());
+            return Ok((called, content.bytes(self.encoding)?));
+        }
+        let (Some(path), Some(file)) = (&self.path, &self.file) else {
+            return Err(Error::internal("a file of no repository"));
+        };
+        let rev = self.rev.as_deref().unwrap_or("HEAD");
+        let read = files::of_repository(path, Some(rev), std::slice::from_ref(file), context)?;
+        read.into_iter().next().ok_or_else(|| Error::internal("a file was asked for"))
+    }
+
+    /// Processes that it calls, and its tests.
+    fn beside(&mut self, context: &Context) -> Result<Vec<Named>> {
+        match (self.files.take(), self.drafts.take(), &self.path) {
+            (Some(names), _, Some(path)) => {
+                let rev = self.rev.as_deref().unwrap_or("HEAD");
+                files::of_repository(path, Some(rev), &names, context)
+            }
+            (_, Some(drafts), _) => files::of_request(drafts, self.encoding),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Fails where the file is another one than the request says.
+    fn expect_meant(&self, artifact: &Artifact) -> Result<()> {
+        let version = artifact.version.to_string();
+        let said =
+            [(&self.name, artifact.name.as_str(), "name"), (&self.version, &version, "version")];
+        for (wanted, actual, what) in said {
+            if let Some(wanted) = wanted.as_deref().filter(|it| *it != actual) {
+                return Err(Error::conflict(format!("the {what} in the file is `{actual}`"))
+                    .with("expected", wanted)
+                    .with("actual", actual));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file of a process that is called, as it was published in the same store.
+fn called(store: &dyn Store, name: &str, version: Option<&str>) -> Result<Option<Named>> {
+    let selector = Selector::new(version.unwrap_or("latest"), false);
+    // What can be no name or version is for lint to say.
+    let (Ok(name), Ok(selector)) = (Name::new(name), selector) else { return Ok(None) };
+    match find(store, &name, &selector) {
+        Ok(artifact) => Ok(Some((artifact.name.file(&artifact.version), artifact.bytes))),
+        Err(error) if error.code == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

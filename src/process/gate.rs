@@ -1,0 +1,121 @@
+//! What a file must be to be published: one definition that lint finds no error in, and whose
+//! tests pass.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    diagnostic::{Diagnostic, Severity},
+    lint,
+    load::{self, File, Loaded},
+    test::{
+        self, Options,
+        beside::{Beside, is_beside},
+        subject::{called, is_called},
+    },
+    yaml::{self, Kind},
+};
+use crate::{
+    engine::definition::work::Call,
+    error::{Error, Result},
+    watch::Watch,
+};
+
+/// What a file is called where something is said of it, and its bytes.
+pub type Named = (String, Vec<u8>);
+
+/// A file that is to be published, and what it is looked at with.
+pub struct Candidate<'a> {
+    pub file: &'a Named,
+    /// Processes that it calls, and its tests.
+    pub beside: &'a [Named],
+    /// The file of a process that is called by this name and perhaps version, and is not beside it,
+    /// if it was published.
+    pub published: &'a dyn Fn(&str, Option<&str>) -> Result<Option<Named>>,
+}
+
+/// The one document of a file, as JSON.
+pub fn document(bytes: &[u8]) -> Result<Value> {
+    let unreadable = |why: &str| Error::invalid(format!("no definition can be read: {why}"));
+    let (source, fault) = yaml::decode("", bytes);
+    if let Some(fault) = fault {
+        return Err(unreadable(&fault.message));
+    }
+    let (documents, faults) = yaml::parse(&source.text);
+    match (&*documents, faults.first()) {
+        (_, Some(fault)) => Err(unreadable(&fault.message)),
+        ([document], None) if matches!(document.kind, Kind::Map(_)) => Ok(document.value()),
+        ([_], None) => Err(unreadable("it is a map of `process_name`, `steps` …")),
+        (documents, None) => {
+            Err(unreadable(&format!("the file has {} documents instead of one", documents.len())))
+        }
+    }
+}
+
+impl Candidate<'_> {
+    /// Fails for a file that must not be published.
+    pub fn pass(&self, watch: &Watch) -> Result<()> {
+        let (name, bytes) = self.file;
+        let file = load::read(name, bytes);
+        expect_none(file.diagnostics.clone())?;
+        if file.loaded.len() != 1 {
+            let message = format!(
+                "{name}: one definition is published at a time, and here are {}: make a file of \
+                 each",
+                file.loaded.len()
+            );
+            return Err(Error::invalid(message));
+        }
+        let (tests, others): (Vec<&Named>, Vec<&Named>) =
+            self.beside.iter().filter(|it| it.0 != *name).partition(|it| is_beside(&it.0));
+        let others = others.into_iter().map(|(name, bytes)| load::read(name, bytes));
+        let mut files: Vec<File> = std::iter::once(file).chain(others).collect();
+        self.add_called(&mut files)?;
+        let mut wrong = lint::check(&files, watch)?;
+        wrong.retain(|it| it.spot.file == *name);
+        expect_none(wrong)?;
+        let tests: Vec<Beside> =
+            tests.into_iter().map(|(name, bytes)| Beside::read(name, bytes)).collect();
+        let options = Options { files: Some(1), ..Options::default() };
+        let report = test::run(&files, &tests, &options, watch)?;
+        let failures = report.failures();
+        expect_none([report.diagnostics, failures].concat())
+    }
+
+    /// Adds what is called and not there, as it was published.
+    fn add_called(&self, files: &mut Vec<File>) -> Result<()> {
+        let (mut at, mut asked) = (0, BTreeSet::new());
+        while at < files.len() {
+            let mut fetched = Vec::new();
+            for call in files[at].loaded.iter().flat_map(calls) {
+                let mut loaded = files.iter().flat_map(|it| &it.loaded);
+                if loaded.any(|it| is_called(call, &it.definition)) {
+                    continue;
+                }
+                let (name, version) = (call.process_name(), call.process_version());
+                // What is not to be had is asked for once.
+                if asked.insert((name.to_owned(), version.map(str::to_owned))) {
+                    fetched.extend((self.published)(name, version)?);
+                }
+            }
+            files.extend(fetched.iter().map(|(name, bytes)| load::read(name, bytes)));
+            at += 1;
+        }
+        Ok(())
+    }
+}
+
+fn calls(loaded: &Loaded) -> Vec<&Call> {
+    let mut calls = Vec::new();
+    called(&loaded.definition.steps, &mut calls);
+    calls
+}
+
+fn expect_none(mut diagnostics: Vec<Diagnostic>) -> Result<()> {
+    diagnostics.retain(|it| it.severity == Severity::Error);
+    match diagnostics.is_empty() {
+        true => Ok(()),
+        false => Err(load::refused(&diagnostics)),
+    }
+}

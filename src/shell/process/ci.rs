@@ -1,0 +1,208 @@
+//! What a pipeline does with a folder of definitions: lint, test, publish what is new, and say so.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use semver::Version;
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    Failure, Outcome, Session,
+    check::{Tests, word},
+    files::{File, collect, drafts},
+    stores::{content, listed, place, publishing},
+};
+use crate::config::process::{LintFormat, Store};
+
+pub struct Pipeline {
+    pub store: Store,
+    pub dry_run: bool,
+    pub interleavings: u32,
+    pub format: LintFormat,
+    pub junit: Option<PathBuf>,
+    pub sign_with: Option<PathBuf>,
+}
+
+/// A definition, and what becomes of it.
+struct Row {
+    file: String,
+    name: String,
+    version: Option<String>,
+    /// The highest version that was published before.
+    last: Option<String>,
+    change: Change,
+    tests: String,
+    published: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    New,
+    NewVersion,
+    None,
+    /// Other bytes under a published version.
+    Rewritten,
+    /// It has no version, or shares its file.
+    Unpublishable(&'static str),
+}
+
+impl Change {
+    fn words(self) -> &'static str {
+        match self {
+            Change::New => "new",
+            Change::NewVersion => "new version",
+            Change::None => "none",
+            Change::Rewritten => "changed: give it a new version",
+            Change::Unpublishable(why) => why,
+        }
+    }
+
+    fn is_wrong(self) -> bool {
+        matches!(self, Change::Rewritten | Change::Unpublishable(_))
+    }
+
+    fn is_to_publish(self) -> bool {
+        matches!(self, Change::New | Change::NewVersion)
+    }
+}
+
+impl Pipeline {
+    pub fn run(&self, session: &mut Session, folder: &Path) -> Outcome<bool> {
+        let files = collect(&[folder.to_path_buf()])?;
+        let (place, drafts) = (place(&self.store)?, drafts(&files));
+        let is_sound = self.lint(session, &drafts)?;
+        let tested = self.test(session, &drafts)?;
+        let mut rows = rows(session, &place, &files, &tested)?;
+        let is_right =
+            is_sound && tested["passed"] == true && rows.iter().all(|it| !it.change.is_wrong());
+        let mut is_published = true;
+        for row in rows.iter_mut().filter(|it| it.change.is_to_publish()) {
+            row.published = match (is_right, self.dry_run) {
+                (true, false) => self.publish(session, &place, &files, row)?,
+                (true, true) => "would be",
+                (false, _) => "no",
+            };
+            is_published &= row.published != REFUSED;
+        }
+        print_table(&rows)?;
+        Ok(is_right && is_published)
+    }
+
+    fn lint(&self, session: &mut Session, drafts: &Json) -> Outcome<bool> {
+        let format = word(self.format);
+        let request = json!({"op": "process.lint", "drafts": drafts, "format": format});
+        let reply = session.ask(&request)?;
+        eprint!("{}", reply["rendered"].as_str().unwrap_or_default());
+        Ok(reply["errors"] == 0)
+    }
+
+    fn test(&self, session: &mut Session, drafts: &Json) -> Outcome<Json> {
+        let interleavings = self.interleavings;
+        let tests = Tests { only: None, interleavings, seed: 0, mutants: false };
+        let mut request = tests.request(drafts);
+        request["format"] = "text".into();
+        let reply = session.ask(&request)?;
+        eprint!("{}", reply["rendered"].as_str().unwrap_or_default());
+        if let Some(file) = &self.junit {
+            request["format"] = "junit".into();
+            let reply = session.ask(&request)?;
+            let written = fs::write(file, reply["rendered"].as_str().unwrap_or_default());
+            written.map_err(|error| Failure::Mistaken(format!("{}: {error}", file.display())))?;
+        }
+        Ok(reply)
+    }
+
+    fn publish(
+        &self,
+        session: &mut Session,
+        place: &Map<String, Json>,
+        files: &[File],
+        row: &Row,
+    ) -> Outcome<&'static str> {
+        let file = files.iter().find(|it| it.name == row.file);
+        let file = file.ok_or_else(|| Failure::Mistaken(format!("{} is gone", row.file)))?;
+        let drafts = drafts(files.iter().filter(|it| it.name != row.file));
+        let request = publishing(place, file, &drafts, self.sign_with.as_deref())?;
+        match session.ask(&request) {
+            Ok(_) => Ok("yes"),
+            // The others are told of all the same.
+            Err(Failure::Refused(reply)) => {
+                super::refused(&reply);
+                Ok(REFUSED)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+const REFUSED: &str = "refused";
+
+/// What changed since each process was last published.
+fn rows(
+    session: &mut Session,
+    place: &Map<String, Json>,
+    files: &[File],
+    tested: &Json,
+) -> Outcome<Vec<Row>> {
+    let mut published: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, version) in listed(session, place, None)? {
+        published.entry(name).or_default().push(version);
+    }
+    let tested: Vec<&Json> = tested["tested"].as_array().into_iter().flatten().collect();
+    let mut rows = Vec::new();
+    for it in &tested {
+        let text = |key: &str| it[key].as_str().map(str::to_owned);
+        let (file, name) =
+            (text("file").unwrap_or_default(), text("process_name").unwrap_or_default());
+        let version = text("process_version");
+        let before = published.get(&name).map(Vec::as_slice).unwrap_or_default();
+        let is_alone = tested.iter().filter(|other| other["file"] == it["file"]).count() == 1;
+        let change = match &version {
+            _ if !is_alone => Change::Unpublishable("more than one process in a file"),
+            None => Change::Unpublishable("no `process_version`"),
+            Some(version) if before.contains(version) => {
+                let there = content(session, place, &name, version)?;
+                let is_same = files.iter().any(|it| it.name == file && it.bytes == there);
+                if is_same { Change::None } else { Change::Rewritten }
+            }
+            Some(_) if before.is_empty() => Change::New,
+            Some(_) => Change::NewVersion,
+        };
+        let last = before.iter().filter_map(|it| Version::parse(it).ok()).max();
+        let last = last.map(|it| it.to_string());
+        rows.push(Row { file, name, version, last, change, tests: tests(it), published: "" });
+    }
+    Ok(rows)
+}
+
+/// How many tests passed, and what of the definition they came to.
+fn tests(tested: &Json) -> String {
+    let tests: Vec<&Json> = tested["tests"].as_array().into_iter().flatten().collect();
+    let passed = tests.iter().filter(|it| it.get("failure").is_none()).count();
+    let coverage = &tested["coverage"];
+    let number = |key: &str| coverage[key].as_u64().unwrap_or_default();
+    let run = number("steps_run") + number("transitions_run");
+    let all = number("steps") + number("transitions");
+    let by_chance = match tested["interleavings"].get("found") {
+        Some(_) => ", wrong by chance",
+        None => "",
+    };
+    let share = run * 100 / all.max(1);
+    format!("{passed} of {} passed, {share} % covered{by_chance}", tests.len())
+}
+
+fn print_table(rows: &[Row]) -> Outcome<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "| process | version | last published | change | tests | published |")?;
+    writeln!(output, "| --- | --- | --- | --- | --- | --- |")?;
+    for Row { name, version, last, change, tests, published, .. } in rows {
+        let version = version.as_deref().unwrap_or("");
+        let (last, change) = (last.as_deref().unwrap_or(""), change.words());
+        writeln!(output, "| {name} | {version} | {last} | {change} | {tests} | {published} |")?;
+    }
+    Ok(output.flush()?)
+}

@@ -1,0 +1,83 @@
+//! Which files of a command line have processes in them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value as Json, json};
+
+use super::{Failure, Outcome};
+
+/// In other files of a folder none of these is a word.
+const WORDS: [&str; 2] = ["process_name", "step_id"];
+
+pub struct File {
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+impl File {
+    pub fn read(path: &Path) -> Outcome<File> {
+        let bytes = fs::read(path).map_err(|error| mistaken(path, &error))?;
+        let path = path.strip_prefix(".").unwrap_or(path);
+        Ok(File { name: path.to_string_lossy().into_owned(), bytes })
+    }
+
+    pub fn content(&self) -> String {
+        STANDARD.encode(&self.bytes)
+    }
+
+    fn has_process(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.bytes);
+        WORDS.iter().any(|it| text.contains(it))
+    }
+}
+
+/// The files, and those of folders that have processes in them; at least one.
+pub fn collect(paths: &[PathBuf]) -> Outcome<Vec<File>> {
+    let mut files = Vec::new();
+    for path in paths {
+        match path.is_dir() {
+            true => add_folder(path, &mut files)?,
+            false => files.push(File::read(path)?),
+        }
+    }
+    match files.is_empty() {
+        true => Err(Failure::Mistaken("no file there has a process in it".to_owned())),
+        false => Ok(files),
+    }
+}
+
+/// The files as a request has them.
+pub fn drafts<'a>(files: impl IntoIterator<Item = &'a File>) -> Json {
+    let draft = |it: &File| json!({"file": it.name, "content": it.content()});
+    files.into_iter().map(draft).collect()
+}
+
+fn add_folder(folder: &Path, files: &mut Vec<File>) -> Outcome<()> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| mistaken(folder, &error))? {
+        let entry = entry?;
+        // A link to a folder may lead around in circles.
+        let is_folder = entry.file_type()?.is_dir();
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push((entry.path(), is_folder));
+        }
+    }
+    paths.sort();
+    for (path, is_folder) in paths {
+        let is_yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
+        if is_folder {
+            add_folder(&path, files)?;
+        } else if is_yaml && path.is_file() {
+            files.extend(Some(File::read(&path)?).filter(File::has_process));
+        }
+    }
+    Ok(())
+}
+
+fn mistaken(path: &Path, error: &io::Error) -> Failure {
+    Failure::Mistaken(format!("{}: {error}", path.display()))
+}

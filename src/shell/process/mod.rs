@@ -1,0 +1,97 @@
+//! `gitport process`: definitions in files, for a person or a pipeline.
+
+mod check;
+mod ci;
+mod files;
+mod session;
+mod stores;
+
+use std::process::ExitCode;
+
+use serde_json::Value as Json;
+
+use self::session::Session;
+use super::{NO_REPLY, complain, end};
+use crate::config::{Settings, process::Process};
+
+/// Something is wrong with what was asked about, for a script to branch on.
+const WRONG: u8 = 1;
+
+/// Why there is no outcome.
+enum Failure {
+    /// The daemon says no.
+    Refused(Json),
+    /// It cannot be asked.
+    Mistaken(String),
+    Broken(std::io::Error),
+}
+
+type Outcome<T> = Result<T, Failure>;
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::Broken(error)
+    }
+}
+
+/// The exit status is 0 where all is well, 1 where something is wrong with definitions or the
+/// daemon refuses, and 2 where there is no outcome.
+pub fn process(settings: &Settings, command: Process) -> ExitCode {
+    let outcome = Session::start(settings).map_err(Failure::from).and_then(|mut session| {
+        let outcome = carry_out(&mut session, command);
+        session.finish()?;
+        outcome
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(WRONG),
+        Err(Failure::Refused(reply)) => {
+            refused(&reply);
+            ExitCode::from(WRONG)
+        }
+        Err(Failure::Mistaken(what)) => {
+            complain(what);
+            ExitCode::from(NO_REPLY)
+        }
+        Err(Failure::Broken(error)) => end(&error),
+    }
+}
+
+fn carry_out(session: &mut Session, command: Process) -> Outcome<bool> {
+    match command {
+        Process::Lint { paths, format, deny_warnings } => {
+            check::lint(session, &paths.paths, format, deny_warnings)
+        }
+        Process::Test { paths, only, interleavings, seed, mutants, format } => {
+            let asked = check::Tests { only, interleavings, seed, mutants };
+            check::test(session, &paths.paths, &asked, format)
+        }
+        Process::Graph { paths, process, format, marking, output } => {
+            let picture = check::Picture { process, format, marking };
+            check::graph(session, &paths.paths, &picture, output.as_deref())
+        }
+        Process::Publish { file, beside, store, sign_with } => {
+            stores::publish(session, &file, &beside, &store, sign_with.as_deref())
+        }
+        Process::Get { process, store, output } => {
+            stores::get(session, &process, &store, output.as_deref())
+        }
+        Process::List { name, store } => stores::list(session, name.as_deref(), &store),
+        Process::Ci { folder, store, dry_run, interleavings, format, junit, sign_with } => {
+            let pipeline = ci::Pipeline { store, dry_run, interleavings, format, junit, sign_with };
+            pipeline.run(session, &folder)
+        }
+    }
+}
+
+/// Says why, with everything that is wrong.
+fn refused(reply: &Json) {
+    let message = reply["err"].as_str().unwrap_or_default();
+    complain(message);
+    // The first of them is the message.
+    for it in reply["diagnostics"].as_array().into_iter().flatten().skip(1) {
+        let text = |key: &str| it[key].as_str().unwrap_or_default();
+        let (file, rule, message) = (text("file"), text("rule"), text("message"));
+        complain(format!("{file}:{}:{}: error[{rule}]: {message}", it["line"], it["column"]));
+    }
+}

@@ -1,0 +1,174 @@
+//! Definitions are published, and published ones are read.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    Failure, Outcome, Session,
+    check::write,
+    files::{File, collect, drafts},
+};
+use crate::config::process::Store;
+
+pub fn publish(
+    session: &mut Session,
+    file: &Path,
+    beside: &[PathBuf],
+    store: &Store,
+    sign_with: Option<&Path>,
+) -> Outcome<bool> {
+    let file = File::read(file)?;
+    let beside = match beside {
+        [] => Vec::new(),
+        paths => collect(paths)?,
+    };
+    let request = publishing(&place(store)?, &file, &drafts(&beside), sign_with)?;
+    let reply = session.ask(&request)?;
+    let text = |key: &str| reply[key].as_str().unwrap_or_default();
+    let (name, version, digest) = (text("name"), text("version"), text("digest"));
+    let what = match reply["created"] == true {
+        true => "is published",
+        false => "was published before",
+    };
+    println!("{name} {version} {what}: {digest}");
+    Ok(true)
+}
+
+/// The request that publishes a file.
+pub fn publishing(
+    place: &Map<String, Json>,
+    file: &File,
+    drafts: &Json,
+    sign_with: Option<&Path>,
+) -> Outcome<Json> {
+    let mut request = request("process.publish", place);
+    request["file"] = file.name.as_str().into();
+    request["content"] = file.content().into();
+    request["drafts"] = drafts.clone();
+    if let Some(key) = sign_with {
+        request["sign"] = json!({"key_file": absolute(key)?});
+    }
+    Ok(request)
+}
+
+pub fn get(
+    session: &mut Session,
+    process: &str,
+    store: &Store,
+    output: Option<&Path>,
+) -> Outcome<bool> {
+    let (name, version) = process.split_once('@').unwrap_or((process, "latest"));
+    let content = content(session, &place(store)?, name, version)?;
+    write(output, &content)?;
+    Ok(true)
+}
+
+/// The bytes of a published version.
+pub fn content(
+    session: &mut Session,
+    place: &Map<String, Json>,
+    name: &str,
+    version: &str,
+) -> Outcome<Vec<u8>> {
+    let mut request = request("process.get", place);
+    request["name"] = name.into();
+    request["version"] = version.into();
+    let reply = session.ask(&request)?;
+    let content = STANDARD.decode(reply["content"].as_str().unwrap_or_default());
+    content.map_err(|error| Failure::Broken(std::io::Error::other(error)))
+}
+
+pub fn list(session: &mut Session, name: Option<&str>, store: &Store) -> Outcome<bool> {
+    for (name, version) in listed(session, &place(store)?, name)? {
+        println!("{name} {version}");
+    }
+    Ok(true)
+}
+
+/// Names and versions of what is published, in their order.
+pub fn listed(
+    session: &mut Session,
+    place: &Map<String, Json>,
+    name: Option<&str>,
+) -> Outcome<Vec<(String, String)>> {
+    let mut request = request("process.list", place);
+    request["name"] = name.into();
+    let mut listed = Vec::new();
+    loop {
+        let reply = session.ask(&request)?;
+        for it in reply["processes"].as_array().into_iter().flatten() {
+            let text = |key: &str| it[key].as_str().unwrap_or_default().to_owned();
+            listed.push((text("name"), text("version")));
+        }
+        match &reply["next"] {
+            Json::Null => return Ok(listed),
+            next => request["after"] = next.clone(),
+        }
+    }
+}
+
+fn request(op: &str, place: &Map<String, Json>) -> Json {
+    let mut request = place.clone();
+    request.insert("op".to_owned(), op.into());
+    request.into()
+}
+
+/// The arguments that say where processes are published.
+pub fn place(store: &Store) -> Outcome<Map<String, Json>> {
+    let Store { repository, folder, bucket, endpoint, region, prefix, ca_file } = store;
+    let place = match (folder, bucket) {
+        (Some(folder), _) => json!({"store": {"folder": absolute(folder)?}}),
+        (None, Some(bucket)) => {
+            let ca_file = ca_file.as_deref().map(absolute).transpose()?;
+            json!({"store": {"s3": {
+                "bucket": bucket,
+                "endpoint": endpoint,
+                "region": region,
+                "prefix": prefix,
+                "ca_file": ca_file,
+            }}})
+        }
+        (None, None) => json!({"path": repository.as_deref().map_or_else(around, absolute)?}),
+    };
+    match place {
+        Json::Object(place) => Ok(place),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// The Git repository around the current folder.
+fn around() -> Outcome<String> {
+    let here = env::current_dir()?;
+    let is_repository = |it: &&Path| {
+        it.join(".git").exists() || it.join("HEAD").is_file() && it.join("objects").is_dir()
+    };
+    match here.ancestors().find(is_repository) {
+        Some(folder) => absolute(folder),
+        None => Err(Failure::Mistaken(
+            "no Git repository is around this folder: say with --repository, --folder or --bucket \
+             where processes are published"
+                .to_owned(),
+        )),
+    }
+}
+
+/// A path as requests have it; what it leads to need not be there yet.
+fn absolute(path: &Path) -> Outcome<String> {
+    let path = env::current_dir()?.join(path);
+    let resolved = match (fs::canonicalize(&path), path.parent(), path.file_name()) {
+        (Ok(there), _, _) => there,
+        (Err(_), Some(folder), Some(name)) => fs::canonicalize(folder)
+            .map_err(|error| Failure::Mistaken(format!("{}: {error}", folder.display())))?
+            .join(name),
+        (Err(error), _, _) => {
+            return Err(Failure::Mistaken(format!("{}: {error}", path.display())));
+        }
+    };
+    let told = resolved.into_os_string().into_string();
+    told.map_err(|it| Failure::Mistaken(format!("{}: it is no UTF-8", it.to_string_lossy())))
+}
