@@ -74,3 +74,22 @@ fn one_that_is_wrong_keeps_all_from_being_published() {
     fs::remove_file(folder.join("bill.yaml")).unwrap();
     expect_nothing("more than one process in a file");
 }
+
+#[test]
+fn what_was_published_goes_to_a_remote_with_tags_and_notes_and_is_known_in_the_next_clone() {
+    let first = Repository::of(&[("ship.yaml", SHIP)]);
+    let remote = first.bare();
+    let refs = ["refs/tags/process/*", "refs/notes/gitvan/*"].map(|it| format!("{it}:{it}"));
+    first.git(&["remote", "add", "origin", remote.path()]);
+    assert_eq!(process(&first.file(""), &["ci"]).status.code(), Some(0));
+    first.git(&["push", "-q", "--atomic", "origin", &refs[0], &refs[1]]);
+    let next = remote.cloned(&[]);
+    next.git(&["fetch", "-q", "origin", &refs[1]]);
+    let done = process(&next.file(""), &["ci"]);
+    assert!(text(&done.stdout).contains("| ship | 1.0.0 | 1.0.0 | none |"), "{done:?}");
+    next.write("ship.yaml", SHIP.replace("1.0.0", "1.0.1"));
+    assert_eq!(process(&next.file(""), &["ci"]).status.code(), Some(0));
+    next.git(&["push", "-q", "--atomic", "origin", &refs[0], &refs[1]]);
+    let notes = remote.git(&["notes", "--ref=gitvan/definitions", "list"]);
+    assert_eq!(notes.lines().count(), 2);
+}

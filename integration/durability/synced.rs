@@ -100,7 +100,16 @@ fn what_any_operation_wrote_is_flushed_before_it_is_answered() {
         let create = json!({"op": "workspace.create", "workspace": "w", "id": id(COMMIT)});
         let import = json!({"op": "workspace.import", "workspace": "w", "id": id(COMMIT + 1),
                             "from": {"folder": folder}});
-        let batches: Vec<_> = writings.chain([create, import]).map(|it| vec![it]).collect();
+        let content = "process_name: p\nprocess_version: 1.0.0\nsteps: [{step_id: a}]\n";
+        let publish = |number: u64, place: Value| {
+            let publish = json!({"op": "process.publish", "content": content, "encoding": "utf8"});
+            with(with(publish, place), json!({"id": id(number)}))
+        };
+        let tagged = publish(COMMIT + 2, json!({"path": store.path()}));
+        let published = store.repository.beside("published");
+        let filed = publish(COMMIT + 3, json!({"store": {"folder": published}}));
+        let others = [create, import, tagged, filed];
+        let batches: Vec<_> = writings.chain(others).map(|it| vec![it]).collect();
         let Some(calls) = calls(&store, &batches) else { return };
         for request in batches.concat() {
             let id = request["id"].as_str().unwrap();

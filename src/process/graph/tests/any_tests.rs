@@ -11,7 +11,7 @@ use crate::{
         work::{Each, Expression},
     },
     process::graph::{
-        self, Marking,
+        Marking,
         marking::State,
         tests::{patterns, place_tests, processes},
     },
