@@ -258,7 +258,9 @@ impl<'w> Work<'w> {
         }
         let mut taken = Vec::new();
         for arc in named.iter().filter(|it| !it.otherwise) {
-            if arc.when.as_ref().map_or(Ok(true), |it| scope.holds(it))? {
+            // `all` asks for nothing: the branches are taken whatever the data is.
+            let when = arc.when.as_ref().filter(|_| step.split != Split::All);
+            if when.map_or(Ok(true), |it| scope.holds(it))? {
                 taken.push(*arc);
                 if step.split == Split::One {
                     break;

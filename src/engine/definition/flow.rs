@@ -99,6 +99,7 @@ pub enum Split {
     /// The first whose condition holds.
     #[default]
     One,
+    /// Every one, whatever the data is.
     All,
     /// Every one whose condition holds.
     Any,

@@ -9,8 +9,14 @@ use crate::{
     process::diagnostic::{Rule, brief},
 };
 
-pub const RULES: &[Rule] =
-    &[RACE_WITHOUT_WAITERS, RACE_CONDITION, RACE_TARGET, NO_ELSE, SHADOWED_TRANSITION];
+pub const RULES: &[Rule] = &[
+    RACE_WITHOUT_WAITERS,
+    RACE_CONDITION,
+    RACE_TARGET,
+    ALL_CONDITION,
+    NO_ELSE,
+    SHADOWED_TRANSITION,
+];
 
 const RACE_WITHOUT_WAITERS: Rule = Rule::error(
     "race-without-waiters",
@@ -20,6 +26,8 @@ const RACE_CONDITION: Rule =
     Rule::error("race-condition", "A race has neither conditions nor numbers of threads.");
 const RACE_TARGET: Rule =
     Rule::error("race-target", "A race leads to steps that join `one` or `all`.");
+const ALL_CONDITION: Rule =
+    Rule::error("all-condition", "A split of `all` takes its transitions without conditions.");
 const NO_ELSE: Rule =
     Rule::warning("no-else", "A split whose conditions may all be false says what happens then.");
 const SHADOWED_TRANSITION: Rule = Rule::warning(
@@ -36,7 +44,7 @@ pub fn check(scope: &Scope, report: &mut Report) {
                 shadowed(scope, no, report);
             }
             Split::Any => no_else(scope, no, report),
-            Split::All => (),
+            Split::All => all(scope, no, report),
         }
     }
 }
@@ -73,6 +81,17 @@ fn race(scope: &Scope, no: usize, report: &mut Report) {
         for target in targets.iter().filter(|it| !waits(&scope.steps[**it])) {
             said = said.see(&scope.at(*target, "step_id"), "starts by itself, and so wins");
         }
+    }
+}
+
+fn all(scope: &Scope, no: usize, report: &mut Report) {
+    for arc in scope.arcs[no].iter().filter(|it| !it.is_unconditional()) {
+        let (key, message) = match arc.otherwise {
+            true => ("else", "take `else` away: `split: all` takes every transition"),
+            false => ("when", "take `when` away, or write `split: any`: `all` asks for nothing"),
+        };
+        let path = scope.at(no, &format!("{}.{key}", arc.path));
+        report.say(&ALL_CONDITION, &path, message).see(&scope.at(no, "split"), "takes them all");
     }
 }
 
