@@ -4,11 +4,7 @@ use serde_json::Value;
 
 use super::{
     data::Scope,
-    definition::{
-        Data,
-        flow::{End, Rest},
-        work::EachWord,
-    },
+    definition::{Data, flow::Rest, work::EachWord},
     event::{Kind, OK, Refused},
     net::{Body, Each, EachJoin, Instances, Number, RESERVED, Repeat},
     state::{Group, Id, Instance, Item, ItemStatus, Problem},
@@ -104,22 +100,19 @@ impl<'w> Work<'w> {
     }
 
     /// Keeps what an instance came to.
-    pub fn collect(&mut self, item: &Item, data: &Data, by: Id) -> Done {
+    pub fn collect(&mut self, item: &Item, data: &Data) -> Result<(), Problem> {
         let Some(step) = self.step_of(item) else { return Ok(()) };
         let Some(Each { collect: Some((_, value)), .. }) = &step.each else { return Ok(()) };
         let Some(Instance { of, index, .. }) = item.instance else { return Ok(()) };
         let result = match value {
-            None => Ok(Value::Object(data.clone())),
+            None => Value::Object(data.clone()),
             Some(value) => {
                 let mut scope = Scope::of(self, item);
                 scope.over = data.clone();
-                scope.value(value)
+                scope.value(value)?
             }
         };
-        match result {
-            Ok(result) => self.rows.results.put((of, index), result),
-            Err(problem) => return self.end(item.frame, End::Failed, Some(problem), by),
-        }
+        self.rows.results.put((of, index), result);
         Ok(())
     }
 
@@ -154,14 +147,7 @@ impl<'w> Work<'w> {
             return Ok(());
         }
         if RESERVED.contains(&outcome) {
-            let mut parents = self.take_heads(of);
-            parents.push(by);
-            parents.extend(self.drop_instances(of));
-            self.change_item(of, |it| {
-                it.problem = item.problem;
-                it.group.get_or_insert_default().active = 0;
-            });
-            return self.group_goes_on(of, outcome, parents);
+            return self.group_ends(of, outcome, item.problem, by);
         }
         self.rows.heads.put((of, by), ());
         match self.is_enough(&whole, group, each) {
@@ -170,8 +156,23 @@ impl<'w> Work<'w> {
                 self.group_goes_on(of, outcome, parents)
             }
             Ok(false) => Ok(()),
-            Err(problem) => self.fail(of, problem, by),
+            Err(problem) => {
+                self.note(problem.clone());
+                self.group_ends(of, "failed", Some(problem), by)
+            }
         }
+    }
+
+    /// All instances end, since one of them did so or nobody can tell whether it is enough.
+    fn group_ends(&mut self, of: Id, outcome: &str, problem: Option<Problem>, by: Id) -> Done {
+        let mut parents = self.take_heads(of);
+        parents.push(by);
+        parents.extend(self.drop_instances(of));
+        self.change_item(of, |it| {
+            it.problem = problem;
+            it.group.get_or_insert_default().active = 0;
+        });
+        self.group_goes_on(of, outcome, parents)
     }
 
     fn is_enough(&self, whole: &Item, group: &Group, each: &Each) -> Result<bool, Problem> {

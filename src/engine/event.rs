@@ -84,6 +84,9 @@ pub struct Firing {
     /// What it laid over the data.
     #[serde(default, skip_serializing_if = "Data::is_empty")]
     pub data: Data,
+    /// What went wrong on the way, or could not be told: whoever reads the commit wants to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Problem>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

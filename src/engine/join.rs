@@ -104,7 +104,7 @@ impl<'w> Work<'w> {
         Ok(by)
     }
 
-    fn step_path(&self, frame: Id, no: StepNo) -> String {
+    pub fn step_path(&self, frame: Id, no: StepNo) -> String {
         self.path_of(&Item::new(frame, no, ItemStatus::Offered, 0))
     }
 
@@ -260,6 +260,7 @@ impl<'w> Work<'w> {
                     None => self.fire(Kind::Cancel, String::new(), Vec::new())?,
                 };
                 parents.into_iter().for_each(|it| self.rows.heads.put((frame, it), ()));
+                self.note(problem.clone());
                 self.end(frame, End::Failed, Some(problem), by)?;
                 Ok(None)
             }

@@ -5,7 +5,7 @@
 //!
 //! [`definition`] is the language, [`net`] what it is compiled to. [`decide::decide`] works an
 //! [`event`] into a [`state`]: it happens in [`decide`] itself, [`time`] or [`signal`], a
-//! [`step`] begins or ends, and [`settle`] lets everything follow that follows by itself.
+//! [`step`] begins or [ends](leave), and [`settle`] lets everything follow that follows by itself.
 
 pub mod definition;
 pub mod net;
@@ -16,6 +16,7 @@ pub mod decide;
 pub mod offers;
 mod settle;
 mod step;
+mod leave;
 mod each;
 mod scope;
 mod signal;

@@ -2,9 +2,8 @@
 
 use super::{
     definition::flow::End,
-    event::Kind,
     net::Join,
-    state::{Id, ItemStatus, Status},
+    state::{Id, ItemStatus, Status, Timer},
     work::{Done, Task, Work},
 };
 
@@ -53,7 +52,6 @@ impl Work<'_> {
             return self.begin(id, step);
         }
         match self.may_start(&item) {
-            Ok(_) if !step.is_automatic() => Ok(()),
             Ok(true) => {
                 self.rows.blocked.remove(&id);
                 self.start(id)
@@ -62,30 +60,29 @@ impl Work<'_> {
                 self.rows.blocked.put(id, ());
                 Ok(())
             }
-            Err(problem) => {
-                let parents = self.take(id, false);
-                let by = self.fire(Kind::Complete, self.path_of(&item), parents)?;
-                self.fail(id, problem, by)
-            }
+            Err(problem) => self.fail_unbegun(id, problem),
         }
     }
 
-    /// Starts what was in the way of nothing but a lock or a condition.
+    /// Starts what only a lock or a condition was in the way of; a condition that cannot be read
+    /// any more is a failure.
     fn look_at_blocked(&mut self) -> Done<bool> {
         let blocked: Vec<Id> = self.rows.blocked.range(..).map(|it| *it.0).collect();
         for id in blocked {
             let Some(item) = self.item(id) else { continue };
-            if self.may_start(item) == Ok(false) {
-                continue;
-            }
-            let is_due = item.waits.is_empty() && item.timers.is_empty();
-            match item.status {
-                ItemStatus::Offered => self.tasks.push_back(Task::Enter(id)),
-                ItemStatus::Awaiting if is_due => {
+            let is_due = item.waits.is_empty() && !item.timers.iter().any(|it| it.1 == Timer::After);
+            match (item.status, self.may_start(item)) {
+                (_, Ok(false)) => continue,
+                (_, Err(problem)) => self.fail_unbegun(id, problem)?,
+                (ItemStatus::Offered, Ok(true)) => match self.step_of(item) {
+                    Some(step) if step.is_automatic() => self.tasks.push_back(Task::Enter(id)),
+                    _ => continue,
+                },
+                (ItemStatus::Awaiting, Ok(true)) if is_due => {
                     self.rows.blocked.remove(&id);
                     self.awaited(id, super::event::OK, Default::default(), None)?;
                 }
-                _ => self.look_for_mail(id)?,
+                (_, Ok(true)) => self.look_for_mail(id)?,
             }
             if !self.tasks.is_empty() || !self.dirty.is_empty() {
                 return Ok(true);
@@ -117,7 +114,7 @@ impl Work<'_> {
     pub fn can_move(&self) -> bool {
         self.rows.items.range(..).any(|(_, item)| match item.status {
             ItemStatus::Offered => self.may_start(item) == Ok(true) || !item.timers.is_empty(),
-            ItemStatus::Inside => item.timers.iter().any(|it| it.1 == super::state::Timer::Timeout),
+            ItemStatus::Inside => item.timers.iter().any(|it| it.1 == Timer::Timeout),
             ItemStatus::Awaiting => !item.waits.is_empty() || !item.timers.is_empty(),
             ItemStatus::Open | ItemStatus::Started | ItemStatus::Backoff => true,
         })

@@ -7,12 +7,18 @@ use super::{
     definition::Data,
     event::{OK, Refused},
     net::{Emitted, Step},
-    state::{Id, Item, ItemStatus, Mail, Timer},
+    state::{Id, Item, ItemStatus, Mail, Problem, Timer},
     work::{Done, Task, Work},
 };
 
 /// Events that a run keeps at most.
 pub const MAIL_MAX: usize = 10_000;
+
+/// An event on its way.
+pub struct Letter {
+    pub event: String,
+    pub mail: Mail,
+}
 
 /// A key as it is compared; nothing is no key.
 pub fn key_text(key: Option<&Value>) -> String {
@@ -28,6 +34,9 @@ impl<'w> Work<'w> {
     pub fn wait(&mut self, step: &'w Step, mut item: Item) -> Done {
         item.status = ItemStatus::Awaiting;
         let id = self.add_item(item)?;
+        if step.only_while.is_some() {
+            self.rows.blocked.put(id, ());
+        }
         self.listen(id, step)
     }
 
@@ -44,11 +53,7 @@ impl<'w> Work<'w> {
         };
         let key = match key {
             Ok(key) => key,
-            Err(problem) => {
-                let parents = self.take(id, false);
-                let by = parents.first().copied().unwrap_or_default();
-                return self.fail(id, problem, by);
-            }
+            Err(problem) => return self.fail_unbegun(id, problem),
         };
         let due = awaits.after_ms.map(|it| self.rows.head.now_ms.saturating_add(it as i64));
         self.change_item(id, |it| {
@@ -150,16 +155,23 @@ impl<'w> Work<'w> {
         self.complete(id, outcome, data, parents)
     }
 
-    /// Sends events of a step.
-    pub fn emit(&mut self, emitted: &[Emitted], item: &Item, by: Id) -> Done {
-        for emitted in emitted {
-            let scope = Scope::of(self, item);
-            let key = emitted.key.as_ref().map(|it| scope.value(it)).transpose();
-            // What cannot be said is left out: the step itself is done.
-            let key = key_text(key.unwrap_or_default().as_ref());
-            let data = scope.given(&emitted.data).unwrap_or_default();
-            self.deliver(&emitted.event, Mail { by, key, data })?;
-        }
-        Ok(())
+    /// What a step sends, each with its key and data: all of it, or what is wrong with one.
+    pub fn letters(
+        &self,
+        emitted: &[Emitted],
+        item: &Item,
+        by: Id,
+    ) -> Result<Vec<Letter>, Problem> {
+        let scope = Scope::of(self, item);
+        let letter = |it: &Emitted| {
+            let key = it.key.as_ref().map(|key| scope.value(key)).transpose()?;
+            let (key, data) = (key_text(key.as_ref()), scope.given(&it.data)?);
+            Ok(Letter { event: it.event.clone(), mail: Mail { by, key, data } })
+        };
+        emitted.iter().map(letter).collect()
+    }
+
+    pub fn send(&mut self, letters: Vec<Letter>) -> Done {
+        letters.into_iter().try_for_each(|it| self.deliver(&it.event, it.mail))
     }
 }

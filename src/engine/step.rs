@@ -1,15 +1,12 @@
-//! The life of a step: offered, begun, done, and where its thread goes then.
+//! The life of a step: offered, begun, done.
 
 use super::{
     data::Scope,
-    definition::{
-        Data,
-        flow::{End, Split},
-    },
-    event::{Kind, OK, Refused},
-    net::{Arc, Body, Cancelled, PlaceKind, Repeat, Step, StepNo},
-    state::{Id, Item, ItemStatus, Problem, Ticket, Timer},
-    work::{Done, TOKENS_MAX, Task, Work},
+    definition::Data,
+    event::{Kind, OK},
+    net::{Body, RESERVED, Repeat, Step, StepNo},
+    state::{Id, Item, ItemStatus, Problem, Timer},
+    work::{Done, Task, Work},
 };
 
 impl<'w> Work<'w> {
@@ -24,10 +21,10 @@ impl<'w> Work<'w> {
             return self.wait(step, item);
         }
         let id = self.add_item(item)?;
-        // Who could not even be asked whether it may start fails at once.
-        let is_wrong = |work: &Self| work.item(id).is_some_and(|it| work.may_start(it).is_err());
-        if step.is_automatic() || step.only_while.is_some() && is_wrong(self) {
+        if step.is_automatic() {
             self.tasks.push_back(Task::Enter(id));
+        } else if step.only_while.is_some() {
+            self.rows.blocked.put(id, ());
         }
         Ok(())
     }
@@ -44,7 +41,8 @@ impl<'w> Work<'w> {
     /// Whether its condition holds and its locks are free.
     pub fn may_start(&self, item: &Item) -> Result<bool, Problem> {
         let Some(step) = self.step_of(item) else { return Ok(false) };
-        if item.instance.is_some() {
+        // An instance, or another round, is a part of what has started.
+        if item.instance.is_some() || item.round > 0 {
             return Ok(true);
         }
         let process = self.frame(item.frame).map_or(0, |it| it.process);
@@ -87,6 +85,7 @@ impl<'w> Work<'w> {
         let Some(item) = self.item(id).cloned() else { return Ok(()) };
         let Some(step) = self.step_of(&item) else { return Ok(()) };
         let parents = self.take(id, true);
+        self.rows.blocked.remove(&id);
         let by = self.fire(Kind::Start, self.path_of(&item), parents)?;
         let is_claimed = step.each.is_none() && matches!(step.body, Body::Work);
         self.change_item(id, |it| {
@@ -123,7 +122,7 @@ impl<'w> Work<'w> {
 
     /// What a worker, an event or a time brings.
     pub fn complete(&mut self, id: Id, outcome: &str, data: Data, parents: Vec<Id>) -> Done {
-        if !super::net::RESERVED.contains(&outcome) {
+        if !RESERVED.contains(&outcome) {
             self.change_item(id, |it| it.problem = None);
         }
         let Some(item) = self.item(id).cloned() else { return Ok(()) };
@@ -132,21 +131,31 @@ impl<'w> Work<'w> {
             firing.outcome = Some(outcome.to_owned());
             firing.data = data.clone();
         }
-        if self.collects(&item) && !super::net::RESERVED.contains(&outcome) {
-            self.collect(&item, &data, by)?;
-            if self.item(id).is_none() {
-                return Ok(());
-            }
-        } else {
+        if let Some(problem) = item.problem.clone().filter(|_| RESERVED.contains(&outcome)) {
+            self.note(problem);
+        }
+        if !self.collects(&item) || RESERVED.contains(&outcome) {
             self.merge(item.frame, &data);
+        } else if let Err(problem) = self.collect(&item, &data) {
+            return self.fail(id, problem, by);
         }
         self.body_done(id, outcome, by)
     }
 
     /// A step fails by itself.
     pub fn fail(&mut self, id: Id, problem: Problem, by: Id) -> Done {
+        self.note(problem.clone());
         self.change_item(id, |it| it.problem = Some(problem));
         self.leave(id, "failed", by)
+    }
+
+    /// A step fails before anybody could start it.
+    pub fn fail_unbegun(&mut self, id: Id, problem: Problem) -> Done {
+        let Some(path) = self.item(id).map(|it| self.path_of(it)) else { return Ok(()) };
+        let parents = self.take(id, false);
+        let by = self.fire(Kind::Complete, path, parents)?;
+        self.last().into_iter().for_each(|it| it.outcome = Some("failed".to_owned()));
+        self.fail(id, problem, by)
     }
 
     /// One round is over.
@@ -154,7 +163,7 @@ impl<'w> Work<'w> {
         let Some(item) = self.item(id) else { return Ok(()) };
         let Some(step) = self.step_of(item) else { return Ok(()) };
         let again = match &step.repeat {
-            Some(_) if super::net::RESERVED.contains(&outcome) => Ok(false),
+            Some(_) if RESERVED.contains(&outcome) => Ok(false),
             Some(Repeat::While(condition)) => Scope::of(self, item).holds(condition),
             Some(Repeat::Until(condition)) => Scope::of(self, item).holds(condition).map(|it| !it),
             None => Ok(false),
@@ -200,157 +209,6 @@ impl<'w> Work<'w> {
         self.drop_inside(id);
         self.go_on(&item, Some(id), outcome, by)
     }
-
-    /// What comes after a step: `id` is the item that ends with it.
-    pub fn go_on(&mut self, item: &Item, id: Option<Id>, outcome: &str, by: Id) -> Done {
-        let Some(step) = self.step_of(item) else { return Ok(()) };
-        let (mut outcome, mut problem) = (outcome.to_owned(), item.problem.clone());
-        let mut arcs = self.choose(step, item, &outcome, problem.as_ref());
-        if let Err(wrong) = &arcs {
-            if self.is_answerable && wrong.kind != "expression" {
-                return Err(Refused::invalid(wrong.message.clone()));
-            }
-            (outcome, problem) = ("failed".to_owned(), Some(wrong.clone()));
-            arcs = self.choose(step, item, &outcome, problem.as_ref());
-        }
-        // From here on nobody is there who could say something else.
-        self.is_answerable = false;
-        let done = self.rows.done.get(&(item.frame, item.step)).copied().unwrap_or(0);
-        self.rows.done.put((item.frame, item.step), done + 1);
-        if let Some(status) = &step.final_status {
-            self.rows.head.final_status = Some(status.clone());
-        }
-        self.emit(&step.emit, item, by)?;
-        let by = self.cancel(item, &step.cancel, id, by)?;
-        if self.frame(item.frame).is_none() {
-            return Ok(());
-        }
-        let ending = match (&arcs, step.end) {
-            (Err(_), _) => Some((End::Failed, problem)),
-            (Ok(_), _) if !step.names(&outcome) => Some(unnamed(step, &outcome, problem)),
-            (Ok(_), end) => end.map(|end| (end, None)),
-        };
-        if let Some((end, problem)) = ending {
-            id.map(|it| self.drop_item(it));
-            return self.end(item.frame, end, problem, by);
-        }
-        let arcs = arcs.unwrap_or_default();
-        self.spread(step, item, &arcs, by)?;
-        if let Some(id) = id {
-            self.drop_item(id);
-        }
-        Ok(())
-    }
-
-    /// The transitions that are taken.
-    fn choose(
-        &self,
-        step: &'w Step,
-        item: &Item,
-        outcome: &str,
-        problem: Option<&Problem>,
-    ) -> Result<Vec<&'w Arc>, Problem> {
-        let named: Vec<&Arc> = step.arcs.iter().filter(|it| it.takes(outcome)).collect();
-        let mut scope = Scope::of(self, item).with("outcome", outcome);
-        if let Some(problem) = problem {
-            let error = serde_json::to_value(problem).unwrap_or_default();
-            scope = scope.with("error", error);
-        }
-        let mut taken = Vec::new();
-        for arc in named.iter().filter(|it| !it.otherwise) {
-            // `all` asks for nothing: the branches are taken whatever the data is.
-            let when = arc.when.as_ref().filter(|_| step.split != Split::All);
-            if when.map_or(Ok(true), |it| scope.holds(it))? {
-                taken.push(*arc);
-                if step.split == Split::One {
-                    break;
-                }
-            }
-        }
-        if taken.is_empty() {
-            taken.extend(named.iter().find(|it| it.otherwise));
-        }
-        if taken.is_empty() && !named.is_empty() && step.split == Split::One {
-            let message = format!("no condition after `{}` holds", step.id);
-            return Err(Problem { kind: "transition".to_owned(), message });
-        }
-        Ok(taken)
-    }
-
-    /// A thread for each arc, with new tickets if the step hands them out.
-    fn spread(&mut self, step: &Step, item: &Item, arcs: &[&Arc], by: Id) -> Done {
-        let Some((_, net)) = self.net_of(item.frame) else { return Ok(()) };
-        let mut tickets = item.tickets.clone();
-        for join in &step.hands_out {
-            let ticket = self.id();
-            let row = Ticket { frame: item.frame, join: *join, fired: None };
-            self.rows.tickets.put(ticket, row);
-            self.idle_tickets.insert(ticket);
-            tickets.push(ticket);
-        }
-        let (mut made, mut races) = (0, Vec::new());
-        for arc in arcs {
-            let Some((_, place)) = arc.target else { continue };
-            if net.place(place).kind == PlaceKind::Race {
-                if races.contains(&place) {
-                    continue;
-                }
-                races.push(place);
-            }
-            if arc.tokens as usize > TOKENS_MAX {
-                return Err(Refused::too_large(format!("a run has at most {TOKENS_MAX} threads")));
-            }
-            for _ in 0..arc.tokens {
-                self.put_token(item.frame, place, by, &tickets)?;
-            }
-            made += u64::from(arc.tokens);
-        }
-        let firing = self.firings.iter_mut().rev().find(|it| it.id == by);
-        firing.into_iter().for_each(|it| {
-            it.made += made;
-            let is_taken = |arc: &Arc| arcs.iter().any(|it| std::ptr::eq(*it, arc));
-            let numbers = 0..step.arcs.len();
-            it.took.extend(numbers.filter(|at| is_taken(&step.arcs[*at])).map(|it| it as u32));
-        });
-        if made == 0 {
-            self.rows.heads.put((item.frame, by), ());
-        }
-        Ok(())
-    }
-
-    /// Withdraws what a step cancels; the firing that goes on.
-    fn cancel(&mut self, item: &Item, cancel: &[Cancelled], id: Option<Id>, by: Id) -> Done<Id> {
-        if cancel.is_empty() {
-            return Ok(by);
-        }
-        let (mut parents, mut around) = (Vec::new(), item.frame);
-        let path = self.path_of(item);
-        for cancelled in cancel {
-            let target = self.withdraw(item.frame, cancelled, cancel, id, &mut parents);
-            if self.frame(item.frame).is_none() {
-                around = target;
-                break;
-            }
-        }
-        if parents.is_empty() {
-            return Ok(by);
-        }
-        parents.push(by);
-        let by = self.fire(Kind::Cancel, path, parents)?;
-        if around != item.frame {
-            // The step was in what it cancelled: its thread ends with that.
-            self.rows.heads.put((around, by), ());
-        }
-        Ok(by)
-    }
-}
-
-/// How a process or block ends when one of its steps ended in a way that nothing is said about.
-fn unnamed(step: &Step, outcome: &str, problem: Option<Problem>) -> (End, Option<Problem>) {
-    let end = if outcome == "cancelled" { End::Cancelled } else { End::Failed };
-    let message = format!("`{}` ended so, and no transition says more", step.id);
-    let kind = outcome.to_owned();
-    (end, problem.or(Some(Problem { kind, message })))
 }
 
 impl Item {

@@ -1,5 +1,7 @@
 //! The engine, by scripts: the conformance set and corner cases.
 
+mod note_tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};

@@ -32,7 +32,14 @@ impl<'w> Work<'w> {
                 if item.tokens.is_empty() {
                     self.change_item(id, |it| it.by = by);
                 }
-                self.emit(&step.escalation_emit, &item, by)
+                match self.letters(&step.escalation_emit, &item, by) {
+                    Ok(letters) => self.send(letters),
+                    // The step goes on, whatever is said about its deadline.
+                    Err(problem) => {
+                        self.note(problem);
+                        Ok(())
+                    }
+                }
             }
             Timer::Timeout => {
                 let mut parents = self.take(id, false);

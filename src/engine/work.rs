@@ -7,7 +7,7 @@ use super::{
     event::{Firing, Kind, Refused},
     net::{Net, NetNo, PlaceKind, PlaceNo, Processes, Step, StepNo},
     or_join::Cache,
-    state::{Frame, Id, Item, Layers, Mail, State, Token},
+    state::{Frame, Id, Item, Layers, Mail, Problem, State, Token},
 };
 
 /// What a run may have at a time, and what one event may set off.
@@ -33,6 +33,8 @@ pub struct Work<'w> {
     pub tasks: VecDeque<Task>,
     pub dirty: BTreeSet<Id>,
     pub cache: &'w mut Cache,
+    /// How much joins have looked at, in counts.
+    pub looked_at: usize,
     /// Tickets that nothing carried at some time.
     pub idle_tickets: BTreeSet<Id>,
     /// Somebody waits for whether the outcome is right, and can give another one.
@@ -48,6 +50,7 @@ impl<'w> Work<'w> {
             tasks: VecDeque::new(),
             dirty: BTreeSet::new(),
             cache,
+            looked_at: 0,
             idle_tickets: BTreeSet::new(),
             is_answerable: false,
         }
@@ -84,13 +87,22 @@ impl<'w> Work<'w> {
         parents.dedup();
         let id = self.id();
         let (made, took, outcome, data) = (0, Vec::new(), None, Data::new());
-        self.firings.push(Firing { id, kind, path, parents, made, took, outcome, data });
+        let notes = Vec::new();
+        self.firings.push(Firing { id, kind, path, parents, made, took, outcome, data, notes });
         Ok(id)
     }
 
     /// Says more about the last firing.
     pub fn last(&mut self) -> Option<&mut Firing> {
         self.firings.last_mut()
+    }
+
+    /// Says with the last firing what went wrong, or could not be told.
+    pub fn note(&mut self, problem: Problem) {
+        match self.firings.last_mut() {
+            Some(firing) if !firing.notes.contains(&problem) => firing.notes.push(problem),
+            _ => (),
+        }
     }
 
     pub fn path_of(&self, item: &Item) -> String {

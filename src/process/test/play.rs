@@ -294,7 +294,8 @@ fn clock(ms: i64) -> String {
 fn told(firing: &Firing) -> String {
     let path = if firing.path.is_empty() { "the run" } else { &*firing.path };
     let outcome = firing.outcome.as_deref().unwrap_or_default();
-    match firing.kind {
+    let notes = firing.notes.iter().map(|it| format!(" ({}: {})", it.kind, it.message));
+    let said = match firing.kind {
         Kind::Begin => "the run begins".to_owned(),
         Kind::Start => format!("{path} starts"),
         Kind::Complete => format!("{path} is {outcome}"),
@@ -304,5 +305,6 @@ fn told(firing: &Firing) -> String {
         Kind::Cancel => format!("{path} cancels"),
         Kind::Signal => format!("{outcome} comes"),
         Kind::End => format!("{path} ends"),
-    }
+    };
+    said + &notes.collect::<String>()
 }
