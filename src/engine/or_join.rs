@@ -9,19 +9,40 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     definition::flow::Split,
-    net::{Cancelled, Join, Net, NetNo, PlaceKind, PlaceNo, Processes, Step, StepNo},
-    state::{Id, ItemStatus},
+    net::{Cancelled, Join, Net, NetNo, PlaceKind, PlaceNo, Step, StepNo},
+    state::{Id, ItemStatus, Problem},
     work::Work,
 };
 
 /// Markings that are looked at before it is said that a thread may come.
 pub const STATES_MAX: usize = 20_000;
+/// Of a large net fewer, so that all of them take no more memory than this many counts.
+const COUNTS_MAX: usize = 8 << 20;
+/// What all questions of one event may come to, in counts.
+const EVENT_COUNTS_MAX: usize = 5 * COUNTS_MAX;
 const ANSWERS_MAX: usize = 10_000;
 
 /// Answers for markings: the caller keeps them for as long as the processes.
 #[derive(Debug, Default)]
 pub struct Cache {
-    answers: BTreeMap<Question, bool>,
+    answers: BTreeMap<Question, Answer>,
+    /// How much was looked at for all of them.
+    pub counts: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    verdict: Verdict,
+    /// How much was looked at for it.
+    counts: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Comes,
+    Never,
+    /// It could not be told within the bounds.
+    Unknown,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,24 +86,44 @@ impl Work<'_> {
             }
         }
         let question = Question { net: no, join, goals: goals.to_vec(), marking };
-        if let Some(answer) = self.cache.answers.get(&question) {
-            return *answer;
+        match by_paths(net, &question).unwrap_or_else(|| self.explored(question)) {
+            Verdict::Comes => true,
+            Verdict::Never => false,
+            Verdict::Unknown => {
+                let path = self.step_path(frame, join);
+                let message = format!("`{path}` waits: too much can happen to tell what comes");
+                self.note(Problem { kind: "undecided".to_owned(), message });
+                true
+            }
         }
-        let answer = can_come(self.processes, &question);
+    }
+
+    /// What is known already counts like what is found out: nobody sees who else has asked.
+    fn explored(&mut self, question: Question) -> Verdict {
+        if self.looked_at >= EVENT_COUNTS_MAX {
+            return Verdict::Unknown;
+        }
+        if let Some(answer) = self.cache.answers.get(&question) {
+            self.looked_at += answer.counts;
+            return answer.verdict;
+        }
+        let answer = explore(self.processes.net(question.net), &question);
         if self.cache.answers.len() >= ANSWERS_MAX {
             self.cache.answers.clear();
         }
+        self.cache.counts += answer.counts;
         self.cache.answers.insert(question, answer);
-        answer
+        self.looked_at += answer.counts;
+        answer.verdict
     }
 }
 
-fn can_come(processes: &Processes, question: &Question) -> bool {
-    let net = processes.net(question.net);
+/// What can be said without counting threads.
+fn by_paths(net: &Net, question: &Question) -> Option<Verdict> {
     if has_path(net, question, |step| !needs_several(step)) {
-        return true;
+        return Some(Verdict::Comes);
     }
-    has_path(net, question, |_| true) && explore(net, question)
+    (!has_path(net, question, |_| true)).then_some(Verdict::Never)
 }
 
 fn needs_several(step: &Step) -> bool {
@@ -147,10 +188,12 @@ struct Move {
     makes: Vec<(usize, u16)>,
 }
 
-/// Goes through the markings that can be reached; an answer that would take too long is yes.
-fn explore(net: &Net, question: &Question) -> bool {
+/// Goes through the markings that can be reached.
+fn explore(net: &Net, question: &Question) -> Answer {
     let most = net.weight_max as u16 + 1;
     let moves = moves(net, question.join);
+    let width = question.marking.len();
+    let states_max = STATES_MAX.min(COUNTS_MAX / width.max(1));
     let mut seen = BTreeSet::from([question.marking.clone()]);
     let mut todo = vec![question.marking.clone()];
     while let Some(marking) = todo.pop() {
@@ -167,18 +210,18 @@ fn explore(net: &Net, question: &Question) -> bool {
             for (at, count) in &it.makes {
                 after[*at] = most.min(after[*at].saturating_add(*count));
                 if question.goals.contains(&(*at as PlaceNo)) && *at < net.places.len() {
-                    return true;
+                    return Answer { verdict: Verdict::Comes, counts: seen.len() * width };
                 }
             }
-            if seen.len() >= STATES_MAX {
-                return true;
+            if seen.len() >= states_max {
+                return Answer { verdict: Verdict::Unknown, counts: seen.len() * width };
             }
             if seen.insert(after.clone()) {
                 todo.push(after);
             }
         }
     }
-    false
+    Answer { verdict: Verdict::Never, counts: seen.len() * width }
 }
 
 fn moves(net: &Net, join: StepNo) -> Vec<Move> {

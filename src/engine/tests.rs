@@ -1,6 +1,7 @@
 //! The engine, by scripts: the conformance set and corner cases.
 
 mod note_tests;
+mod undecided_tests;
 
 use std::collections::BTreeMap;
 

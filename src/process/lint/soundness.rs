@@ -30,6 +30,8 @@ const DEAD_STEP: Rule = Rule::warning("dead-step", "Each step can start in some 
 
 /// As many completions are tried.
 const TRIES_MAX: usize = 200;
+/// How much joins may look at meanwhile, in counts of threads.
+const COUNTS_MAX: usize = 4 << 20;
 /// Of more steps than this the states are too large to try many.
 const STEPS_MAX: usize = 100;
 const TRACE_SHOWN_MAX: usize = 12;
@@ -118,7 +120,7 @@ fn explore(processes: &Processes) -> Option<Found> {
             let outcomes = outcomes(processes, &state, offer.item);
             for outcome in outcomes {
                 tries += 1;
-                if tries > TRIES_MAX {
+                if tries > TRIES_MAX || cache.counts > COUNTS_MAX {
                     found.is_complete = false;
                     return Some(found);
                 }
