@@ -109,7 +109,8 @@ impl Work<'_> {
         }
         self.rows.heads.put((ROOT, by), ());
         self.rows.head.signal = Some(by);
-        self.deliver(name, Mail { by, key: key_text(key), data: data.clone() })
+        let at_ms = self.rows.head.now_ms;
+        self.deliver(name, Mail { by, at_ms, key: key_text(key), data: data.clone() })
     }
 
     fn begin_run(&mut self, data: &Data) -> Done {

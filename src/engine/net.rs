@@ -221,7 +221,8 @@ pub enum EachJoin {
 #[derive(Debug)]
 pub struct Awaited {
     pub event: Option<String>,
-    pub keep: bool,
+    /// How old an event may be that came before the step waited; nothing: there is none.
+    pub keep_ms: Option<u64>,
     pub key: Option<Condition>,
     pub after_ms: Option<u64>,
 }
@@ -262,12 +263,10 @@ impl Processes {
         &self.nets[net as usize].steps[step as usize]
     }
 
-    /// Whether some step keeps events of this name until it waits for them.
-    pub fn keeps(&self, event: &str) -> bool {
-        let mut steps = self.nets.iter().flat_map(|it| &it.steps);
-        steps.any(|it| {
-            it.awaits.as_ref().is_some_and(|it| it.keep && it.event.as_deref() == Some(event))
-        })
+    /// How long events of this name are of use to some step; nothing: nobody keeps them.
+    pub fn keep_ms(&self, event: &str) -> Option<u64> {
+        let awaited = self.nets.iter().flat_map(|it| &it.steps).filter_map(|it| it.awaits.as_ref());
+        awaited.filter(|it| it.event.as_deref() == Some(event)).filter_map(|it| it.keep_ms).max()
     }
 }
 

@@ -69,10 +69,14 @@ impl<'w> Work<'w> {
         let Some(awaits) = self.step_of(&item).and_then(|it| it.awaits.as_ref()) else {
             return Ok(());
         };
-        let (Some((event, key)), true) = (item.waits.first(), awaits.keep) else { return Ok(()) };
-        let range = (event.clone(), 0)..=(event.clone(), Id::MAX);
-        let mut mail = self.rows.mail.range(range);
-        let found = mail.find(|(_, it)| key.is_empty() || it.key == *key).map(|it| it.0.clone());
+        let (Some((event, key)), Some(keep_ms)) = (item.waits.first(), awaits.keep_ms) else {
+            return Ok(());
+        };
+        let now_ms = self.rows.head.now_ms;
+        let is_ours =
+            |it: &Mail| (key.is_empty() || it.key == *key) && it.is_fresh(now_ms, keep_ms);
+        let mut mail = self.rows.mail.range((event.clone(), 0)..=(event.clone(), Id::MAX));
+        let found = mail.find(|(_, it)| is_ours(it)).map(|it| it.0.clone());
         let Some(found) = found else { return Ok(()) };
         if self.may_start(&item) != Ok(true) {
             self.rows.blocked.put(id, ());
@@ -100,14 +104,36 @@ impl<'w> Work<'w> {
             self.tasks.push_back(Task::Take(id, mail, event.to_owned()));
             return Ok(());
         }
-        if self.processes.keeps(event) {
-            if self.rows.mail.len() >= MAIL_MAX {
-                return Err(Refused::too_large(format!("a run keeps at most {MAIL_MAX} events")));
-            }
-            let id = self.id();
-            self.rows.mail.put((event.to_owned(), id), mail);
+        let Some(keep_ms) = self.processes.keep_ms(event) else { return Ok(()) };
+        self.forget_stale(event, keep_ms);
+        if self.rows.mail.len() >= MAIL_MAX {
+            return Err(Refused::too_large(format!("a run keeps at most {MAIL_MAX} events")));
         }
+        let id = self.id();
+        self.rows.mail.put((event.to_owned(), id), mail);
         Ok(())
+    }
+
+    /// Drops events of a name that are of no use any more; of all names if there are too many.
+    fn forget_stale(&mut self, event: &str, keep_ms: u64) {
+        let now_ms = self.rows.head.now_ms;
+        let range = (event.to_owned(), 0)..=(event.to_owned(), Id::MAX);
+        // Oldest first: behind one that is fresh, all are.
+        let is_stale = |it: &(&(String, Id), &Mail)| !it.1.is_fresh(now_ms, keep_ms);
+        let mut stale: Vec<_> =
+            self.rows.mail.range(range).take_while(is_stale).map(|it| it.0.clone()).collect();
+        if self.rows.mail.len() >= MAIL_MAX {
+            let (mut name, mut keep_ms) = ("", 0);
+            for (key, mail) in self.rows.mail.range(..) {
+                if name != key.0 {
+                    (name, keep_ms) = (&key.0, self.processes.keep_ms(&key.0).unwrap_or(0));
+                }
+                stale.extend((!mail.is_fresh(now_ms, keep_ms)).then(|| key.clone()));
+            }
+        }
+        for key in stale {
+            self.rows.mail.remove(&key);
+        }
     }
 
     /// Who has waited longest with this key and may start now; others hear of it when they may.
@@ -162,11 +188,11 @@ impl<'w> Work<'w> {
         item: &Item,
         by: Id,
     ) -> Result<Vec<Letter>, Problem> {
-        let scope = Scope::of(self, item);
+        let (scope, at_ms) = (Scope::of(self, item), self.rows.head.now_ms);
         let letter = |it: &Emitted| {
             let key = it.key.as_ref().map(|key| scope.value(key)).transpose()?;
             let (key, data) = (key_text(key.as_ref()), scope.given(&it.data)?);
-            Ok(Letter { event: it.event.clone(), mail: Mail { by, key, data } })
+            Ok(Letter { event: it.event.clone(), mail: Mail { by, at_ms, key, data } })
         };
         emitted.iter().map(letter).collect()
     }

@@ -128,7 +128,7 @@ forms!(EachJoin, "`all`, `none`, `one`, a number or an expression",
 forms!(Count, "a number or an expression",
     text |it: &str| Some(Count::Expression(Expression(it.to_owned()))),
     number |it| Some(Count::Number(it)));
-forms!(Await, "the name of an event, or {event, keep, key, after}",
+forms!(Await, "the name of an event, or {event, keep, keep_for, key, after}",
     text |it: &str| Some(Await::Event(it.to_owned())),
     map |it: AwaitRule| Await::Rule(Box::new(it)));
 forms!(Emit, "the name of an event, a list of them, or {event, key, data}",

@@ -113,6 +113,9 @@ pub struct AwaitRule {
     /// Whether an event that comes before the step waits is kept for it.
     #[serde(default = "kept", skip_serializing_if = "Clone::clone")]
     pub keep: bool,
+    /// How long such an event is kept: this step takes no older one. For ever if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_for: Option<Duration>,
     /// Only an event with this key; read when the step begins to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Expression>,

@@ -182,9 +182,13 @@ impl Compiler<'_> {
         if source.steps.is_some() || source.call.is_some() {
             return self.wrong(net, &at("await"), "a block does not wait; a step in it does");
         }
+        if rule.keep_for.is_some() && (!rule.keep || rule.event.is_none()) {
+            return self.wrong(net, &at("await.keep_for"), "only an event that is kept has this");
+        }
         let key = self.maybe(net, &at("await.key"), rule.key.as_ref());
         let after_ms = rule.after.as_ref().map(Duration::ms);
-        Some(Awaited { event: rule.event, keep: rule.keep, key, after_ms })
+        let keep_ms = rule.keep.then(|| rule.keep_for.as_ref().map_or(u64::MAX, Duration::ms));
+        Some(Awaited { event: rule.event, keep_ms, key, after_ms })
     }
 
     fn repeat(&mut self, net: NetNo, path: &str, repeat: Option<&work::Repeat>) -> Option<Repeat> {

@@ -172,6 +172,8 @@ pub struct Instance {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mail {
     pub by: Id,
+    /// When it came.
+    pub at_ms: i64,
     pub key: String,
     pub data: serde_json::Map<String, Value>,
 }
@@ -194,4 +196,11 @@ pub struct Ticket {
     /// The firing of that join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fired: Option<Id>,
+}
+
+impl Mail {
+    /// Whether it is still of use to who keeps events so long.
+    pub fn is_fresh(&self, now_ms: i64, keep_ms: u64) -> bool {
+        keep_ms == u64::MAX || now_ms.abs_diff(self.at_ms) < keep_ms
+    }
 }

@@ -70,8 +70,12 @@ fn what_it_is(step: &Step) -> Vec<String> {
         match (&waits.event, &waits.after) {
             (Some(event), _) => {
                 let key = waits.key.as_ref().map(|it| format!(" for {}", it.0));
-                let lost = if waits.keep { "" } else { ", lost when early" };
-                facts.push(format!("on {event}{}{lost}", key.unwrap_or_default()));
+                let early = match &waits.keep_for {
+                    _ if !waits.keep => ", lost when early".to_owned(),
+                    Some(time) => format!(", kept for {}", written(time)),
+                    None => String::new(),
+                };
+                facts.push(format!("on {event}{}{early}", key.unwrap_or_default()));
             }
             (None, Some(after)) => facts.push(format!("after {}", written(after))),
             (None, None) => (),

@@ -71,7 +71,7 @@ fn text_changes(key: &str, text: &str, around: &Value, steps: &[String]) -> Vec<
         "next_step" | "next" | "cancel" | "from" | "initial_step" => other(steps, text),
         "on" | "event" | "await" | "emit" | "add" | "finish" | "mutex" | "call"
         | "final_status" | "errors" => vec![json!(format!("{text}_not"))],
-        "after" | "timeout" | "deadline" | "wait" | "wait_max" => time(text),
+        "after" | "timeout" | "deadline" | "wait" | "wait_max" | "keep_for" => time(text),
         "key" | "in" | "count" | "value" => vec![json!("null")],
         // Names in `with`, `returns` and `data`.
         _ => vec![json!("null")],
