@@ -10,6 +10,7 @@ mod compile;
 mod graph;
 mod names;
 mod step;
+pub mod versions;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -39,8 +40,6 @@ pub const RESERVED: [&str; 3] = ["failed", "timeout", "cancelled"];
 #[derive(Debug)]
 pub struct Processes {
     pub nets: Vec<Net>,
-    /// The net of each process.
-    pub by_name: BTreeMap<String, NetNo>,
     pub main: NetNo,
 }
 
@@ -49,6 +48,8 @@ pub struct Processes {
 pub struct Net {
     /// Of a block: where it stands.
     pub parent: Option<(NetNo, StepNo)>,
+    /// Which of the definitions it is from.
+    pub definition: usize,
     pub process_name: String,
     /// Of a process: what it starts with.
     pub data: super::definition::Data,
@@ -243,6 +244,9 @@ pub enum Repeat {
 /// What is wrong with a definition, and where: `steps[3].transitions[0].when`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wrong {
+    /// Which of the definitions.
+    #[serde(skip)]
+    pub definition: usize,
     pub process_name: String,
     pub path: String,
     pub message: String,

@@ -12,12 +12,15 @@ use super::{
     test::{
         self, Options,
         beside::{Beside, is_beside},
-        subject::{called, is_called},
+        subject::called,
     },
     yaml::{self, Kind},
 };
 use crate::{
-    engine::definition::work::Call,
+    engine::{
+        definition::{Definition, work::Call},
+        net::versions,
+    },
     error::{Error, Result},
     watch::Watch,
 };
@@ -88,9 +91,10 @@ impl Candidate<'_> {
         let (mut at, mut asked) = (0, BTreeSet::new());
         while at < files.len() {
             let mut fetched = Vec::new();
-            for call in files[at].loaded.iter().flat_map(calls) {
-                let mut loaded = files.iter().flat_map(|it| &it.loaded);
-                if loaded.any(|it| is_called(call, &it.definition)) {
+            let known: Vec<&Definition> =
+                files.iter().flat_map(|it| &it.loaded).map(|it| &it.definition).collect();
+            for (caller, call) in files[at].loaded.iter().flat_map(calls) {
+                if versions::called(call, caller, &known).is_some() {
                     continue;
                 }
                 let (name, version) = (call.process_name(), call.process_version());
@@ -106,10 +110,10 @@ impl Candidate<'_> {
     }
 }
 
-fn calls(loaded: &Loaded) -> Vec<&Call> {
-    let mut calls = Vec::new();
-    called(&loaded.definition.steps, &mut calls);
-    calls
+fn calls(loaded: &Loaded) -> impl Iterator<Item = (&Definition, &Call)> {
+    let (caller, mut calls) = (&loaded.definition, Vec::new());
+    called(&caller.steps, &mut calls);
+    calls.into_iter().map(move |it| (caller, it))
 }
 
 fn expect_none(mut diagnostics: Vec<Diagnostic>) -> Result<()> {

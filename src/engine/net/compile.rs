@@ -1,6 +1,6 @@
 //! From definitions to nets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Cancelled, Join, Net, NetNo, Processes, Reach, Step, StepNo, Wrong};
 use crate::engine::definition::{self, Definition, flow::Cancel};
@@ -15,24 +15,26 @@ pub struct Compiler<'a> {
     /// Where each net stands in its definition.
     paths: Vec<String>,
     sources: Vec<&'a [definition::Step]>,
-    pub by_name: BTreeMap<String, NetNo>,
+    /// The net of each definition.
+    pub roots: Vec<NetNo>,
     pub wrong: Vec<Wrong>,
 }
 
 impl Processes {
-    /// Compiles the first process and those that it calls, by their names.
+    /// Compiles the first process and those that it calls, by their names and versions.
     pub fn compile(definitions: &[Definition]) -> Result<Processes, Vec<Wrong>> {
         let mut compiler = Compiler {
             definitions,
             nets: Vec::new(),
             paths: Vec::new(),
             sources: Vec::new(),
-            by_name: BTreeMap::new(),
+            roots: Vec::new(),
             wrong: Vec::new(),
         };
+        let mut names = BTreeSet::new();
         for definition in definitions {
             let no = compiler.enter(definition);
-            if compiler.by_name.insert(definition.process_name.clone(), no).is_some() {
+            if !names.insert((&definition.process_name, &definition.process_version)) {
                 compiler.wrong::<()>(no, "process_name", "another process has this name");
             }
         }
@@ -40,7 +42,7 @@ impl Processes {
             (0..compiler.nets.len() as NetNo).for_each(|it| compiler.fill(it));
         }
         match compiler.wrong.is_empty() && !compiler.nets.is_empty() {
-            true => Ok(Processes { nets: compiler.nets, by_name: compiler.by_name, main: 0 }),
+            true => Ok(Processes { nets: compiler.nets, main: 0 }),
             false => Err(compiler.wrong),
         }
     }
@@ -51,13 +53,15 @@ impl<'a> Compiler<'a> {
     pub fn wrong<T>(&mut self, net: NetNo, path: &str, message: impl Into<String>) -> Option<T> {
         let at = &self.paths[net as usize];
         let path = format!("{at}{path}");
-        let process_name = self.nets[net as usize].process_name.clone();
-        self.wrong.push(Wrong { process_name, path, message: message.into() });
+        let Net { definition, process_name, .. } = &self.nets[net as usize];
+        let (definition, process_name) = (*definition, process_name.clone());
+        self.wrong.push(Wrong { definition, process_name, path, message: message.into() });
         None
     }
 
     fn enter(&mut self, definition: &'a Definition) -> NetNo {
         let no = self.nets.len() as NetNo;
+        self.roots.push(no);
         let initial = definition.initial_step.as_deref();
         self.enter_steps(&definition.process_name, &definition.steps, initial, None, "");
         self.nets[no as usize].data = definition.data.clone();
@@ -79,6 +83,7 @@ impl<'a> Compiler<'a> {
         let no = self.nets.len() as NetNo;
         self.nets.push(Net {
             parent,
+            definition: self.roots.len() - 1,
             process_name: process_name.to_owned(),
             data: definition::Data::new(),
             steps: Vec::new(),

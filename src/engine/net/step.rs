@@ -2,7 +2,7 @@
 
 use super::{
     Awaited, Body, Each, EachJoin, Instances, Join, NetNo, Number, Repeat, Step, StepNo,
-    compile::Compiler,
+    compile::Compiler, versions,
 };
 use crate::engine::definition::{
     self,
@@ -72,8 +72,10 @@ impl Compiler<'_> {
                 inner.map_or(Body::Work, |(_, inner)| Body::Block(inner))
             }
             (None, Some(call)) => {
-                let Some(called) = self.by_name.get(call.process_name()).copied() else {
-                    let message = format!("no process is `{}`", call.process_name());
+                let Some(called) = self.called(net, call) else {
+                    let version = call.process_version().map(|it| format!(" in version {it}"));
+                    let name = call.process_name();
+                    let message = format!("no process is `{name}`{}", version.unwrap_or_default());
                     self.wrong::<()>(net, &at("call"), message);
                     return Body::Work;
                 };
@@ -84,6 +86,12 @@ impl Compiler<'_> {
             (None, None) if source.step_type.as_deref() == Some("route") => Body::Route,
             (None, None) => Body::Work,
         }
+    }
+
+    fn called(&self, net: NetNo, call: &work::Call) -> Option<NetNo> {
+        let known: Vec<&definition::Definition> = self.definitions.iter().collect();
+        let caller = known[self.nets[net as usize].definition];
+        versions::called(call, caller, &known).map(|it| self.roots[it])
     }
 
     fn join(&mut self, net: NetNo, path: &str, join: Option<&flow::Join>) -> Join {

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use crate::{
-    engine::definition::{Definition, Step, flow::Cancel},
+    engine::{
+        definition::{Definition, Step, flow::Cancel, work::Call},
+        net::versions,
+    },
     process::graph::{
         marking::Marking,
         model::{Arrow, ArrowKind, Kind, Node, Picture, Scope},
@@ -14,12 +17,12 @@ use crate::{
 /// Processes that are called are shown inside of the step until there are so many nodes.
 const NODES_WITH_CALLED_MAX: usize = 2000;
 
-pub fn picture(
-    definition: &Definition,
-    called: &[Definition],
-    marking: Option<&Marking>,
+pub fn picture<'a>(
+    definition: &'a Definition,
+    called: &'a [Definition],
+    marking: Option<&'a Marking>,
 ) -> Picture {
-    let mut build = Build { called, marking, open: vec![&definition.process_name], keys: 0 };
+    let mut build = Build { called, marking, open: vec![definition], keys: 0 };
     let initial = definition.initial_step.as_deref();
     let mut open = build.scope(&definition.steps, initial, "");
     for cancel in std::mem::take(&mut open.outside) {
@@ -35,7 +38,7 @@ struct Build<'a> {
     called: &'a [Definition],
     marking: Option<&'a Marking>,
     /// The processes around this scope: one that calls itself is not drawn without end.
-    open: Vec<&'a str>,
+    open: Vec<&'a Definition>,
     keys: usize,
 }
 
@@ -112,7 +115,7 @@ impl<'a> Build<'a> {
         };
         let inside = match (&step.steps, &step.call) {
             (Some(steps), _) => Some(self.scope(steps, step.initial_step.as_deref(), &node.path)),
-            (None, Some(call)) => self.called(call.process_name(), &node.path),
+            (None, Some(call)) => self.called(call, &node.path),
             (None, None) => None,
         };
         let Some(mut inside) = inside else { return (node, Open::default()) };
@@ -121,14 +124,22 @@ impl<'a> Build<'a> {
         (node, if step.steps.is_some() { inside } else { Open::default() })
     }
 
-    fn called(&mut self, name: &'a str, path: &str) -> Option<Open<'a>> {
-        let called = self.called;
-        let definition = called.iter().find(|it| it.process_name == name)?;
-        let size = self.keys + definition.steps.len();
-        if self.open.contains(&name) || size > NODES_WITH_CALLED_MAX {
+    fn called(&mut self, call: &Call, path: &str) -> Option<Open<'a>> {
+        let known: Vec<&Definition> = self.called.iter().collect();
+        let caller = self.open.last().copied()?;
+        if call.process_version().is_none() && call.process_name() == caller.process_name {
             return None;
         }
-        self.open.push(name);
+        let definition = &self.called[versions::called(call, caller, &known)?];
+        let size = self.keys + definition.steps.len();
+        let is_same = |it: &&Definition| {
+            let version = &definition.process_version;
+            it.process_name == definition.process_name && it.process_version == *version
+        };
+        if self.open.iter().any(is_same) || size > NODES_WITH_CALLED_MAX {
+            return None;
+        }
+        self.open.push(definition);
         let open = self.scope(&definition.steps, definition.initial_step.as_deref(), path);
         self.open.pop();
         Some(open)

@@ -2,10 +2,13 @@
 
 use super::{Everything, Report, Scope};
 use crate::{
-    engine::definition::{
-        Definition,
-        flow::{Cancel, Join},
-        work::Call,
+    engine::{
+        definition::{
+            Definition,
+            flow::{Cancel, Join},
+            work::{Call, CallRule},
+        },
+        net::versions::Wanted,
     },
     process::diagnostic::{Rule, brief, nearest},
 };
@@ -201,7 +204,10 @@ fn calls(everything: &Everything, scope: &Scope, report: &mut Report) {
         let name = match &step.call {
             None => continue,
             // One that was published is fetched from its store.
-            Some(Call::Rule(rule)) if rule.process_version.is_some() => continue,
+            Some(Call::Rule(CallRule { process_version: Some(version), .. })) => {
+                wanted(version, &scope.at(no, "call.process_version"), report);
+                continue;
+            }
             Some(call) => call.process_name(),
         };
         if everything.named(name).next().is_none() {
@@ -213,6 +219,16 @@ fn calls(everything: &Everything, scope: &Scope, report: &mut Report) {
             let near = nearest(name, everything.process_names());
             report.say(&UNKNOWN_PROCESS, &scope.at(no, "call"), message).meant(near);
         }
+    }
+}
+
+fn wanted(version: &str, path: &str, report: &mut Report) {
+    if Wanted::of(version).is_none() {
+        let message = format!(
+            "write a version such as `1.0.0`, a range such as `^1.2`, or `latest`, not `{}`",
+            brief(version)
+        );
+        report.say(&PROCESS_VERSION, path, message);
     }
 }
 

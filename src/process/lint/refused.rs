@@ -3,8 +3,8 @@
 use super::{Everything, Report};
 use crate::{
     engine::{
-        definition::{Definition, Step},
-        net::Processes,
+        definition::{Definition, Step, work::Call},
+        net::{Processes, versions},
     },
     process::diagnostic::{Rule, Severity},
 };
@@ -18,8 +18,7 @@ pub fn check(everything: &Everything, report: &mut Report) {
         Ok(_) => return,
         Err(wrong) => wrong,
     };
-    let name = report.definition().process_name.clone();
-    for it in wrong.iter().filter(|it| it.process_name == name) {
+    for it in wrong.iter().filter(|it| it.definition == 0) {
         let is_said = report.diagnostics.iter().any(|said| {
             let near = said.path.starts_with(&it.path) || it.path.starts_with(&said.path);
             near && said.severity == Severity::Error
@@ -32,29 +31,34 @@ pub fn check(everything: &Everything, report: &mut Report) {
 
 /// A definition and those that it calls, as far as they are there.
 pub fn together(everything: &Everything, main: &Definition) -> Vec<Definition> {
-    let mut all = vec![main.clone()];
-    let mut at = 0;
-    while at < all.len() {
-        for name in called(&all[at]) {
-            let is_there = all.iter().any(|it| it.process_name == name);
-            let found = everything.named(&name).next().map(|it| it.1.definition.clone());
-            if !is_there {
-                all.push(found.unwrap_or_else(|| unknown(name)));
+    let known: Vec<&Definition> = everything.definitions.iter().map(|it| &it.1.definition).collect();
+    let (mut found, mut missing, mut next) = (vec![main], Vec::new(), 0);
+    while let Some(caller) = found.get(next).copied() {
+        for call in called(caller) {
+            match versions::called(call, caller, &known).map(|it| known[it]) {
+                Some(it) if found.iter().any(|found| std::ptr::eq(*found, it)) => (),
+                Some(it) => found.push(it),
+                None if missing.contains(&call) => (),
+                None => missing.push(call),
             }
         }
-        at += 1;
+        next += 1;
     }
-    all
+    found.into_iter().cloned().chain(missing.into_iter().map(unknown)).collect()
 }
 
 /// In place of a process that is somewhere else.
-fn unknown(process_name: String) -> Definition {
-    let step = Step { step_id: "unknown".to_owned(), ..Step::default() };
-    Definition { process_name, steps: vec![step], ..Definition::default() }
+fn unknown(call: &Call) -> Definition {
+    Definition {
+        process_name: call.process_name().to_owned(),
+        process_version: call.process_version().map(str::to_owned),
+        steps: vec![Step { step_id: "unknown".to_owned(), ..Step::default() }],
+        ..Definition::default()
+    }
 }
 
-fn called(definition: &Definition) -> Vec<String> {
+fn called(definition: &Definition) -> Vec<&Call> {
     let scopes = super::Scope::all(definition);
     let steps = scopes.iter().flat_map(|it| it.steps);
-    steps.filter_map(|it| it.call.as_ref()).map(|it| it.process_name().to_owned()).collect()
+    steps.filter_map(|it| it.call.as_ref()).collect()
 }

@@ -12,8 +12,8 @@ use crate::engine::{
     state::Id,
 };
 
-/// A step: its process and its path there.
-type Place = (String, String);
+/// A step: the number of its definition, and its path there.
+type Place = (usize, String);
 
 /// What ran in some script.
 #[derive(Debug, Default)]
@@ -87,16 +87,15 @@ impl Seen {
         self.transitions.extend(taken.collect::<Vec<_>>());
     }
 
-    /// What of a definition was seen.
+    /// What of the definition that is tested was seen.
     pub fn coverage(&self, definition: &Definition) -> Coverage {
         let mut coverage = Coverage::default();
-        self.look(definition, &definition.steps, "", "", &mut coverage);
+        self.look(&definition.steps, "", "", &mut coverage);
         coverage
     }
 
     fn look(
         &self,
-        definition: &Definition,
         steps: &[Step],
         around: &str,
         at: &str,
@@ -105,7 +104,7 @@ impl Seen {
         for (index, step) in steps.iter().enumerate() {
             let path = format!("{around}{}", step.step_id);
             let at = format!("{at}steps[{index}]");
-            let place = (definition.process_name.clone(), path.clone());
+            let place = (0, path.clone());
             let mut never = |what: String, path: String| {
                 coverage.never.push(Never { what, path, line: 0 });
             };
@@ -116,7 +115,7 @@ impl Seen {
             let transitions = transitions(step);
             let mut run = 0;
             for (number, (what, turn)) in transitions.iter().enumerate() {
-                let place = (definition.process_name.clone(), path.clone());
+                let place = (0, path.clone());
                 match self.transitions.contains(&(place, number as u32)) {
                     true => run += 1,
                     false => never(format!("{path} {what}"), format!("{at}.{turn}")),
@@ -127,7 +126,7 @@ impl Seen {
             coverage.transitions += transitions.len();
             coverage.transitions_run += run;
             let inside = step.steps.as_deref().unwrap_or_default();
-            self.look(definition, inside, &format!("{path}/"), &format!("{at}."), coverage);
+            self.look(inside, &format!("{path}/"), &format!("{at}."), coverage);
         }
     }
 }
@@ -147,12 +146,12 @@ fn transitions(step: &Step) -> Vec<(String, String)> {
     transitions
 }
 
-/// The process and the path of a step, out of the blocks it is in.
+/// The definition and the path of a step, out of the blocks it is in.
 fn place(processes: &Processes, net: NetNo, step: StepNo) -> Place {
     let (mut net, mut path) = (net, processes.step(net, step).id.clone());
     while let Some((parent, block)) = processes.net(net).parent {
         path = format!("{}/{path}", processes.step(parent, block).id);
         net = parent;
     }
-    (processes.net(net).process_name.clone(), path)
+    (processes.net(net).definition, path)
 }

@@ -1,7 +1,5 @@
 //! A definition that is tested, with the processes that it calls and its scripts.
 
-use std::collections::BTreeSet;
-
 use super::{
     SCRIPT,
     coverage::{Coverage, Seen},
@@ -14,7 +12,7 @@ use super::{
 use crate::{
     engine::{
         definition::{Definition, Step, test::Test, work::Call},
-        net::{Processes, Wrong},
+        net::{Processes, Wrong, versions},
         or_join::Cache,
     },
     error::Result,
@@ -70,8 +68,8 @@ impl<'a> Subject<'a> {
     ) -> Result<Subject<'a>, Vec<Diagnostic>> {
         let definitions = with_called(files, at, &loaded.definition);
         let processes = compiled(&definitions).map_err(|wrong| {
-            let wrong = wrong.iter().map(|it| refused(files, at, loaded, it));
-            wrong.collect::<Vec<_>>()
+            let told = |it: &Wrong| refused(files, definitions[it.definition], it);
+            wrong.iter().filter_map(told).collect::<Vec<_>>()
         })?;
         let (mut scripts, mut diagnostics) = (Vec::new(), Vec::new());
         for test in &tests {
@@ -177,21 +175,21 @@ fn compiled(definitions: &[&Definition]) -> Result<Processes, Vec<Wrong>> {
 
 /// A definition followed by all that it calls, however far away.
 fn with_called<'a>(files: &'a [File], at: usize, main: &'a Definition) -> Vec<&'a Definition> {
-    let (mut found, mut calls) = (vec![main], Vec::new());
-    let mut names = BTreeSet::from([&*main.process_name]);
-    called(&main.steps, &mut calls);
-    while let Some(call) = calls.pop() {
-        if names.contains(call.process_name()) {
-            continue;
+    let definitions = |file: &'a File| file.loaded.iter().map(|it| &it.definition);
+    // Those of the same file before those of others.
+    let near: Vec<&Definition> = definitions(&files[at]).collect();
+    let all: Vec<&Definition> = files.iter().flat_map(definitions).collect();
+    let (mut found, mut next) = (vec![main], 0);
+    while let Some(caller) = found.get(next).copied() {
+        let mut calls = Vec::new();
+        called(&caller.steps, &mut calls);
+        for call in calls {
+            let is_near = versions::called(call, caller, &near).map(|it| near[it]);
+            let is_there = || versions::called(call, caller, &all).map(|it| all[it]);
+            let it = is_near.or_else(is_there);
+            found.extend(it.filter(|it| !found.iter().any(|found| std::ptr::eq(*found, *it))));
         }
-        // Those of the same file before those of others.
-        let near = files[at].loaded.iter().chain(files.iter().flat_map(|it| &it.loaded));
-        let mut near = near.map(|it| &it.definition);
-        if let Some(definition) = near.find(|it| is_called(call, it)) {
-            names.insert(&definition.process_name);
-            found.push(definition);
-            called(&definition.steps, &mut calls);
-        }
+        next += 1;
     }
     found
 }
@@ -204,29 +202,16 @@ pub fn called<'a>(steps: &'a [Step], calls: &mut Vec<&'a Call>) {
     }
 }
 
-/// Whether it is this definition that a call means.
-pub fn is_called(call: &Call, definition: &Definition) -> bool {
-    let version = call.process_version();
-    let is_of_version = version.is_none_or(|it| definition.process_version.as_deref() == Some(it));
-    call.process_name() == definition.process_name && is_of_version
-}
-
 /// What the engine says of a definition, with its place.
-fn refused(files: &[File], at: usize, main: &Loaded, wrong: &Wrong) -> Diagnostic {
-    let is_main = main.definition.process_name == wrong.process_name;
-    let mut all = std::iter::once(&files[at])
-        .chain(files)
-        .flat_map(|file| file.loaded.iter().map(move |loaded| (&file.source, loaded)));
-    let with_it = all.find(|it| it.1.definition.process_name == wrong.process_name);
-    let (source, loaded) = match with_it {
-        Some(found) if !is_main => found,
-        _ => (&files[at].source, main),
-    };
-    Diagnostic {
+fn refused(files: &[File], definition: &Definition, wrong: &Wrong) -> Option<Diagnostic> {
+    let mut all =
+        files.iter().flat_map(|file| file.loaded.iter().map(move |it| (&file.source, it)));
+    let (source, loaded) = all.find(|it| std::ptr::eq(&it.1.definition, definition))?;
+    Some(Diagnostic {
         process_name: Some(wrong.process_name.clone()),
         path: wrong.path.clone(),
         ..said(&REFUSED, &wrong.message, Spot::new(source, span_of(&loaded.tree, &wrong.path)))
-    }
+    })
 }
 
 fn said(rule: &'static Rule, message: &str, spot: Spot) -> Diagnostic {

@@ -330,8 +330,8 @@ fn a_run_by_chance_that_sticks_is_found_and_made_short() {
 fn called_processes_are_found_in_other_files_and_by_version() {
     let caller = "
 process_name: p
-steps: [{step_id: c, call: {process_name: q, process_version: '2'}, returns: {x: x}}]
-tests: {it: [c/new, {=data: {x: 2}}, =done]}
+steps: [{step_id: c, call: {process_name: q, process_version: '2'}, returns: {x: x}, next: d}, {step_id: d, call: {process_name: q, process_version: ^1.0}}]
+tests: {it: [c/new, {=data: {x: 2}}, d/old, =done]}
 ";
     let called = "
 {process_name: q, process_version: '1', steps: [{step_id: old}]}
