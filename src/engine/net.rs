@@ -189,10 +189,10 @@ pub struct Arc {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancelled {
     Everything,
-    /// So many blocks up.
+    /// From so many blocks up, the step of a block of a block …, each by its number there.
     Step {
         up: u32,
-        step: StepNo,
+        path: Vec<StepNo>,
     },
 }
 

@@ -288,14 +288,11 @@ fn outputs(step: &Step) -> Vec<Vec<(usize, u16)>> {
 
 /// The places and busy steps that a step's `cancel` empties.
 fn emptied(net: &Net, step: &Step) -> Vec<usize> {
-    let named: Vec<StepNo> = step
-        .cancel
-        .iter()
-        .filter_map(|it| match it {
-            Cancelled::Step { up: 0, step } => Some(*step),
-            _ => None,
-        })
-        .collect();
+    let beside = step.cancel.iter().filter_map(|it| match it {
+        Cancelled::Step { up: 0, path } if path.len() == 1 => path.first().copied(),
+        _ => None,
+    });
+    let named: Vec<StepNo> = beside.collect();
     if step.cancel.contains(&Cancelled::Everything) {
         return (0..net.places.len() + net.steps.len()).collect();
     }

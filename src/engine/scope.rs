@@ -125,7 +125,7 @@ impl Work<'_> {
         heads
     }
 
-    /// Withdraws one of the steps that `all` names, or everything.
+    /// Withdraws one of the steps that `all` names, or everything; the frame it was in.
     pub fn withdraw(
         &mut self,
         frame: Id,
@@ -134,37 +134,70 @@ impl Work<'_> {
         spared: Option<Id>,
         withdrawn: &mut Vec<Id>,
     ) -> Id {
-        let Cancelled::Step { up, step } = cancelled else {
+        let Cancelled::Step { up, path } = cancelled else {
             self.clear(frame, spared, withdrawn);
             return frame;
         };
-        let mut target = frame;
-        for _ in 0..*up {
-            target = self.frame(target).and_then(|it| it.parent).unwrap_or(target);
+        let Some((step, blocks)) = path.split_last() else { return frame };
+        let is_beside = |it: &&Vec<StepNo>| it.split_last().is_some_and(|it| it.1 == blocks);
+        let same = all.iter().filter_map(|it| match it {
+            Cancelled::Step { up: other, path } if other == up => Some(path),
+            _ => None,
+        });
+        // What leads to several steps is withdrawn with all of them.
+        let named: Vec<StepNo> =
+            same.filter(is_beside).filter_map(|it| it.last().copied()).collect();
+        for target in self.inside_of(frame, *up, blocks) {
+            self.withdraw_step(target, *step, &named, spared, withdrawn);
+            if self.frame(frame).is_none() {
+                return target;
+            }
         }
-        let Some((_, net)) = self.net_of(target) else { return target };
-        let level = *up;
-        let is_named = |it: &StepNo| all.contains(&Cancelled::Step { up: level, step: *it });
+        frame
+    }
+
+    /// The frames of a block of a block …, from so many blocks up.
+    fn inside_of(&self, frame: Id, up: u32, blocks: &[StepNo]) -> Vec<Id> {
+        let mut outer = frame;
+        for _ in 0..up {
+            outer = self.frame(outer).and_then(|it| it.parent).unwrap_or(outer);
+        }
+        let mut frames = vec![outer];
+        for block in blocks {
+            let inside = |it: &Id| self.items_at(*it, *block).filter_map(|it| it.1.inside);
+            frames = frames.iter().flat_map(inside).collect();
+        }
+        frames
+    }
+
+    fn withdraw_step(
+        &mut self,
+        frame: Id,
+        step: StepNo,
+        named: &[StepNo],
+        spared: Option<Id>,
+        withdrawn: &mut Vec<Id>,
+    ) {
+        let Some((_, net)) = self.net_of(frame) else { return };
         let is_there = |it: &PlaceNo| {
             let targets = &net.place(*it).targets;
-            targets.contains(step) && targets.iter().all(is_named)
+            targets.contains(&step) && targets.iter().all(|it| named.contains(it))
         };
         for place in (0..net.places.len() as PlaceNo).filter(is_there) {
-            let tokens: Vec<Id> = self.tokens_in(target, place).map(|it| it.0).collect();
+            let tokens: Vec<Id> = self.tokens_in(frame, place).map(|it| it.0).collect();
             for id in tokens {
-                withdrawn.extend(self.take_token(target, place, id).map(|it| it.by));
+                withdrawn.extend(self.take_token(frame, place, id).map(|it| it.by));
             }
         }
         // What is only offered goes with its thread, or stays with it.
         let has_begun = |id: &Id| self.item(*id).is_some_and(|it| it.tokens.is_empty());
-        let items: BTreeSet<Id> = self.items_at(target, *step).map(|it| it.0).collect();
+        let items: BTreeSet<Id> = self.items_at(frame, step).map(|it| it.0).collect();
         let items: Vec<Id> = items.into_iter().filter(has_begun).collect();
         for id in items.into_iter().filter(|it| Some(*it) != spared) {
             if self.item(id).is_some() {
                 self.drop_whole(id, withdrawn);
             }
         }
-        target
     }
 
     /// Ends a process or block before its time.

@@ -131,7 +131,7 @@ pub struct Transition {
     pub description: Option<String>,
 }
 
-/// What is withdrawn: `"*"`, or these steps and blocks.
+/// What is withdrawn: `"*"`, or these steps and blocks; `blk/p` is the step `p` of the block `blk`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Cancel {

@@ -173,8 +173,8 @@ impl<'a> Compiler<'a> {
         };
         let mut cancelled = Vec::new();
         for (index, name) in names.iter().enumerate() {
-            match self.find(no, name) {
-                Some((up, step)) => cancelled.push(Cancelled::Step { up, step }),
+            match self.find_path(no, name) {
+                Some((up, path)) => cancelled.push(Cancelled::Step { up, path }),
                 None => {
                     let path = format!("{path}[{index}]");
                     self.wrong::<()>(no, &path, format!("no step is `{name}`"));
@@ -182,6 +182,23 @@ impl<'a> Compiler<'a> {
             }
         }
         cancelled
+    }
+
+    /// A step by its name, and on into the blocks of a path such as `blk/p`.
+    fn find_path(&self, net: NetNo, path: &str) -> Option<(u32, Vec<StepNo>)> {
+        let mut names = path.split('/');
+        let (up, first) = self.find(net, names.next()?)?;
+        let mut at = net;
+        for _ in 0..up {
+            at = self.nets[at as usize].parent?.0;
+        }
+        let mut steps = vec![first];
+        for name in names {
+            let block = Some((at, *steps.last()?));
+            at = (0..self.nets.len() as NetNo).find(|it| self.nets[*it as usize].parent == block)?;
+            steps.push(*self.nets[at as usize].by_name.get(name)?);
+        }
+        Some((up, steps))
     }
 }
 

@@ -72,7 +72,9 @@ impl<'a> Build<'a> {
             cancels.extend(inside.outside.into_iter().map(|it| Cancelled { by, ..it }));
             deeper.extend(inside.places.into_keys().map(|id| (id, by)));
             if let Some(Cancel::Steps(ids)) = &step.cancel {
-                cancels.extend(ids.iter().map(|id| Cancelled { by, id }));
+                // A step inside of a block is drawn where the block is.
+                let ids = ids.iter().filter_map(|it| it.split('/').next());
+                cancels.extend(ids.map(|id| Cancelled { by, id }));
             }
         }
         if let Some(first) = initial.or(steps.first().map(|it| it.step_id.as_str())) {

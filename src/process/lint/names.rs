@@ -168,26 +168,49 @@ fn targets(scope: &Scope, scopes: &[Scope], report: &mut Report) {
     for (no, step) in scope.steps.iter().enumerate() {
         let Some(Cancel::Steps(names)) = &step.cancel else { continue };
         for (at, name) in names.iter().enumerate() {
-            if !is_above(scope, scopes, name) {
+            if !is_path(scope, scopes, name) {
                 let message = format!("no step here is `{}`: name one that there is", brief(name));
                 let near = nearest(name, scope.by_name.keys().copied());
                 let path = scope.at(no, &format!("cancel[{at}]"));
-                report.say(&MISSING_TARGET, &path, message).meant(near);
+                let said = report.say(&MISSING_TARGET, &path, message);
+                match inside(scope, scopes, name) {
+                    Some(block) => said.help(format!("`{block}/{name}` is meant?")),
+                    None => said.meant(near),
+                };
             }
         }
     }
 }
 
-/// Whether a step of this name is in the scope or in one around it.
-pub fn is_above(scope: &Scope, scopes: &[Scope], name: &str) -> bool {
+/// The scope that a step of this name is in: this one, or one around it.
+fn above<'s, 'a>(scope: &'s Scope<'a>, scopes: &'s [Scope<'a>], name: &str) -> Option<&'s Scope<'a>> {
     let mut at = Some(scope);
-    while let Some(scope) = at {
-        if scope.by_name.contains_key(name) {
-            return true;
-        }
+    while let Some(scope) = at.filter(|it| !it.by_name.contains_key(name)) {
         at = scope.parent.map(|it| &scopes[it.0]);
     }
-    false
+    at
+}
+
+/// Whether a step of this name is in the scope or in one around it.
+pub fn is_above(scope: &Scope, scopes: &[Scope], name: &str) -> bool {
+    above(scope, scopes, name).is_some()
+}
+
+/// The same of a path such as `blk/p`, on into blocks.
+fn is_path(scope: &Scope, scopes: &[Scope], path: &str) -> bool {
+    let mut names = path.split('/');
+    let mut name = names.next().unwrap_or_default();
+    let Some(mut at) = above(scope, scopes, name) else { return false };
+    for next in names {
+        let block = (at.path.as_str(), at.by_name[name]);
+        let is_inside = |it: &&Scope| {
+            let parent = it.parent.map(|(above, no)| (scopes[above].path.as_str(), no));
+            parent == Some(block) && it.by_name.contains_key(next)
+        };
+        let Some(inside) = scopes.iter().find(is_inside) else { return false };
+        (at, name) = (inside, next);
+    }
+    true
 }
 
 fn inside<'a>(scope: &Scope, scopes: &[Scope<'a>], name: &str) -> Option<&'a str> {

@@ -59,7 +59,7 @@ fn ends(scope: &Scope) -> Vec<bool> {
 fn is_cancelled(name: &str, scopes: &[Scope]) -> bool {
     scopes.iter().flat_map(|it| it.steps).any(|it| match &it.cancel {
         Some(Cancel::Everything(_)) => true,
-        Some(Cancel::Steps(names)) => names.iter().any(|it| it == name),
+        Some(Cancel::Steps(names)) => names.iter().any(|it| it.rsplit('/').next() == Some(name)),
         None => false,
     })
 }
