@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{
     definition::Data,
     expression::{Count, Counted, Variables},
-    net::{Condition, Given, StepNo},
+    net::{Body, Condition, Given, NetNo, RESERVED, Step, StepNo},
+    schema::Schema,
     state::{Id, Item, ItemStatus, Problem},
     work::Work,
 };
@@ -154,6 +155,53 @@ impl Work<'_> {
             lay_over(&mut merged, value);
             self.rows.data.put(key, merged);
         }
+    }
+}
+
+/// What does not fit a schema is an outcome, too, where nobody can be told.
+fn fits(schema: Option<&Schema>, kind: &str, data: &Data) -> Result<(), Problem> {
+    let Some(schema) = schema else { return Ok(()) };
+    schema.check(&Value::Object(data.clone())).map_err(|message| {
+        let message = format!("what is there does not fit `{kind}`: {message}");
+        Problem { kind: kind.to_owned(), message }
+    })
+}
+
+impl Work<'_> {
+    /// Whether a process can be started with this.
+    pub fn fits_input(&self, net: NetNo, data: &Data) -> Result<(), Problem> {
+        fits(self.processes.net(net).input.as_ref(), "input", data)
+    }
+
+    /// Whether a step can be started with the data that there is.
+    pub fn fits_step(&self, item: &Item, step: &Step) -> Result<(), Problem> {
+        match (&step.input, self.frame(item.frame)) {
+            (Some(schema), Some(frame)) => {
+                fits(Some(schema), "input", &self.data_of(frame.process))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a step may bring this; a failure brings what it wants, and a block nothing.
+    pub fn fits_output(&self, item: &Item, outcome: &str, data: &Data) -> Result<(), Problem> {
+        let step = self.step_of(item).filter(|_| !RESERVED.contains(&outcome));
+        let brings = step.filter(|it| matches!(it.body, Body::Work | Body::Call { .. }));
+        fits(brings.and_then(|it| it.output.as_ref()), "output", data)
+    }
+
+    /// Whether a process may end with the data that there is.
+    pub fn fits_end(&self, frame: Id) -> Result<(), Problem> {
+        let schema = self.net_of(frame).and_then(|it| it.1.output.as_ref());
+        match schema {
+            Some(_) => fits(schema, "output", &self.data_of(frame)),
+            None => Ok(()),
+        }
+    }
+
+    fn data_of(&self, process: Id) -> Data {
+        let rows = self.rows.data.range((process, String::new())..(process + 1, String::new()));
+        rows.map(|((_, name), value)| (name.clone(), value.clone())).collect()
     }
 }
 

@@ -65,7 +65,12 @@ impl Work<'_> {
             }
             What::Release { item } => {
                 self.started(*item)?;
-                self.change_item(*item, |it| it.status = ItemStatus::Open);
+                self.change_item(*item, |it| it.wait_for_somebody());
+                Ok(())
+            }
+            What::Heartbeat { item } => {
+                self.started(*item)?;
+                self.listen_to_worker(*item);
                 Ok(())
             }
             What::Signal { name, key, data } => self.signal(name, key.as_ref(), data),
@@ -115,6 +120,7 @@ impl Work<'_> {
 
     fn begin_run(&mut self, data: &Data) -> Done {
         let main = self.processes.main;
+        self.fits_input(main, data).map_err(|it| Refused::invalid(it.message))?;
         let path = String::new();
         let frame = Frame { net: main, item: None, parent: None, process: ROOT, depth: 0, path };
         self.rows.frames.put(ROOT, frame);
@@ -142,6 +148,7 @@ impl Work<'_> {
         let item = self.named(id)?;
         let by = self.fire(Kind::Start, self.path_of(&item), vec![item.by])?;
         self.change_item(id, |it| (it.status, it.by) = (ItemStatus::Started, by));
+        self.listen_to_worker(id);
         Ok(())
     }
 }

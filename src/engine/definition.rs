@@ -48,10 +48,11 @@ pub struct Definition {
     /// What a run starts with; its input is laid over it.
     #[serde(default, skip_serializing_if = "Data::is_empty")]
     pub data: Data,
-    /// A JSON Schema of what a run is started with.
+    /// A JSON Schema of what a run is started with, before it is laid over `data`: with anything
+    /// else it does not begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
-    /// A JSON Schema of the data at the end.
+    /// A JSON Schema of the data at the end: a run that comes to anything else has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     pub steps: Vec<Step>,
@@ -139,7 +140,7 @@ pub struct Step {
     /// How long the step may take before it ends with the outcome `timeout`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
-    /// How long a worker may be silent.
+    /// How long a worker may be silent; then the attempt fails with an error of type `heartbeat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,10 +156,11 @@ pub struct Step {
     pub assignee: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Names>,
-    /// A JSON Schema of the data the step is started with.
+    /// A JSON Schema of the data of the process when the step starts: with anything else it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
-    /// A JSON Schema of what a completion brings.
+    /// A JSON Schema of what a completion brings, unless it is a failure: anything else is refused,
+    /// and of an event or a called process it is a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
 }

@@ -38,6 +38,8 @@ pub enum What {
         #[serde(default)]
         chance: u32,
     },
+    /// Whoever started it is still there.
+    Heartbeat { item: Id },
     /// What was started is offered again.
     Release { item: Id },
     /// Something happened outside.

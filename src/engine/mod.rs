@@ -10,6 +10,7 @@
 pub mod definition;
 pub mod net;
 pub mod expression;
+pub mod schema;
 pub mod event;
 pub mod state;
 pub mod decide;

@@ -24,6 +24,7 @@ use super::{
         work::EachWord,
     },
     expression::Program,
+    schema::Schema,
 };
 
 pub use self::graph::Reach;
@@ -53,6 +54,9 @@ pub struct Net {
     pub process_name: String,
     /// Of a process: what it starts with.
     pub data: super::definition::Data,
+    /// Of a process: what it takes, and what it comes to.
+    pub input: Option<Schema>,
+    pub output: Option<Schema>,
     pub steps: Vec<Step>,
     pub by_name: BTreeMap<String, StepNo>,
     pub places: Vec<Place>,
@@ -114,6 +118,9 @@ pub struct Step {
     pub escalation: Option<Escalation>,
     pub escalation_emit: Vec<Emitted>,
     pub retry: Vec<RetryRule>,
+    pub heartbeat_ms: Option<u64>,
+    pub input: Option<Schema>,
+    pub output: Option<Schema>,
     pub priority: i32,
     pub queue: Option<String>,
     pub assignee: Option<String>,

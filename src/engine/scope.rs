@@ -218,14 +218,19 @@ impl Work<'_> {
     ) -> Done {
         self.is_answerable = false;
         let Some(row) = self.frame(frame).cloned() else { return Ok(()) };
+        let (end, problem) = match (end, self.fits_end(frame)) {
+            (End::Done, Err(wrong)) => (End::Failed, Some(wrong)),
+            _ => (end, problem),
+        };
         let Some(id) = row.item else {
             self.rows.head.status = match end {
                 End::Done => Status::Done,
                 End::Failed => Status::Failed,
                 End::Cancelled => Status::Cancelled,
             };
-            self.rows.head.problem = problem;
+            self.rows.head.problem = problem.clone();
             self.fire(Kind::End, String::new(), parents)?;
+            problem.into_iter().for_each(|it| self.note(it));
             return Ok(());
         };
         let Some(item) = self.item(id).cloned() else { return Ok(()) };

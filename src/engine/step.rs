@@ -3,7 +3,7 @@
 use super::{
     data::Scope,
     definition::Data,
-    event::{Kind, OK},
+    event::{Kind, OK, Refused},
     net::{Body, RESERVED, Repeat, Step, StepNo},
     state::{Id, Item, ItemStatus, Problem, Timer},
     work::{Done, Task, Work},
@@ -92,6 +92,12 @@ impl<'w> Work<'w> {
             it.by = by;
             it.status = if is_claimed { ItemStatus::Started } else { ItemStatus::Inside };
         });
+        if let Err(problem) = self.fits_step(&item, step) {
+            return self.fail(id, problem, by);
+        }
+        if is_claimed {
+            self.listen_to_worker(id);
+        }
         match &step.each {
             Some(each) if item.instance.is_none() => self.open_group(id, each),
             _ => self.begin(id, step),
@@ -113,10 +119,14 @@ impl<'w> Work<'w> {
             Body::Work => Ok(()),
             Body::Route => self.body_done(id, OK, by),
             Body::Block(net) => self.open(id, *net, None),
-            Body::Call { net, with, .. } => match Scope::of(self, item).given(with) {
-                Ok(data) => self.open(id, *net, Some(data)),
-                Err(problem) => self.fail(id, problem, by),
-            },
+            Body::Call { net, with, .. } => {
+                let given = Scope::of(self, item).given(with);
+                let fitting = given.and_then(|it| self.fits_input(*net, &it).map(|()| it));
+                match fitting {
+                    Ok(data) => self.open(id, *net, Some(data)),
+                    Err(problem) => self.fail(id, problem, by),
+                }
+            }
         }
     }
 
@@ -126,6 +136,14 @@ impl<'w> Work<'w> {
             self.change_item(id, |it| it.problem = None);
         }
         let Some(item) = self.item(id).cloned() else { return Ok(()) };
+        if let Err(problem) = self.fits_output(&item, outcome, &data) {
+            if self.is_answerable {
+                return Err(Refused::invalid(problem.message));
+            }
+            let by = self.fire(Kind::Complete, self.path_of(&item), parents)?;
+            self.last().into_iter().for_each(|it| it.outcome = Some("failed".to_owned()));
+            return self.fail(id, problem, by);
+        }
         let by = self.fire(Kind::Complete, self.path_of(&item), parents)?;
         if let Some(firing) = self.last() {
             firing.outcome = Some(outcome.to_owned());
@@ -180,7 +198,7 @@ impl<'w> Work<'w> {
             it.round += 1;
             it.failures = 0;
             if is_work {
-                it.status = ItemStatus::Open;
+                it.wait_for_somebody();
             }
         });
         match &step.awaits {
@@ -212,6 +230,12 @@ impl<'w> Work<'w> {
 }
 
 impl Item {
+    /// It has begun, and nobody does it.
+    pub fn wait_for_somebody(&mut self) {
+        self.status = ItemStatus::Open;
+        self.timers.retain(|it| it.1 != Timer::Silence);
+    }
+
     pub fn new(frame: Id, step: StepNo, status: ItemStatus, by: Id) -> Item {
         Item {
             frame,

@@ -107,6 +107,11 @@ impl<'p> Run<'p> {
         match first {
             "+" => self.start(rest).map(|_| ()),
             "-" => self.complete(rest, data),
+            "*" => {
+                let item = self.find(rest, &[ItemStatus::Started]);
+                let item = item.ok_or_else(|| format!("{rest} is not started"))?;
+                self.happen(What::Heartbeat { item }).map_err(|it| it.message)
+            }
             "!" => {
                 let (name, key) = rest.split_once('=').unwrap_or((rest, ""));
                 let key = (!key.is_empty()).then(|| json!(key));

@@ -41,6 +41,10 @@ impl<'w> Work<'w> {
                     }
                 }
             }
+            Timer::Silence => {
+                let message = "nothing was heard of who had started it".to_owned();
+                self.attempt_failed(id, Problem { kind: "heartbeat".to_owned(), message }, 0)
+            }
             Timer::Timeout => {
                 let mut parents = self.take(id, false);
                 parents.extend(self.drop_inside(id));
@@ -49,6 +53,17 @@ impl<'w> Work<'w> {
                 self.leave(id, "timeout", by)
             }
         }
+    }
+
+    /// From now on a worker may be silent for so long.
+    pub fn listen_to_worker(&mut self, id: Id) {
+        let Some(item) = self.item(id) else { return };
+        let silence = self.step_of(item).and_then(|it| it.heartbeat_ms);
+        let now_ms = self.rows.head.now_ms;
+        self.change_item(id, |it| {
+            it.timers.retain(|it| it.1 != Timer::Silence);
+            it.timers.extend(silence.map(|ms| (now_ms.saturating_add(ms as i64), Timer::Silence)));
+        });
     }
 
     /// The time that a step waited for, alone or at most for an event.
@@ -82,12 +97,10 @@ impl<'w> Work<'w> {
                 let by = self.fire(Kind::Again, self.path_of(&item), vec![item.by])?;
                 self.change_item(id, |it| {
                     (it.failures, it.by, it.problem) = (failures, by, Some(problem));
-                    match wait {
-                        0 => it.status = ItemStatus::Open,
-                        _ => {
-                            it.status = ItemStatus::Backoff;
-                            it.timers.push((due, Timer::Retry));
-                        }
+                    it.wait_for_somebody();
+                    if wait > 0 {
+                        it.status = ItemStatus::Backoff;
+                        it.timers.push((due, Timer::Retry));
                     }
                 });
                 Ok(())

@@ -27,7 +27,7 @@ pub struct TestCase {
     pub script: Vec<Line>,
 }
 
-/// What is done or expected, alone or with data: `a`, `+a`, `-a:ok`, `!event`, `>2h`, `?a`, `@a,b`.
+/// What is done or expected, alone or with data: `a`, `+a`, `*a`, `-a:ok`, `!event`, `>2h`, `?a`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Line {
@@ -58,7 +58,7 @@ pub struct Act {
     pub then: Option<Then>,
 }
 
-/// What somebody does; one of `step`, `start` and `event`.
+/// What somebody does; one of `step`, `start`, `heartbeat` and `event`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct When {
@@ -68,6 +68,9 @@ pub struct When {
     /// A step is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
+    /// Whoever started a step is still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
     /// An event comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,

@@ -2,12 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::{Cancelled, Join, Net, NetNo, Processes, Reach, Step, StepNo, Wrong};
-use crate::engine::definition::{self, Definition, flow::Cancel};
+use crate::engine::{
+    definition::{self, Definition, flow::Cancel},
+    schema::{self, Schema},
+};
 
 /// More processes, blocks and steps than this are a mistake, or an attack.
 const STEPS_MAX: usize = 5_000;
 const DEPTH_MAX: usize = 32;
+/// What all schemas may have in them: to compile one takes long, even a small one.
+pub const SCHEMAS_MAX: usize = 20_000;
+pub const SCHEMA_VALUES_LEAST: usize = 10;
 
 pub struct Compiler<'a> {
     pub definitions: &'a [Definition],
@@ -17,6 +25,8 @@ pub struct Compiler<'a> {
     sources: Vec<&'a [definition::Step]>,
     /// The net of each definition.
     pub roots: Vec<NetNo>,
+    /// How many values all schemas have.
+    schemas: usize,
     pub wrong: Vec<Wrong>,
 }
 
@@ -29,6 +39,7 @@ impl Processes {
             paths: Vec::new(),
             sources: Vec::new(),
             roots: Vec::new(),
+            schemas: 0,
             wrong: Vec::new(),
         };
         let mut names = BTreeSet::new();
@@ -64,11 +75,27 @@ impl<'a> Compiler<'a> {
         self.roots.push(no);
         let initial = definition.initial_step.as_deref();
         self.enter_steps(&definition.process_name, &definition.steps, initial, None, "");
-        self.nets[no as usize].data = definition.data.clone();
+        let input = self.schema(no, "input", definition.input.as_ref());
+        let output = self.schema(no, "output", definition.output.as_ref());
+        let net = &mut self.nets[no as usize];
+        (net.data, net.input, net.output) = (definition.data.clone(), input, output);
         if definition.schema.is_some_and(|it| it != 1) {
             self.wrong::<()>(no, "schema", "the only schema is 1");
         }
         no
+    }
+
+    pub fn schema(&mut self, net: NetNo, path: &str, source: Option<&Value>) -> Option<Schema> {
+        let source = source?;
+        self.schemas += SCHEMA_VALUES_LEAST + schema::size(source);
+        if self.schemas > SCHEMAS_MAX {
+            let message = format!("schemas have at most {SCHEMAS_MAX} values, all together");
+            return self.wrong(net, path, message);
+        }
+        match Schema::compile(source) {
+            Ok(schema) => Some(schema),
+            Err(invalid) => self.wrong(net, path, format!("no schema: {}", invalid.message)),
+        }
     }
 
     /// Names the steps of a process or block, and those of the blocks in it.
@@ -86,6 +113,8 @@ impl<'a> Compiler<'a> {
             definition: self.roots.len() - 1,
             process_name: process_name.to_owned(),
             data: definition::Data::new(),
+            input: None,
+            output: None,
             steps: Vec::new(),
             by_name: BTreeMap::new(),
             places: Vec::new(),

@@ -147,6 +147,8 @@ pub enum Timer {
     Retry,
     Deadline,
     Timeout,
+    /// A worker was silent for too long.
+    Silence,
 }
 
 /// The instances of an item.

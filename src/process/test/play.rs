@@ -84,6 +84,10 @@ impl<'p> Play<'p> {
                 let problem = Problem { kind: kind.clone(), message: "a test said so".to_owned() };
                 self.done(What::Fail { item, problem, chance: 0 }, deed)
             }
+            Deed::Heartbeat(step) => {
+                let item = self.find(step, &[ItemStatus::Started], "is started")?;
+                self.done(What::Heartbeat { item }, deed)
+            }
             Deed::Signal { name, key, data } => {
                 let (name, key, data) = (name.clone(), key.clone(), data.clone());
                 self.done(What::Signal { name, key, data }, deed)

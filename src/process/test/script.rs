@@ -47,6 +47,7 @@ pub enum Deed {
         step: Named,
         kind: String,
     },
+    Heartbeat(Named),
     Signal {
         name: String,
         key: Option<Value>,
@@ -120,6 +121,7 @@ impl Deed {
                 format!("{sign}{step}{outcome}")
             }
             Deed::Fail { step, kind } => format!("^{step}:{kind}"),
+            Deed::Heartbeat(step) => format!("*{step}"),
             Deed::Signal { name, key, .. } => match key {
                 None => format!("!{name}"),
                 Some(Value::String(key)) => format!("!{name}={key}"),

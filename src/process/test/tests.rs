@@ -89,6 +89,8 @@ tests:
       - {when: {step: ask, outcome: maybe, refused: true}}
       - {when: {step: ask, outcome: yes, data: {by: ann}}, then: {offers: [book], data: {by: ann, days: 3}}}
       - when: {start: book}
+      - {when: {heartbeat: book}, then: {running: [book]}}
+      - {when: {heartbeat: ask, refused: true}}
       - {when: {step: book, error: network}, then: {status: waiting, running: [book]}}
       - after: 1m
       - {when: {step: book}, then: {running: [wait]}}
@@ -227,7 +229,7 @@ tests:
         12 |   misspelt: [ask:yes, ~bok, "!bak", =finished, ">soon", "#?ask", {+ask: {x: 1}}, b&0]
            |                                                                                  ^^^
 
-        error[script]: say one of `step`, `start` and `event`
+        error[script]: say one of `step`, `start`, `heartbeat` and `event`
           --> p.yaml:13:23
            |
         13 |   twice: {scenario: [{when: {step: ask, event: back}}, {after: 1h, when: {start: ask}}, {}]}

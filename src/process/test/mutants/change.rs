@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::engine::definition::around::Duration;
 
 /// What is for people, workers and hosts: no script sees it.
-const UNSEEN: [&str; 18] = [
+const UNSEEN: [&str; 17] = [
     "step_id",
     "title",
     "description",
@@ -16,7 +16,6 @@ const UNSEEN: [&str; 18] = [
     "roles",
     "input",
     "output",
-    "heartbeat",
     "jitter_percent",
     "process_name",
     "process_version",
@@ -71,7 +70,9 @@ fn text_changes(key: &str, text: &str, around: &Value, steps: &[String]) -> Vec<
         "next_step" | "next" | "cancel" | "from" | "initial_step" => other(steps, text),
         "on" | "event" | "await" | "emit" | "add" | "finish" | "mutex" | "call"
         | "final_status" | "errors" => vec![json!(format!("{text}_not"))],
-        "after" | "timeout" | "deadline" | "wait" | "wait_max" | "keep_for" => time(text),
+        "after" | "timeout" | "deadline" | "wait" | "wait_max" | "keep_for" | "heartbeat" => {
+            time(text)
+        }
         "key" | "in" | "count" | "value" => vec![json!("null")],
         // Names in `with`, `returns` and `data`.
         _ => vec![json!("null")],

@@ -124,6 +124,7 @@ impl Field<'_> {
             let step = step.clone();
             deeds.push(Deed::Complete { step, starts: false, outcome, data });
         }
+        deeds.extend(of.heartbeat_ms.map(|_| Deed::Heartbeat(step.clone())));
         for rule in &of.retry {
             let kinds = rule.errors.as_ref().map(|it| it.as_slice().to_vec());
             for kind in kinds.unwrap_or_else(|| vec!["error".to_owned()]) {

@@ -1,4 +1,4 @@
-//! The short notation: `x`, `+x`, `-x:o`, `^x:e`, `!e=k`, `>2h`, `#x`, `?x`, `~x`, `@a,b`, `=s`.
+//! The short notation: `x`, `+x`, `*x`, `-x:o`, `^x:e`, `!e=k`, `>2h`, `#x`, `?x`, `~x`, `@a,b`, `=s`.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn deed(text: &str, data: Option<Data>) -> Result<Deed, String> {
     let Some(first) = text.chars().next() else { return Err("write a line here".to_owned()) };
     let rest = &text[first.len_utf8()..];
     let may_have_data = match first {
-        '+' | '^' | '>' | '?' | '~' | '@' => false,
+        '+' | '*' | '^' | '>' | '?' | '~' | '@' => false,
         '=' => rest == "data",
         _ => true,
     };
@@ -34,6 +34,7 @@ fn deed(text: &str, data: Option<Data>) -> Result<Deed, String> {
     }
     match first {
         '+' => Ok(Deed::Start(named(rest)?)),
+        '*' => Ok(Deed::Heartbeat(named(rest)?)),
         '-' => complete(rest, false, data),
         '^' => match rest.split_once(':') {
             Some((step, kind)) => Ok(Deed::Fail { step: named(step)?, kind: kind.to_owned() }),
@@ -90,9 +91,9 @@ pub fn named(text: &str) -> Result<Named, String> {
 impl Deed {
     /// Whether something is done, not looked at.
     fn is_done(&self) -> bool {
-        matches!(
-            self,
-            Deed::Start(_) | Deed::Complete { .. } | Deed::Fail { .. } | Deed::Signal { .. }
-        )
+        match self {
+            Deed::Start(_) | Deed::Heartbeat(_) | Deed::Complete { .. } => true,
+            _ => matches!(self, Deed::Fail { .. } | Deed::Signal { .. }),
+        }
     }
 }

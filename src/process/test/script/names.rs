@@ -41,7 +41,9 @@ fn walk<'p>(
 pub fn check(deed: Deed, processes: &Processes) -> Result<Deed, String> {
     match &deed {
         Deed::Start(it) | Deed::There(it) | Deed::NotThere(it) => check_step(it, processes)?,
-        Deed::Complete { step, .. } | Deed::Fail { step, .. } => check_step(step, processes)?,
+        Deed::Complete { step, .. } | Deed::Fail { step, .. } | Deed::Heartbeat(step) => {
+            check_step(step, processes)?;
+        }
         Deed::Offers(steps) => steps.iter().try_for_each(|it| check_step(it, processes))?,
         Deed::Signal { name, .. } => check_event(name, processes)?,
         Deed::Status(status) => check_status(status, processes)?,

@@ -32,7 +32,10 @@ pub fn acts(acts: &[Act]) -> Vec<(String, Result<Deed, String>)> {
 
 fn deed(when: &When) -> Result<Deed, String> {
     let wrong = |message: &str| Err(message.to_owned());
-    let When { step, start, event, outcome, error, key, data, refused } = when;
+    let When { step, start, heartbeat, event, outcome, error, key, data, refused } = when;
+    if let Some(step) = heartbeat {
+        return self::heartbeat(step, when);
+    }
     let deed = match (step, start, event) {
         (Some(step), None, None) => {
             let step = named(step)?;
@@ -63,9 +66,19 @@ fn deed(when: &When) -> Result<Deed, String> {
             }
             Deed::Signal { name: event.clone(), key: key.clone(), data: data.clone() }
         }
-        _ => return wrong("say one of `step`, `start` and `event`"),
+        _ => return wrong("say one of `step`, `start`, `heartbeat` and `event`"),
     };
     Ok(if *refused { Deed::Refused(Box::new(deed)) } else { deed })
+}
+
+fn heartbeat(step: &str, when: &When) -> Result<Deed, String> {
+    let heartbeat = Some(step.to_owned());
+    let alone = When { heartbeat, refused: when.refused, ..When::default() };
+    if *when != alone {
+        return Err("nothing comes with a heartbeat".to_owned());
+    }
+    let deed = Deed::Heartbeat(named(step)?);
+    Ok(if when.refused { Deed::Refused(Box::new(deed)) } else { deed })
 }
 
 fn then(then: &Then, path: &str, deeds: &mut Vec<(String, Result<Deed, String>)>) {
