@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     definition::Data,
-    expression::{Count, Counted, Variables},
+    expression::{COST_MAX, Count, Counted, Variables},
     net::{Body, Condition, Given, NetNo, RESERVED, Step, StepNo},
     schema::Schema,
     state::{Id, Item, ItemStatus, Problem},
@@ -126,6 +126,15 @@ impl Variables for Bound<'_, '_> {
             let process = scope.work.frame(scope.frame)?.process;
             scope.work.rows.data.get(&(process, name.to_owned())).cloned()
         })
+    }
+
+    fn allowance(&self) -> i64 {
+        self.scope.work.cost_left.get().min(COST_MAX)
+    }
+
+    fn spend(&self, cost: i64) {
+        let left = &self.scope.work.cost_left;
+        left.set(left.get() - cost);
     }
 
     fn count(&self, count: &Count) -> i64 {

@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::{
     definition::{Data, flow::End},
+    expression::COST_MAX,
     event::{Changes, Event, Kind, OK, Refused, What, Why},
     net::{Processes, RESERVED, Step},
     or_join::Cache,
     signal::key_text,
     state::{Frame, Id, Item, ItemStatus, Mail, Problem, State, Status},
-    work::{Done, Work},
+    work::{Done, FIRINGS_MAX, Work},
 };
 
 /// The frame of the run itself.
@@ -26,6 +27,7 @@ pub fn decide(
     work.rows.head.now_ms = work.rows.head.now_ms.max(event.at_ms);
     work.happen(&event.what)?;
     work.settle()?;
+    work.check_cost()?;
     Ok(Changes { firings: work.firings, rows: work.rows.into_rows() })
 }
 
@@ -75,9 +77,13 @@ impl Work<'_> {
             }
             What::Signal { name, key, data } => self.signal(name, key.as_ref(), data),
             What::Tick => {
+                // What is too much for one event is still due after it.
                 while let Some((due, id, timer)) = self.next_due() {
                     self.due(due, id, timer)?;
                     self.settle()?;
+                    if self.firings.len() >= FIRINGS_MAX / 2 || self.cost_left.get() < COST_MAX {
+                        break;
+                    }
                 }
                 Ok(())
             }

@@ -22,7 +22,7 @@ pub const SOURCE_BYTES_MAX: usize = 4096;
 /// How deep an expression may be nested.
 const DEPTH_MAX: u16 = 32;
 /// What one evaluation may cost: about one for each value that is looked at.
-const COST_MAX: i64 = 1_000_000;
+pub const COST_MAX: i64 = 1_000_000;
 /// How much text counts as one value.
 const BYTES_PER_COST: usize = 16;
 
@@ -41,6 +41,13 @@ pub struct Program {
 pub trait Variables {
     fn variable(&self, name: &str) -> Option<Value>;
     fn count(&self, count: &Count) -> i64;
+
+    /// What an evaluation may cost now, and what it did cost.
+    fn allowance(&self) -> i64 {
+        COST_MAX
+    }
+
+    fn spend(&self, _cost: i64) {}
 }
 
 impl Program {
@@ -68,23 +75,36 @@ impl Program {
     }
 
     pub fn evaluate(&self, variables: &dyn Variables) -> Result<Value, String> {
-        let budget = Arc::new(AtomicI64::new(COST_MAX));
+        let allowance = variables.allowance();
+        let budget = Arc::new(AtomicI64::new(allowance));
+        let result = self.resolve(variables, &budget);
+        let left = budget.load(Ordering::Relaxed);
+        // To begin at all costs something, too.
+        variables.spend(allowance - left + 1);
+        if left < 0 {
+            return Err(format!("`{}` costs too much", self.source));
+        }
+        result
+    }
+
+    fn resolve(
+        &self,
+        variables: &dyn Variables,
+        budget: &Arc<AtomicI64>,
+    ) -> Result<Value, String> {
         let mut context = Context::with_env(Arc::clone(&ENV));
         for name in &self.variables {
             if let Some(it) = variables.variable(name) {
-                context.add_variable_from_value(name.as_str(), value::of_json(&it)?);
+                context.add_variable_from_value(name.as_str(), value::of_json(&it, budget)?);
             }
         }
         for count in &self.counts {
             context.add_variable_from_value(count.variable(), variables.count(count));
         }
-        for (name, charge) in bounded::functions(&budget) {
+        for (name, charge) in bounded::functions(budget) {
             context.add_function(name, charge).map_err(|error| error.to_string())?;
         }
         let result = cel::Value::resolve(&self.tree, &context);
-        if budget.load(Ordering::Relaxed) < 0 {
-            return Err(format!("`{}` costs too much", self.source));
-        }
         let result = result.map_err(|error| format!("`{}`: {}", self.source, short(&error)))?;
         value::to_json(&result, 0)
     }

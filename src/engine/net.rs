@@ -27,7 +27,11 @@ use super::{
     schema::Schema,
 };
 
-pub use self::graph::Reach;
+pub use self::{
+    arcs::COLLECTING_MAX,
+    compile::{SCHEMA_VALUES_LEAST, SCHEMAS_MAX},
+    graph::Reach,
+};
 
 /// Number of a step in its net, of a place in its net, of a net.
 pub type StepNo = u32;

@@ -1,5 +1,6 @@
 //! The engine, by scripts: the conformance set and corner cases.
 
+mod bound_tests;
 mod note_tests;
 mod undecided_tests;
 
@@ -312,6 +313,8 @@ fn what_has_no_end_is_refused_in_time() {
         "[{step_id: a, each: {count: 1000000000}}]",
         "[{step_id: a, step_type: route, next: b}, {step_id: b, step_type: route, next: a}]",
         "[{step_id: a, call: p}]",
+        "[{step_id: a, step_type: route, split: all, next: [b, c]}, {step_id: b, call: p}, \
+            {step_id: c, call: p}]",
         "[{step_id: a, step_type: route, repeat: {until: 'false'}}]",
         "[{step_id: a, step_type: route, transitions: [{next_step: a, tokens: 2}]}]",
     ];

@@ -1,6 +1,9 @@
 //! A state while an event is worked into it: rows and what is derived from them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    cell::Cell,
+    collections::{BTreeSet, VecDeque},
+};
 
 use super::{
     definition::Data,
@@ -13,7 +16,9 @@ use super::{
 /// What a run may have at a time, and what one event may set off.
 pub const TOKENS_MAX: usize = 50_000;
 pub const ITEMS_MAX: usize = 50_000;
-pub const FIRINGS_MAX: usize = 50_000;
+pub const FIRINGS_MAX: usize = 15_000;
+/// What all expressions that are read for one event may cost, in values.
+pub const EVENT_COST_MAX: i64 = 10_000_000;
 
 pub type Done<T = ()> = Result<T, Refused>;
 
@@ -35,6 +40,8 @@ pub struct Work<'w> {
     pub cache: &'w mut Cache,
     /// How much joins have looked at, in counts.
     pub looked_at: usize,
+    /// What expressions may still cost.
+    pub cost_left: Cell<i64>,
     /// Tickets that nothing carried at some time.
     pub idle_tickets: BTreeSet<Id>,
     /// Somebody waits for whether the outcome is right, and can give another one.
@@ -51,6 +58,7 @@ impl<'w> Work<'w> {
             dirty: BTreeSet::new(),
             cache,
             looked_at: 0,
+            cost_left: Cell::new(EVENT_COST_MAX),
             idle_tickets: BTreeSet::new(),
             is_answerable: false,
         }
@@ -83,6 +91,7 @@ impl<'w> Work<'w> {
             let message = format!("more than {FIRINGS_MAX} things would happen at once");
             return Err(Refused::too_large(message));
         }
+        self.check_cost()?;
         parents.sort_unstable();
         parents.dedup();
         let id = self.id();
@@ -90,6 +99,15 @@ impl<'w> Work<'w> {
         let notes = Vec::new();
         self.firings.push(Firing { id, kind, path, parents, made, took, outcome, data, notes });
         Ok(id)
+    }
+
+    /// Whether expressions cost no more than they may, all together.
+    pub fn check_cost(&self) -> Done {
+        let message = "all expressions that are read at once cost too much";
+        match self.cost_left.get() < 0 {
+            true => Err(Refused::too_large(message)),
+            false => Ok(()),
+        }
     }
 
     /// Says more about the last firing.

@@ -1,20 +1,30 @@
 //! JSON to the values of expressions and back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use cel::objects::{Key, Map};
 use serde_json::{Number, Value};
 
+use super::BYTES_PER_COST;
+
 /// Deeper values are not looked at.
 const DEPTH_MAX: usize = 64;
 
-pub fn of_json(value: &Value) -> Result<cel::Value, String> {
-    deeper(value, 0)
+/// What is looked at is paid for, although it is only copied.
+pub fn of_json(value: &Value, budget: &AtomicI64) -> Result<cel::Value, String> {
+    deeper(value, 0, budget)
 }
 
-fn deeper(value: &Value, depth: usize) -> Result<cel::Value, String> {
+fn deeper(value: &Value, depth: usize, budget: &AtomicI64) -> Result<cel::Value, String> {
     if depth > DEPTH_MAX {
         return Err(format!("data is nested at most {DEPTH_MAX} deep"));
+    }
+    let cost = 1 + value.as_str().map_or(0, |it| it.len() / BYTES_PER_COST) as i64;
+    if budget.fetch_sub(cost, Ordering::Relaxed) < cost {
+        return Err("it costs too much".to_owned());
     }
     Ok(match value {
         Value::Null => cel::Value::Null,
@@ -26,13 +36,13 @@ fn deeper(value: &Value, depth: usize) -> Result<cel::Value, String> {
         },
         Value::String(it) => cel::Value::String(it.clone().into()),
         Value::Array(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(|it| deeper(it, depth + 1)).collect();
+            let items: Result<Vec<_>, _> = items.iter().map(|it| deeper(it, depth + 1, budget)).collect();
             cel::Value::List(items?.into())
         }
         Value::Object(members) => {
             let mut map = HashMap::with_capacity(members.len());
             for (name, member) in members {
-                map.insert(Key::String(name.clone().into()), deeper(member, depth + 1)?);
+                map.insert(Key::String(name.clone().into()), deeper(member, depth + 1, budget)?);
             }
             cel::Value::Map(Map { map: map.into() })
         }

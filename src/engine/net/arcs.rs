@@ -1,12 +1,15 @@
 //! The places between steps, and which tokens are paired with which split.
 
 use super::{
-    Arc, Join, NetNo, Place, PlaceKind, PlaceNo, StepNo, compile::Compiler, graph::dominator,
+    Arc, Join, NetNo, Place, PlaceKind, PlaceNo, StepNo, compile::Compiler, graph::dominators,
 };
 use crate::engine::definition::{
     self,
     flow::{self, Rest, Split},
 };
+
+/// Each thread knows the joins with `from` that it can come to: more of them are a mistake.
+pub const COLLECTING_MAX: usize = 250;
 
 /// Where a step goes, with the place in the definition that says so.
 pub fn targets(step: &definition::Step) -> Vec<(String, &str)> {
@@ -131,8 +134,16 @@ impl Compiler<'_> {
 
     /// Finds the split of each join that collects tickets, and where tickets lead.
     pub fn pair(&mut self, no: NetNo, sources: &[definition::Step], next: &[Vec<StepNo>]) {
-        for (index, source) in sources.iter().enumerate() {
-            let join = &self.nets[no as usize].steps[index].join;
+        let net = &self.nets[no as usize];
+        let is_from = |it: &usize| matches!(net.steps[*it].join, Join::From { .. });
+        let classes: Vec<usize> = (0..net.steps.len()).filter(is_from).collect();
+        if let Some(one) = classes.get(COLLECTING_MAX) {
+            let message = format!("at most {COLLECTING_MAX} joins beside each other have `from`");
+            return self.wrong(no, &format!("steps[{one}].join"), message).unwrap_or_default();
+        }
+        let before = if classes.is_empty() { Vec::new() } else { dominators(next, net.initial) };
+        for index in classes.iter().copied() {
+            let (join, source) = (&self.nets[no as usize].steps[index].join, &sources[index]);
             let Join::From { rest, .. } = join else { continue };
             let rest = *rest;
             let path = format!("steps[{index}].join");
@@ -140,10 +151,9 @@ impl Compiler<'_> {
                 Some(flow::Join::Rule(rule)) => rule.from.as_deref(),
                 _ => None,
             };
-            let initial = self.nets[no as usize].initial;
             let split = match from {
                 Some(name) => self.nets[no as usize].by_name.get(name).copied(),
-                None => dominator(next, initial, index as StepNo),
+                None => before[index],
             };
             match split {
                 Some(split) => {
@@ -160,8 +170,6 @@ impl Compiler<'_> {
             }
         }
         let net = &mut self.nets[no as usize];
-        let is_from = |it: &usize| matches!(net.steps[*it].join, Join::From { .. });
-        let classes: Vec<usize> = (0..net.steps.len()).filter(is_from).collect();
         for place in &mut net.places {
             for class in &classes {
                 let class = *class as StepNo;

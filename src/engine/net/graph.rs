@@ -29,39 +29,86 @@ impl Reach {
     }
 }
 
-/// The last step that every way from `initial` to `step` goes through.
-pub fn dominator(next: &[Vec<u32>], initial: u32, step: u32) -> Option<u32> {
-    let way = way(next, None, initial, step)?;
-    // Whatever all ways have in common lies on this one, in this order.
-    let before = way.into_iter().rev().filter(|it| *it != step);
-    before
-        .into_iter()
-        .find(|it| *it == initial || self::way(next, Some(*it), initial, step).is_none())
+/// For each step the last one that every way to it from `initial` goes through, as Cooper, Harvey
+/// and Kennedy find it.
+pub fn dominators(next: &[Vec<u32>], initial: u32) -> Vec<Option<u32>> {
+    let order = backwards(next, initial);
+    let mut ranks = vec![0; next.len()];
+    let mut before = vec![Vec::new(); next.len()];
+    for (rank, step) in order.iter().enumerate() {
+        ranks[*step as usize] = rank;
+        next[*step as usize].iter().for_each(|it| before[*it as usize].push(*step));
+    }
+    let mut found: Vec<Option<u32>> = vec![None; next.len()];
+    found[initial as usize] = Some(initial);
+    let mut is_changing = true;
+    while std::mem::take(&mut is_changing) {
+        for step in order.iter().rev().filter(|it| **it != initial) {
+            let known = before[*step as usize].iter().filter(|it| found[**it as usize].is_some());
+            let meet = known.copied().reduce(|one, other| meet(one, other, &found, &ranks));
+            is_changing |= found[*step as usize] != meet;
+            found[*step as usize] = meet;
+        }
+    }
+    found[initial as usize] = None;
+    found
 }
 
-/// The steps on some way that does not go through `without`.
-fn way(next: &[Vec<u32>], without: Option<u32>, initial: u32, step: u32) -> Option<Vec<u32>> {
-    let mut from = vec![None; next.len()];
-    let mut todo = std::collections::VecDeque::from([initial]);
-    from[initial as usize] = Some(initial);
-    while let Some(at) = todo.pop_front() {
-        if at == step {
-            let mut way = vec![at];
-            while let Some(before) = from[way[way.len() - 1] as usize].filter(|it| *it != at) {
-                if way.contains(&before) {
-                    break;
-                }
-                way.push(before);
-            }
-            way.reverse();
-            return Some(way);
+/// The first step that two of them have in common on their ways back.
+fn meet(mut one: u32, mut other: u32, found: &[Option<u32>], ranks: &[usize]) -> u32 {
+    while one != other {
+        let behind = match ranks[one as usize] < ranks[other as usize] {
+            true => &mut one,
+            false => &mut other,
+        };
+        match found[*behind as usize] {
+            Some(before) => *behind = before,
+            None => break,
         }
-        for target in next[at as usize].iter().filter(|it| Some(**it) != without) {
-            if from[*target as usize].is_none() {
-                from[*target as usize] = Some(at);
-                todo.push_back(*target);
+    }
+    one
+}
+
+/// The steps that can be come to, each behind all that it comes to first.
+fn backwards(next: &[Vec<u32>], initial: u32) -> Vec<u32> {
+    let mut order = Vec::new();
+    let mut is_seen = vec![false; next.len()];
+    is_seen[initial as usize] = true;
+    let mut open = vec![(initial, 0)];
+    while let Some((step, turn)) = open.last_mut() {
+        match next[*step as usize].get(*turn).copied() {
+            Some(target) => {
+                *turn += 1;
+                if !std::mem::replace(&mut is_seen[target as usize], true) {
+                    open.push((target, 0));
+                }
+            }
+            None => {
+                order.push(*step);
+                open.pop();
             }
         }
     }
-    None
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dominators;
+
+    #[test]
+    fn all_ways_to_a_step_go_through_its_dominator() {
+        let check = |next: &[&[u32]], expected: &[Option<u32>]| {
+            let next: Vec<Vec<u32>> = next.iter().map(|it| it.to_vec()).collect();
+            assert_eq!(dominators(&next, 0), expected, "{next:?}");
+        };
+        check(&[&[1], &[2], &[]], &[None, Some(0), Some(1)]);
+        check(&[&[1, 2], &[3], &[3], &[]], &[None, Some(0), Some(0), Some(0)]);
+        // A loop, and a way around the middle of it.
+        check(&[&[1], &[2, 3], &[3], &[1, 4], &[]], &[None, Some(0), Some(1), Some(1), Some(3)]);
+        // Two steps that nothing leads to.
+        check(&[&[1], &[], &[3], &[1]], &[None, Some(0), None, None]);
+        // A jump into the middle of a loop.
+        check(&[&[1, 2], &[2], &[1, 3], &[]], &[None, Some(0), Some(0), Some(2)]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Report, Scope, flow::Flow};
 use crate::{
-    engine::definition::flow::{Join, JoinWord, Quorum},
+    engine::definition::flow::{Join, JoinWord, Quorum, Rest},
     process::diagnostic::Rule,
 };
 
@@ -128,6 +128,15 @@ fn count_of(join: Option<&Join>) -> Option<Count> {
         },
         Join::Word(_) => None,
     }
+}
+
+/// How many joins of a scope collect what a split handed out.
+pub fn collecting(scope: &Scope) -> usize {
+    let collects = |it: &&crate::engine::definition::Step| match &it.join {
+        Some(Join::Rule(rule)) => rule.from.is_some() || rule.rest == Some(Rest::Cancel),
+        _ => false,
+    };
+    scope.steps.iter().filter(collects).count()
 }
 
 fn domination(scope: &Scope, report: &mut Report) {

@@ -30,7 +30,14 @@ use super::{
     source::{Source, Span},
     yaml::{self, Kind, Node},
 };
-use crate::{engine::definition::Definition, error::Result, watch::Watch};
+use crate::{
+    engine::{
+        definition::Definition,
+        net::{COLLECTING_MAX, SCHEMAS_MAX},
+    },
+    error::Result,
+    watch::Watch,
+};
 
 /// As many steps the engine takes.
 const STEPS_MAX: usize = 5_000;
@@ -101,10 +108,17 @@ pub fn check(files: &[File], watch: &Watch) -> Result<Vec<Diagnostic>> {
 fn is_too_large(scopes: &[Scope], report: &mut Report) -> bool {
     let steps: usize = scopes.iter().map(|it| it.steps.len()).sum();
     let bytes = expressions::bytes(scopes);
+    let values = schemas::values(report.definition(), scopes);
+    let collecting = scopes.iter().map(joins::collecting).max().unwrap_or(0);
     let message = if steps > STEPS_MAX {
         format!("make several processes of this one: {STEPS_MAX} steps at most, not {steps}")
     } else if bytes > expressions::BYTES_MAX {
         format!("shorten the expressions: {} bytes at most, not {bytes}", expressions::BYTES_MAX)
+    } else if values > SCHEMAS_MAX {
+        format!("shorten the schemas: {SCHEMAS_MAX} values at most, about, not {values}")
+    } else if collecting > COLLECTING_MAX {
+        let most = COLLECTING_MAX;
+        format!("make blocks of this: {most} joins with `from` at most beside each other")
     } else {
         return false;
     };

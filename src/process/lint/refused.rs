@@ -3,7 +3,7 @@
 use super::{Everything, Report};
 use crate::{
     engine::{
-        definition::{Definition, Step, work::Call},
+        definition::{Definition, Step, work::Values},
         net::{Processes, versions},
     },
     process::diagnostic::{Rule, Severity},
@@ -29,36 +29,58 @@ pub fn check(everything: &Everything, report: &mut Report) {
     }
 }
 
-/// A definition and those that it calls, as far as they are there.
-pub fn together(everything: &Everything, main: &Definition) -> Vec<Definition> {
+/// A definition, and of those that it calls as much as the engine asks for.
+fn together(everything: &Everything, main: &Definition) -> Vec<Definition> {
     let known: Vec<&Definition> = everything.definitions.iter().map(|it| &it.1.definition).collect();
-    let (mut found, mut missing, mut next) = (vec![main], Vec::new(), 0);
-    while let Some(caller) = found.get(next).copied() {
-        for call in called(caller) {
-            match versions::called(call, caller, &known).map(|it| known[it]) {
-                Some(it) if found.iter().any(|found| std::ptr::eq(*found, it)) => (),
-                Some(it) => found.push(it),
-                None if missing.contains(&call) => (),
-                None => missing.push(call),
-            }
+    let mut all = vec![main.clone()];
+    let scopes = super::Scope::all(main);
+    for step in scopes.iter().flat_map(|it| it.steps) {
+        let Some(call) = &step.call else { continue };
+        let found = versions::called(call, main, &known).map(|it| known[it]);
+        if found.is_some_and(|it| std::ptr::eq(it, main)) {
+            continue;
         }
-        next += 1;
+        let version = match found {
+            Some(found) => found.process_version.as_deref(),
+            // One that is somewhere else.
+            None => call.process_version(),
+        };
+        let named = found.map(|it| named(it, step.returns.as_ref())).unwrap_or_default();
+        let is_same = |it: &&mut Definition| {
+            it.process_name == call.process_name() && it.process_version.as_deref() == version
+        };
+        match all[1..].iter_mut().find(is_same) {
+            Some(stub) => add(&mut stub.steps, named),
+            None => all.push(stub(call.process_name(), version, named)),
+        }
     }
-    found.into_iter().cloned().chain(missing.into_iter().map(unknown)).collect()
+    all
 }
 
-/// In place of a process that is somewhere else.
-fn unknown(call: &Call) -> Definition {
-    Definition {
-        process_name: call.process_name().to_owned(),
-        process_version: call.process_version().map(str::to_owned),
-        steps: vec![Step { step_id: "unknown".to_owned(), ..Step::default() }],
-        ..Definition::default()
+/// In place of a process that is called, with a step more than are named.
+fn stub(process_name: &str, version: Option<&str>, named: Vec<Step>) -> Definition {
+    let mut steps = vec![Step { step_id: "..".to_owned(), ..Step::default() }];
+    add(&mut steps, named);
+    let (process_name, process_version) = (process_name.to_owned(), version.map(str::to_owned));
+    Definition { process_name, process_version, steps, ..Definition::default() }
+}
+
+fn add(steps: &mut Vec<Step>, named: Vec<Step>) {
+    for step in named {
+        if !steps.iter().any(|it| it.step_id == step.step_id) {
+            steps.push(step);
+        }
     }
 }
 
-fn called(definition: &Definition) -> Vec<&Call> {
-    let scopes = super::Scope::all(definition);
-    let steps = scopes.iter().flat_map(|it| it.steps);
-    steps.filter_map(|it| it.call.as_ref()).collect()
+/// The steps of a process that expressions over its data may name.
+fn named(called: &Definition, returns: Option<&Values>) -> Vec<Step> {
+    let sources: Vec<&str> = returns.into_iter().flatten().filter_map(|it| it.1.as_str()).collect();
+    let is_counted = |it: &&str| it.contains("('") || it.contains("(\"");
+    if !sources.iter().any(is_counted) {
+        return Vec::new();
+    }
+    let is_named = |it: &&Step| sources.iter().any(|source| source.contains(&*it.step_id));
+    let stub = |it: &Step| Step { step_id: it.step_id.clone(), ..Step::default() };
+    called.steps.iter().filter(is_named).map(stub).collect()
 }

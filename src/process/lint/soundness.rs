@@ -34,6 +34,8 @@ const TRIES_MAX: usize = 200;
 const COUNTS_MAX: usize = 4 << 20;
 /// Of more steps than this the states are too large to try many.
 const STEPS_MAX: usize = 100;
+/// Nor are more threads of one transition.
+const THREADS_MAX: u32 = 20;
 const TRACE_SHOWN_MAX: usize = 12;
 
 pub fn check(scopes: &[Scope], report: &mut Report) {
@@ -221,6 +223,10 @@ fn step(scopes: &[Scope], at: usize, no: usize) -> Option<Step> {
     for (choice, arcs) in choices.iter().enumerate() {
         let on = (choices.len() > 1).then(|| format!("{choice}"));
         for arc in arcs {
+            // So many threads are too much to try their orders.
+            if scope.arcs[no][*arc].tokens > THREADS_MAX {
+                return None;
+            }
             let next_step = scope.arcs[no][*arc].target.map(|it| scope.id(it).to_owned());
             let tokens = Some(scope.arcs[no][*arc].tokens);
             let on = on.clone();
