@@ -25,7 +25,8 @@ impl<'w> Work<'w> {
         let count = items.len() as u64;
         let events = [&each.add, &each.finish];
         self.change_item(id, |it| {
-            it.group = Some(Group { created: count, active: count, ..Group::default() });
+            let group = Group { created: count, active: count, ..Group::default() };
+            it.group = Some(Box::new(group));
             it.waits = events.into_iter().flatten().map(|it| (it.clone(), String::new())).collect();
         });
         for (index, value) in items.into_iter().enumerate() {
@@ -56,7 +57,7 @@ impl<'w> Work<'w> {
     fn add_instance(&mut self, of: Id, group: &Item, index: u64, value: Value, by: Id) -> Done {
         let Some(step) = self.step_of(group) else { return Ok(()) };
         let mut item = Item::new(group.frame, group.step, ItemStatus::Open, by);
-        item.instance = Some(Instance { of, index, item: value });
+        item.instance = Some(Box::new(Instance { of, index, item: value }));
         if step.awaits.is_some() {
             return self.wait(step, item);
         }
@@ -103,7 +104,7 @@ impl<'w> Work<'w> {
     pub fn collect(&mut self, item: &Item, data: &Data) -> Result<(), Problem> {
         let Some(step) = self.step_of(item) else { return Ok(()) };
         let Some(Each { collect: Some((_, value)), .. }) = &step.each else { return Ok(()) };
-        let Some(Instance { of, index, .. }) = item.instance else { return Ok(()) };
+        let Some(Instance { of, index, .. }) = item.instance.as_deref() else { return Ok(()) };
         let result = match value {
             None => Value::Object(data.clone()),
             Some(value) => {
@@ -112,14 +113,14 @@ impl<'w> Work<'w> {
                 scope.value(value)?
             }
         };
-        self.rows.results.put((of, index), result);
+        self.rows.results.put((*of, *index), result);
         Ok(())
     }
 
     /// One instance is over.
     pub fn instance_done(&mut self, id: Id, outcome: &str, by: Id) -> Done {
         let Some(item) = self.item(id).cloned() else { return Ok(()) };
-        let Some(Instance { of, .. }) = item.instance else { return Ok(()) };
+        let Some(of) = item.instance.as_ref().map(|it| it.of) else { return Ok(()) };
         self.drop_inside(id);
         self.drop_item(id);
         self.change_item(of, |it| {
@@ -158,13 +159,13 @@ impl<'w> Work<'w> {
             Ok(false) => Ok(()),
             Err(problem) => {
                 self.note(problem.clone());
-                self.group_ends(of, "failed", Some(problem), by)
+                self.group_ends(of, "failed", Some(Box::new(problem)), by)
             }
         }
     }
 
     /// All instances end, since one of them did so or nobody can tell whether it is enough.
-    fn group_ends(&mut self, of: Id, outcome: &str, problem: Option<Problem>, by: Id) -> Done {
+    fn group_ends(&mut self, of: Id, outcome: &str, problem: Option<Box<Problem>>, by: Id) -> Done {
         let mut parents = self.take_heads(of);
         parents.push(by);
         parents.extend(self.drop_instances(of));

@@ -60,7 +60,7 @@ impl<'w> Work<'w> {
         outcome: &str,
         by: Id,
     ) -> Done<Ending<'w>> {
-        let problem = item.problem.clone();
+        let problem = item.problem.as_deref().cloned();
         let arcs = self.choose(step, item, outcome, problem.as_ref());
         let letters = match &arcs {
             Ok(_) => self.letters(&step.emit, item, by),

@@ -250,7 +250,7 @@ impl Work<'_> {
         self.drop_frame(frame, &mut parents);
         self.change_item(id, |it| {
             it.inside = None;
-            it.problem = problem;
+            it.problem = problem.map(Box::new);
         });
         if parents.is_empty() {
             parents.push(item.by);

@@ -132,7 +132,8 @@ impl<'w> Work<'w> {
 
     /// What a worker, an event or a time brings.
     pub fn complete(&mut self, id: Id, outcome: &str, data: Data, parents: Vec<Id>) -> Done {
-        if !RESERVED.contains(&outcome) {
+        let has_failed = self.item(id).is_some_and(|it| it.problem.is_some());
+        if has_failed && !RESERVED.contains(&outcome) {
             self.change_item(id, |it| it.problem = None);
         }
         let Some(item) = self.item(id).cloned() else { return Ok(()) };
@@ -149,7 +150,7 @@ impl<'w> Work<'w> {
             firing.outcome = Some(outcome.to_owned());
             firing.data = data.clone();
         }
-        if let Some(problem) = item.problem.clone().filter(|_| RESERVED.contains(&outcome)) {
+        if let Some(problem) = item.problem.as_deref().cloned().filter(|_| RESERVED.contains(&outcome)) {
             self.note(problem);
         }
         if !self.collects(&item) || RESERVED.contains(&outcome) {
@@ -163,7 +164,7 @@ impl<'w> Work<'w> {
     /// A step fails by itself.
     pub fn fail(&mut self, id: Id, problem: Problem, by: Id) -> Done {
         self.note(problem.clone());
-        self.change_item(id, |it| it.problem = Some(problem));
+        self.change_item(id, |it| it.problem = Some(Box::new(problem)));
         self.leave(id, "failed", by)
     }
 

@@ -58,11 +58,11 @@ impl<'w> Work<'w> {
     /// From now on a worker may be silent for so long.
     pub fn listen_to_worker(&mut self, id: Id) {
         let Some(item) = self.item(id) else { return };
-        let silence = self.step_of(item).and_then(|it| it.heartbeat_ms);
+        let Some(silence_ms) = self.step_of(item).and_then(|it| it.heartbeat_ms) else { return };
         let now_ms = self.rows.head.now_ms;
         self.change_item(id, |it| {
             it.timers.retain(|it| it.1 != Timer::Silence);
-            it.timers.extend(silence.map(|ms| (now_ms.saturating_add(ms as i64), Timer::Silence)));
+            it.timers.push((now_ms.saturating_add(silence_ms as i64), Timer::Silence));
         });
     }
 
@@ -96,7 +96,7 @@ impl<'w> Work<'w> {
                 let due = self.rows.head.now_ms.saturating_add(wait);
                 let by = self.fire(Kind::Again, self.path_of(&item), vec![item.by])?;
                 self.change_item(id, |it| {
-                    (it.failures, it.by, it.problem) = (failures, by, Some(problem));
+                    (it.failures, it.by, it.problem) = (failures, by, Some(Box::new(problem)));
                     it.wait_for_somebody();
                     if wait > 0 {
                         it.status = ItemStatus::Backoff;
@@ -107,7 +107,7 @@ impl<'w> Work<'w> {
             }
             None => {
                 self.is_answerable = false;
-                self.change_item(id, |it| it.problem = Some(problem));
+                self.change_item(id, |it| it.problem = Some(Box::new(problem)));
                 self.complete(id, "failed", Data::new(), vec![item.by])
             }
         }

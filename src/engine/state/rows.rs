@@ -78,7 +78,7 @@ pub struct Token {
     pub tickets: Vec<Id>,
 }
 
-/// A step that is offered, waited for or done.
+/// A step that is offered, waited for or done. There are many: what few have is beside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     pub frame: Id,
@@ -98,9 +98,9 @@ pub struct Item {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<Group>,
+    pub group: Option<Box<Group>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instance: Option<Instance>,
+    pub instance: Option<Box<Instance>>,
     /// Its inside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inside: Option<Id>,
@@ -115,7 +115,7 @@ pub struct Item {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overdue: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Problem>,
+    pub problem: Option<Box<Problem>>,
 }
 
 fn is_zero(number: &u64) -> bool {
