@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::{
     definition::{Data, flow::End},
-    expression::COST_MAX,
     event::{Changes, Event, Kind, OK, Refused, What, Why},
+    expression::COST_MAX,
     net::{Processes, RESERVED, Step},
     or_join::Cache,
     signal::key_text,
     state::{Frame, Id, Item, ItemStatus, Mail, Problem, State, Status},
-    work::{Done, FIRINGS_MAX, Work},
+    work::{DUE_MAX, Done, FIRINGS_MAX, Work},
 };
 
 /// The frame of the run itself.
@@ -78,7 +78,8 @@ impl Work<'_> {
             What::Signal { name, key, data } => self.signal(name, key.as_ref(), data),
             What::Tick => {
                 // What is too much for one event is still due after it.
-                while let Some((due, id, timer)) = self.next_due() {
+                for _ in 0..DUE_MAX {
+                    let Some((due, id, timer)) = self.next_due() else { break };
                     self.due(due, id, timer)?;
                     self.settle()?;
                     if self.firings.len() >= FIRINGS_MAX / 2 || self.cost_left.get() < COST_MAX {

@@ -87,11 +87,7 @@ impl Program {
         result
     }
 
-    fn resolve(
-        &self,
-        variables: &dyn Variables,
-        budget: &Arc<AtomicI64>,
-    ) -> Result<Value, String> {
+    fn resolve(&self, variables: &dyn Variables, budget: &Arc<AtomicI64>) -> Result<Value, String> {
         let mut context = Context::with_env(Arc::clone(&ENV));
         for name in &self.variables {
             if let Some(it) = variables.variable(name) {

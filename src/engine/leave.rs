@@ -53,13 +53,7 @@ impl<'w> Work<'w> {
     }
 
     /// Reads what a step says of its end: an expression that is wrong makes another end of it.
-    fn ending(
-        &mut self,
-        step: &'w Step,
-        item: &Item,
-        outcome: &str,
-        by: Id,
-    ) -> Done<Ending<'w>> {
+    fn ending(&mut self, step: &'w Step, item: &Item, outcome: &str, by: Id) -> Done<Ending<'w>> {
         let problem = item.problem.as_deref().cloned();
         let arcs = self.choose(step, item, outcome, problem.as_ref());
         let letters = match &arcs {
@@ -97,7 +91,10 @@ impl<'w> Work<'w> {
     ) -> Result<Vec<&'w Arc>, Problem> {
         let named: Vec<&Arc> = step.arcs.iter().filter(|it| it.takes(outcome)).collect();
         let mut scope = Scope::of(self, item).with("outcome", outcome);
-        if let Some(problem) = problem {
+        let is_failure = RESERVED.contains(&outcome);
+        // Of who only says that it failed, no more is known.
+        let untold = || Problem { kind: outcome.to_owned(), message: String::new() };
+        if let Some(problem) = problem.cloned().or(is_failure.then(untold)) {
             let error = serde_json::to_value(problem).unwrap_or_default();
             scope = scope.with("error", error);
         }

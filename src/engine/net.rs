@@ -29,7 +29,7 @@ use super::{
 
 pub use self::{
     arcs::COLLECTING_MAX,
-    compile::{SCHEMA_VALUES_LEAST, SCHEMAS_MAX},
+    compile::{SCHEMA_VALUES_LEAST, SCHEMAS_MAX, STEP_WAYS_MAX, WAYS_MAX, has_many_ways, ways},
     graph::Reach,
 };
 

@@ -19,7 +19,9 @@ pub const STATES_MAX: usize = 20_000;
 /// Of a large net fewer, so that all of them take no more memory than this many counts.
 const COUNTS_MAX: usize = 8 << 20;
 /// What all questions of one event may come to, in counts.
-const EVENT_COUNTS_MAX: usize = 5 * COUNTS_MAX;
+const EVENT_COUNTS_MAX: usize = 40 << 20;
+/// How many counts it takes as long to look at as to try one more marking.
+const TRY_COUNTS: usize = 200;
 const ANSWERS_MAX: usize = 10_000;
 
 /// Answers for markings: the caller keeps them for as long as the processes.
@@ -194,6 +196,8 @@ fn explore(net: &Net, question: &Question) -> Answer {
     let moves = moves(net, question.join);
     let width = question.marking.len();
     let states_max = STATES_MAX.min(COUNTS_MAX / width.max(1));
+    let answer = |verdict, tried: usize| Answer { verdict, counts: tried * (width + TRY_COUNTS) };
+    let mut tried = 0;
     let mut seen = BTreeSet::from([question.marking.clone()]);
     let mut todo = vec![question.marking.clone()];
     while let Some(marking) = todo.pop() {
@@ -201,6 +205,7 @@ fn explore(net: &Net, question: &Question) -> Answer {
             if it.takes.iter().any(|(at, count)| marking[*at] < *count) {
                 continue;
             }
+            tried += 1;
             let mut after = marking.clone();
             // Many are never used up.
             for (at, count) in &it.takes {
@@ -210,18 +215,18 @@ fn explore(net: &Net, question: &Question) -> Answer {
             for (at, count) in &it.makes {
                 after[*at] = most.min(after[*at].saturating_add(*count));
                 if question.goals.contains(&(*at as PlaceNo)) && *at < net.places.len() {
-                    return Answer { verdict: Verdict::Comes, counts: seen.len() * width };
+                    return answer(Verdict::Comes, tried);
                 }
             }
             if seen.len() >= states_max {
-                return Answer { verdict: Verdict::Unknown, counts: seen.len() * width };
+                return answer(Verdict::Unknown, tried);
             }
             if seen.insert(after.clone()) {
                 todo.push(after);
             }
         }
     }
-    Answer { verdict: Verdict::Never, counts: seen.len() * width }
+    answer(Verdict::Never, tried)
 }
 
 fn moves(net: &Net, join: StepNo) -> Vec<Move> {

@@ -4,6 +4,7 @@
 //! the same each time, to the letter, since it becomes a part of the state.
 
 mod cost;
+mod pattern;
 
 use std::{error::Error, fmt};
 
@@ -35,6 +36,7 @@ pub struct Invalid {
 
 impl Schema {
     pub fn compile(source: &Value) -> Result<Schema, Invalid> {
+        let anchors = cost::anchors(source)?;
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
         compiler.use_loader(Box::new(Nowhere));
@@ -44,7 +46,6 @@ impl Schema {
             Err(error) => Err(error),
         };
         let index = compiled.map_err(|error| invalid(&error))?;
-        let anchors = cost::anchors(source)?;
         Ok(Schema { source: source.clone(), anchors, schemas, index })
     }
 

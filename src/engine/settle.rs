@@ -67,10 +67,14 @@ impl Work<'_> {
     /// Starts what only a lock or a condition was in the way of; a condition that cannot be read
     /// any more is a failure.
     fn look_at_blocked(&mut self) -> Done<bool> {
-        let blocked: Vec<Id> = self.rows.blocked.range(..).map(|it| *it.0).collect();
-        for id in blocked {
+        let mut next = self.rows.blocked.first().map(|it| *it.0);
+        while let Some(id) = next {
+            self.cost_left.set(self.cost_left.get() - 1);
+            self.check_cost()?;
+            next = self.rows.blocked.first_after(&id).map(|it| *it.0);
             let Some(item) = self.item(id) else { continue };
-            let is_due = item.waits.is_empty() && !item.timers.iter().any(|it| it.1 == Timer::After);
+            let is_due =
+                item.waits.is_empty() && !item.timers.iter().any(|it| it.1 == Timer::After);
             match (item.status, self.may_start(item)) {
                 (_, Ok(false)) => continue,
                 (_, Err(problem)) => self.fail_unbegun(id, problem)?,

@@ -189,7 +189,7 @@ impl<'w> Work<'w> {
         by: Id,
     ) -> Result<Vec<Letter>, Problem> {
         let (scope, at_ms) = (Scope::of(self, item), self.rows.head.now_ms);
-        let letter = |it: &Emitted| {
+        let letter = |it: &Emitted| -> Result<Letter, Problem> {
             let key = it.key.as_ref().map(|key| scope.value(key)).transpose()?;
             let (key, data) = (key_text(key.as_ref()), scope.given(&it.data)?);
             Ok(Letter { event: it.event.clone(), mail: Mail { by, at_ms, key, data } })

@@ -150,7 +150,9 @@ impl<'w> Work<'w> {
             firing.outcome = Some(outcome.to_owned());
             firing.data = data.clone();
         }
-        if let Some(problem) = item.problem.as_deref().cloned().filter(|_| RESERVED.contains(&outcome)) {
+        if let Some(problem) =
+            item.problem.as_deref().cloned().filter(|_| RESERVED.contains(&outcome))
+        {
             self.note(problem);
         }
         if !self.collects(&item) || RESERVED.contains(&outcome) {

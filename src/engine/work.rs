@@ -14,11 +14,13 @@ use super::{
 };
 
 /// What a run may have at a time, and what one event may set off.
-pub const TOKENS_MAX: usize = 50_000;
-pub const ITEMS_MAX: usize = 50_000;
+pub const TOKENS_MAX: usize = 30_000;
+pub const ITEMS_MAX: usize = 30_000;
 pub const FIRINGS_MAX: usize = 15_000;
+/// What one event in time does together; what is due besides waits for the next one.
+pub const DUE_MAX: usize = 1000;
 /// What all expressions that are read for one event may cost, in values.
-pub const EVENT_COST_MAX: i64 = 10_000_000;
+pub const EVENT_COST_MAX: i64 = 3_000_000;
 
 pub type Done<T = ()> = Result<T, Refused>;
 

@@ -169,8 +169,8 @@ pub enum Call {
 #[serde(deny_unknown_fields)]
 pub struct CallRule {
     pub process_name: String,
-    /// A version, a range such as `^1.2`, whose highest is called, or `latest`; a process that calls
-    /// itself means its own if nothing is said, and any other the newest.
+    /// A version, a range such as `^1.2`, whose highest is called, or `latest`. If nothing is said
+    /// it is the newest, and of a process that calls itself its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_version: Option<String>,
 }

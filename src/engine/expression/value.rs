@@ -36,7 +36,8 @@ fn deeper(value: &Value, depth: usize, budget: &AtomicI64) -> Result<cel::Value,
         },
         Value::String(it) => cel::Value::String(it.clone().into()),
         Value::Array(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(|it| deeper(it, depth + 1, budget)).collect();
+            let items: Result<Vec<_>, _> =
+                items.iter().map(|it| deeper(it, depth + 1, budget)).collect();
             cel::Value::List(items?.into())
         }
         Value::Object(members) => {

@@ -13,6 +13,10 @@ use crate::engine::{
 /// More processes, blocks and steps than this are a mistake, or an attack.
 const STEPS_MAX: usize = 5_000;
 const DEPTH_MAX: usize = 32;
+/// Nor does anybody draw more transitions.
+pub const WAYS_MAX: usize = 20_000;
+/// Nor does a step end in more ways, each of which is compared with the others.
+pub const STEP_WAYS_MAX: usize = 500;
 /// What all schemas may have in them: to compile one takes long, even a small one.
 pub const SCHEMAS_MAX: usize = 20_000;
 pub const SCHEMA_VALUES_LEAST: usize = 10;
@@ -27,6 +31,7 @@ pub struct Compiler<'a> {
     pub roots: Vec<NetNo>,
     /// How many values all schemas have.
     schemas: usize,
+    ways: usize,
     pub wrong: Vec<Wrong>,
 }
 
@@ -40,6 +45,7 @@ impl Processes {
             sources: Vec::new(),
             roots: Vec::new(),
             schemas: 0,
+            ways: 0,
             wrong: Vec::new(),
         };
         let mut names = BTreeSet::new();
@@ -181,6 +187,14 @@ impl<'a> Compiler<'a> {
         let mut next = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             let mut targets = Vec::new();
+            self.ways += ways(source);
+            if self.ways > WAYS_MAX || has_many_ways(source) {
+                let message =
+                    format!("at most {WAYS_MAX} transitions, and {STEP_WAYS_MAX} of one step");
+                self.wrong::<()>(no, &format!("steps[{index}].transitions"), message);
+                next.resize(sources.len(), Vec::new());
+                return next;
+            }
             for (path, name) in super::arcs::targets(source) {
                 match self.nets[no as usize].by_name.get(name) {
                     Some(step) => targets.push(*step),
@@ -224,11 +238,23 @@ impl<'a> Compiler<'a> {
         let mut steps = vec![first];
         for name in names {
             let block = Some((at, *steps.last()?));
-            at = (0..self.nets.len() as NetNo).find(|it| self.nets[*it as usize].parent == block)?;
+            at =
+                (0..self.nets.len() as NetNo).find(|it| self.nets[*it as usize].parent == block)?;
             steps.push(*self.nets[at as usize].by_name.get(name)?);
         }
         Some((up, steps))
     }
+}
+
+/// How many transitions a step has.
+pub fn ways(step: &definition::Step) -> usize {
+    let next = step.next.as_ref().map_or(0, |it| it.as_slice().len());
+    step.transitions.as_ref().map_or(0, Vec::len) + next
+}
+
+/// Whether a step distinguishes more ways to end than anybody would.
+pub fn has_many_ways(step: &definition::Step) -> bool {
+    step.transitions.as_ref().is_some_and(|it| it.len() > STEP_WAYS_MAX)
 }
 
 /// Whether scripts and paths can name it.

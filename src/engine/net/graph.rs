@@ -10,16 +10,15 @@ impl Reach {
     /// Closes `next`, the steps right after each step.
     pub fn of(next: &[Vec<u32>]) -> Reach {
         let words = next.len().div_ceil(64);
-        let mut rows = vec![vec![0_u64; words]; next.len()];
-        for (start, row) in rows.iter_mut().enumerate() {
-            let mut todo = next[start].clone();
-            while let Some(step) = todo.pop() {
-                let (word, bit) = (step as usize / 64, 1 << (step % 64));
-                if row[word] & bit == 0 {
-                    row[word] |= bit;
-                    todo.extend(&next[step as usize]);
-                }
+        let mut rows = vec![Vec::new(); next.len()];
+        for circle in circles(next) {
+            let mut row = vec![0_u64; words];
+            for target in circle.iter().flat_map(|it| &next[*it as usize]) {
+                row[*target as usize / 64] |= 1 << (target % 64);
+                // Empty: it is in the circle, and all of that is reached.
+                row.iter_mut().zip(&rows[*target as usize]).for_each(|(a, b)| *a |= b);
             }
+            circle.iter().for_each(|it| rows[*it as usize].clone_from(&row));
         }
         Reach { rows }
     }
@@ -27,6 +26,45 @@ impl Reach {
     pub fn has(&self, from: u32, to: u32) -> bool {
         self.rows[from as usize][to as usize / 64] >> (to % 64) & 1 == 1
     }
+}
+
+/// The steps that lead to each other, or one that leads nowhere back; each after all that it
+/// leads to, as Tarjan finds them.
+fn circles(next: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let (mut circles, mut open, mut count) = (Vec::new(), Vec::new(), 0);
+    let mut numbers: Vec<Option<u32>> = vec![None; next.len()];
+    // The lowest number that is reached of those that are open; closed ones are not looked at.
+    let mut lowest = vec![u32::MAX; next.len()];
+    for root in 0..next.len() as u32 {
+        let mut way = Vec::from_iter(numbers[root as usize].is_none().then_some((root, 0)));
+        while let Some((step, turn)) = way.last_mut() {
+            let at = *step as usize;
+            if numbers[at].is_none() {
+                (numbers[at], lowest[at]) = (Some(count), count);
+                count += 1;
+                open.push(*step);
+            }
+            if let Some(target) = next[at].get(*turn) {
+                *turn += 1;
+                match numbers[*target as usize] {
+                    None => way.push((*target, 0)),
+                    Some(_) => lowest[at] = lowest[at].min(lowest[*target as usize]),
+                }
+                continue;
+            }
+            way.pop();
+            if let Some((before, _)) = way.last() {
+                lowest[*before as usize] = lowest[*before as usize].min(lowest[at]);
+            }
+            if Some(lowest[at]) == numbers[at] {
+                let from = open.iter().rposition(|it| *it as usize == at).unwrap_or_default();
+                let circle = open.split_off(from);
+                circle.iter().for_each(|it| lowest[*it as usize] = u32::MAX);
+                circles.push(circle);
+            }
+        }
+    }
+    circles
 }
 
 /// For each step the last one that every way to it from `initial` goes through, as Cooper, Harvey
@@ -94,7 +132,31 @@ fn backwards(next: &[Vec<u32>], initial: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::dominators;
+    use super::{Reach, dominators};
+
+    #[test]
+    fn a_step_reaches_what_its_ways_lead_to() {
+        let check = |next: &[&[u32]]| {
+            let next: Vec<Vec<u32>> = next.iter().map(|it| it.to_vec()).collect();
+            let reach = Reach::of(&next);
+            for from in 0..next.len() {
+                let (mut seen, mut todo) = (vec![false; next.len()], next[from].clone());
+                while let Some(step) = todo.pop() {
+                    if !std::mem::replace(&mut seen[step as usize], true) {
+                        todo.extend(&next[step as usize]);
+                    }
+                }
+                let reached: Vec<bool> =
+                    (0..next.len()).map(|it| reach.has(from as u32, it as u32)).collect();
+                assert_eq!(reached, seen, "{next:?} from {from}");
+            }
+        };
+        check(&[&[1], &[2], &[]]);
+        check(&[&[0]]);
+        check(&[&[1], &[2, 3], &[0], &[4], &[3]]);
+        check(&[&[], &[2, 0], &[1, 3], &[]]);
+        check(&[&[3], &[0, 4], &[1], &[1], &[2], &[6], &[5, 0]]);
+    }
 
     #[test]
     fn all_ways_to_a_step_go_through_its_dominator() {

@@ -22,11 +22,10 @@ pub fn called(call: &Call, caller: &Definition, known: &[&Definition]) -> Option
         return myself.or_else(|| named().max_by_key(age));
     };
     let is_written = |it: &usize| known[*it].process_version.as_deref() == Some(wanted);
-    let versions = || {
-        named().filter_map(|it| Some((version_of(known[it].process_version.as_deref()?)?, it)))
-    };
-    named().filter(is_written).last().or_else(|| match Wanted::of(wanted)? {
-        Wanted::Exactly(wanted) => versions().filter(|it| it.0 == wanted).last().map(|it| it.1),
+    let versions =
+        || named().filter_map(|it| Some((version_of(known[it].process_version.as_deref()?)?, it)));
+    named().rfind(is_written).or_else(|| match Wanted::of(wanted)? {
+        Wanted::Exactly(wanted) => versions().rfind(|it| it.0 == wanted).map(|it| it.1),
         Wanted::Best(range) => {
             let fitting = versions().filter(|it| range.matches(&it.0));
             fitting.max_by(|a, b| a.0.cmp(&b.0)).map(|it| it.1)
@@ -53,7 +52,9 @@ impl Wanted {
 /// The version of a process, also where the last of its numbers are not said.
 fn version_of(text: &str) -> Option<Version> {
     let missing = 2_usize.saturating_sub(text.matches('.').count());
-    Version::parse(text).or_else(|_| Version::parse(&(text.to_owned() + &".0".repeat(missing)))).ok()
+    Version::parse(text)
+        .or_else(|_| Version::parse(&(text.to_owned() + &".0".repeat(missing))))
+        .ok()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::Invalid;
+use super::{Invalid, pattern};
 
 /// The JSON pointers of the parts of a schema that have names.
 pub type Anchors = BTreeMap<String, String>;
@@ -32,16 +32,28 @@ enum About<'s> {
     Reference(&'s str),
 }
 
-/// How many values a schema has in it.
+/// How many values a schema has in it, and what its patterns count.
 pub fn size(schema: &Value) -> usize {
+    let patterns = |(key, inner): (&String, &Value)| pattern::size(key, inner).unwrap_or(0);
     1 + match schema {
         Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(members) => members.values().map(size).sum(),
+        Value::Object(members) => {
+            members.values().map(size).sum::<usize>() + members.iter().map(patterns).sum::<usize>()
+        }
         _ => 0,
     }
 }
 
-/// Where the anchors of a schema are; all that it refers to has to be in it.
+fn values(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(values).sum(),
+        Value::Object(members) => members.values().map(values).sum(),
+        _ => 0,
+    }
+}
+
+/// Where the anchors of a schema are; all that it refers to has to be in it, and no larger than
+/// can be compiled.
 pub fn anchors(schema: &Value) -> Result<Anchors, Invalid> {
     let mut anchors = Anchors::new();
     name(schema, String::new(), &mut anchors);
@@ -54,9 +66,17 @@ pub fn anchors(schema: &Value) -> Result<Anchors, Invalid> {
             return Err(Invalid { place: inside("$id"), message });
         }
         for (key, inner) in keys {
+            if pattern::size(key, inner).is_none() {
+                let message = "this regular expression is too large".to_owned();
+                return Err(Invalid { place: inside(key), message });
+            }
             for (about, part) in parts(key, inner) {
                 let About::Reference(to) = about else {
-                    todo.push((part, inside(key)));
+                    let mut place = inside(key);
+                    if let About::Member(name) = about {
+                        place.push(name.to_owned());
+                    }
+                    todo.push((part, place));
                     continue;
                 };
                 if target(schema, &anchors, to).is_none() && !is_standard(to) {
@@ -65,8 +85,13 @@ pub fn anchors(schema: &Value) -> Result<Anchors, Invalid> {
                 }
             }
         }
-        if let Some(Value::Object(defs)) = keys.get("$defs").or(keys.get("definitions")) {
-            todo.extend(defs.iter().map(|(name, it)| (it, inside(name))));
+        for key in ["$defs", "definitions"] {
+            let Some(Value::Object(defs)) = keys.get(key) else { continue };
+            todo.extend(defs.iter().map(|(name, it)| {
+                let mut place = inside(key);
+                place.push(name.clone());
+                (it, place)
+            }));
         }
     }
     Ok(anchors)
@@ -130,9 +155,7 @@ impl<'s> Cost<'s> {
         let items = data.as_array().map(Vec::as_slice).unwrap_or_default();
         match about {
             About::Itself => self.pay(part, data, depth),
-            About::Member(name) => {
-                members.get(name).map_or(Ok(()), |it| self.pay(part, it, depth))
-            }
+            About::Member(name) => members.get(name).map_or(Ok(()), |it| self.pay(part, it, depth)),
             About::Members => members.values().try_for_each(|it| self.pay(part, it, depth)),
             About::Names => members.iter().try_for_each(|_| self.pay(part, &Value::Null, depth)),
             About::Item(no) => items.get(no).map_or(Ok(()), |it| self.pay(part, it, depth)),
@@ -140,7 +163,7 @@ impl<'s> Cost<'s> {
             About::Reference(to) => match target(self.root, self.anchors, to) {
                 Some(part) => self.pay(part, data, depth),
                 // A standard one: about so much for each value.
-                None => self.charge(size(data).saturating_mul(50)),
+                None => self.charge(values(data).saturating_mul(50)),
             },
         }
     }
@@ -155,10 +178,10 @@ impl<'s> Cost<'s> {
 /// What a key costs by itself.
 fn weight(key: &str, inner: &Value, data: &Value) -> usize {
     match (key, data) {
-        ("enum" | "required" | "dependentRequired", _) => size(inner),
-        ("uniqueItems", Value::Array(_)) => size(data),
+        ("enum" | "required" | "dependentRequired", _) => values(inner),
+        ("uniqueItems", Value::Array(_)) => values(data),
         ("pattern" | "minLength" | "maxLength", Value::String(text)) => text.len() / 16,
-        ("patternProperties", Value::Object(members)) => size(inner) * members.len(),
+        ("patternProperties", Value::Object(members)) => values(inner) * members.len(),
         _ => 0,
     }
 }

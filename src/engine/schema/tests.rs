@@ -42,8 +42,12 @@ fn what_refers_to_other_schemas_is_none() {
         let invalid = Schema::compile(&schema).map(drop).unwrap_err();
         assert_eq!(invalid.place, place, "{schema}: {}", invalid.message);
     };
-    check(json!({"$ref": "https://example.org/x"}), &[]);
-    check(json!({"$ref": "#/$defs/none"}), &[]);
+    check(json!({"$ref": "https://example.org/x"}), &["$ref"]);
+    check(json!({"items": {"$ref": "#/$defs/none"}}), &["items", "$ref"]);
+    check(
+        json!({"properties": {"n": {"pattern": "(a{1000}){1000}"}}}),
+        &["properties", "n", "pattern"],
+    );
     check(json!({"properties": {"n": {"type": "whole"}}}), &["properties", "n", "type"]);
     let other = json!({"$defs": {"a": {"$id": "https://example.org/x"}}});
     check(other, &["$defs", "a", "$id"]);

@@ -20,7 +20,7 @@ fn expressions_that_cost_too_much_together_are_refused() {
 
 #[test]
 fn what_is_too_much_for_one_event_is_still_due_after_it() {
-    let text = "{process_name: p, steps: [{step_id: m, each: {count: 9000}, await: {after: 1h}}]}";
+    let text = "{process_name: p, steps: [{step_id: m, each: {count: 1500}, await: {after: 1h}}]}";
     let processes = compiled(&definitions(text), 0);
     let mut run = Run::begin(&processes, Map::new()).unwrap();
     run.do_line(">1h", Map::new()).unwrap();
@@ -31,7 +31,7 @@ fn what_is_too_much_for_one_event_is_still_due_after_it() {
 }
 
 #[test]
-fn a_definition_has_so_many_schemas_and_joins_that_collect() {
+fn a_definition_has_so_many_schemas_transitions_and_joins_that_collect() {
     let wrong = |text: &str| {
         let wrong = Processes::compile(&definitions(text)).map(drop).unwrap_err();
         wrong.into_iter().map(|it| it.message).collect::<Vec<_>>().join("; ")
@@ -43,6 +43,9 @@ fn a_definition_has_so_many_schemas_and_joins_that_collect() {
     };
     assert_eq!(wrong(&joins(251)), "at most 250 joins beside each other have `from`");
     assert!(Processes::compile(&definitions(&joins(250))).is_ok());
+    let ways = vec!["{on: x}"; 501].join(", ");
+    let text = format!("{{process_name: p, steps: [{{step_id: a, transitions: [{ways}]}}]}}");
+    assert_eq!(wrong(&text), "at most 20000 transitions, and 500 of one step");
     let names: Vec<String> = (0..30_000).map(|it| format!("n{it}")).collect();
     let schema: Value = json!({"enum": names});
     let text = format!("{{process_name: p, input: {schema}, steps: [{{step_id: a}}]}}");

@@ -21,7 +21,7 @@ mod triggers;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use self::scope::Scope;
 use super::{
@@ -33,7 +33,7 @@ use super::{
 use crate::{
     engine::{
         definition::Definition,
-        net::{COLLECTING_MAX, SCHEMAS_MAX},
+        net::{COLLECTING_MAX, SCHEMAS_MAX, STEP_WAYS_MAX, WAYS_MAX, has_many_ways, ways},
     },
     error::Result,
     watch::Watch,
@@ -58,6 +58,7 @@ pub static RULES: &[&[Rule]] = &[
     triggers::RULES,
     refused::RULES,
     soundness::RULES,
+    super::test::RULES,
 ];
 
 #[cfg(test)]
@@ -106,14 +107,20 @@ pub fn check(files: &[File], watch: &Watch) -> Result<Vec<Diagnostic>> {
 
 /// Whether a definition is more than the rules and the engine look at.
 fn is_too_large(scopes: &[Scope], report: &mut Report) -> bool {
-    let steps: usize = scopes.iter().map(|it| it.steps.len()).sum();
+    let all = || scopes.iter().flat_map(|it| it.steps);
+    let steps = all().count();
     let bytes = expressions::bytes(scopes);
     let values = schemas::values(report.definition(), scopes);
+    let ways: usize = all().map(ways).sum();
     let collecting = scopes.iter().map(joins::collecting).max().unwrap_or(0);
     let message = if steps > STEPS_MAX {
         format!("make several processes of this one: {STEPS_MAX} steps at most, not {steps}")
     } else if bytes > expressions::BYTES_MAX {
         format!("shorten the expressions: {} bytes at most, not {bytes}", expressions::BYTES_MAX)
+    } else if ways > WAYS_MAX {
+        format!("make several processes of this one: {WAYS_MAX} transitions at most, not {ways}")
+    } else if all().any(has_many_ways) {
+        format!("let a step have fewer transitions: {STEP_WAYS_MAX} at most")
     } else if values > SCHEMAS_MAX {
         format!("shorten the schemas: {SCHEMAS_MAX} values at most, about, not {values}")
     } else if collecting > COLLECTING_MAX {
@@ -133,6 +140,7 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 /// All definitions that are looked at together.
 pub struct Everything<'a> {
     definitions: Vec<(&'a Source, &'a Loaded)>,
+    by_name: HashMap<&'a str, Vec<(&'a Source, &'a Loaded)>>,
     events: std::collections::HashSet<&'a str>,
     expressions: expressions::Known,
 }
@@ -141,12 +149,16 @@ impl<'a> Everything<'a> {
     fn new(files: &'a [File]) -> Everything<'a> {
         let each = |file: &'a File| file.loaded.iter().map(move |it| (&file.source, it));
         let definitions: Vec<_> = files.iter().flat_map(each).collect();
+        let mut by_name: HashMap<&str, Vec<_>> = HashMap::new();
+        for it in &definitions {
+            by_name.entry(&it.1.definition.process_name).or_default().push(*it);
+        }
         let events = events::awaited(definitions.iter().map(|it| &it.1.definition));
-        Everything { definitions, events, expressions: expressions::Known::default() }
+        Everything { definitions, by_name, events, expressions: expressions::Known::default() }
     }
 
     fn named(&self, name: &str) -> impl Iterator<Item = &(&'a Source, &'a Loaded)> {
-        self.definitions.iter().filter(move |it| it.1.definition.process_name == name)
+        self.by_name.get(name).into_iter().flatten()
     }
 
     fn process_names(&self) -> impl Iterator<Item = &'a str> {

@@ -183,7 +183,11 @@ fn targets(scope: &Scope, scopes: &[Scope], report: &mut Report) {
 }
 
 /// The scope that a step of this name is in: this one, or one around it.
-fn above<'s, 'a>(scope: &'s Scope<'a>, scopes: &'s [Scope<'a>], name: &str) -> Option<&'s Scope<'a>> {
+fn above<'s, 'a>(
+    scope: &'s Scope<'a>,
+    scopes: &'s [Scope<'a>],
+    name: &str,
+) -> Option<&'s Scope<'a>> {
     let mut at = Some(scope);
     while let Some(scope) = at.filter(|it| !it.by_name.contains_key(name)) {
         at = scope.parent.map(|it| &scopes[it.0]);

@@ -13,6 +13,9 @@ pub const RULES: &[Rule] = &[REFUSED];
 
 pub const REFUSED: Rule = Rule::error("refused", "The keys of a step go together.");
 
+/// Of more versions of one process nobody asks which is called.
+const VERSIONS_MAX: usize = 50;
+
 pub fn check(everything: &Everything, report: &mut Report) {
     let wrong = match Processes::compile(&together(everything, report.definition())) {
         Ok(_) => return,
@@ -31,11 +34,12 @@ pub fn check(everything: &Everything, report: &mut Report) {
 
 /// A definition, and of those that it calls as much as the engine asks for.
 fn together(everything: &Everything, main: &Definition) -> Vec<Definition> {
-    let known: Vec<&Definition> = everything.definitions.iter().map(|it| &it.1.definition).collect();
     let mut all = vec![main.clone()];
     let scopes = super::Scope::all(main);
     for step in scopes.iter().flat_map(|it| it.steps) {
         let Some(call) = &step.call else { continue };
+        let named = everything.named(call.process_name()).take(VERSIONS_MAX);
+        let known: Vec<&Definition> = named.map(|it| &it.1.definition).collect();
         let found = versions::called(call, main, &known).map(|it| known[it]);
         if found.is_some_and(|it| std::ptr::eq(it, main)) {
             continue;
@@ -45,13 +49,13 @@ fn together(everything: &Everything, main: &Definition) -> Vec<Definition> {
             // One that is somewhere else.
             None => call.process_version(),
         };
-        let named = found.map(|it| named(it, step.returns.as_ref())).unwrap_or_default();
+        let counted = found.map(|it| counted(it, step.returns.as_ref())).unwrap_or_default();
         let is_same = |it: &&mut Definition| {
             it.process_name == call.process_name() && it.process_version.as_deref() == version
         };
         match all[1..].iter_mut().find(is_same) {
-            Some(stub) => add(&mut stub.steps, named),
-            None => all.push(stub(call.process_name(), version, named)),
+            Some(stub) => add(&mut stub.steps, counted),
+            None => all.push(stub(call.process_name(), version, counted)),
         }
     }
     all
@@ -74,7 +78,7 @@ fn add(steps: &mut Vec<Step>, named: Vec<Step>) {
 }
 
 /// The steps of a process that expressions over its data may name.
-fn named(called: &Definition, returns: Option<&Values>) -> Vec<Step> {
+fn counted(called: &Definition, returns: Option<&Values>) -> Vec<Step> {
     let sources: Vec<&str> = returns.into_iter().flatten().filter_map(|it| it.1.as_str()).collect();
     let is_counted = |it: &&str| it.contains("('") || it.contains("(\"");
     if !sources.iter().any(is_counted) {

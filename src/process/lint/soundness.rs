@@ -16,7 +16,7 @@ use crate::{
             work::{Count, Each, EachJoin},
         },
         event::{Event, What},
-        net::Processes,
+        net::{NetNo, Processes, StepNo},
         or_join::Cache,
         state::{Id, ItemStatus, State, Status},
     },
@@ -39,55 +39,78 @@ const THREADS_MAX: u32 = 20;
 const TRACE_SHOWN_MAX: usize = 12;
 
 pub fn check(scopes: &[Scope], report: &mut Report) {
-    let synchronizes = |it: &Step| !matches!(it.join, None | Some(Join::Word(JoinWord::One)));
-    let is_worth_it = scopes.iter().any(|it| it.steps.iter().any(synchronizes));
     let steps: usize = scopes.iter().map(|it| it.steps.len()).sum();
-    if !is_worth_it || steps > STEPS_MAX || super::has_errors(&report.diagnostics) {
+    if !is_worth_it(scopes) || steps > STEPS_MAX || super::has_errors(&report.diagnostics) {
         return;
     }
     let Some(abstracted) = abstracted(report.definition()) else { return };
     let Ok(processes) = Processes::compile(&[abstracted]) else { return };
     let Some(found) = explore(&processes) else { return };
-    if let Some(trace) = found.stuck {
+    let nets = nets(&processes, scopes);
+    if let Some(trace) = &found.stuck {
         let shown = trace.len().min(TRACE_SHOWN_MAX);
         let names: Vec<String> =
             trace[trace.len() - shown..].iter().map(|it| format!("`{it}`")).collect();
         let more = if shown < trace.len() { "…, " } else { "" };
         let message = "a run can get stuck, with threads that wait for others that never come: \
             let these ways not meet in a join, or use `join: any`";
-        let at = waiting(scopes, &found.waiting).unwrap_or_else(|| "steps".to_owned());
+        let at = waiting(scopes, &nets, &found.waiting).unwrap_or_else(|| "steps".to_owned());
         let help = format!("it is stuck after {more}{}", names.join(", "));
         report.say(&STUCK, &at, message).help(help);
     }
     // What was not looked at to its end may come later.
     if found.is_complete {
-        dead(scopes, &found.started, report);
+        for (scope, net) in scopes.iter().zip(&nets) {
+            dead(scope, *net, &found.started, report);
+        }
     }
 }
 
-/// The join of the first step that a thread waits before.
-fn waiting(scopes: &[Scope], names: &[String]) -> Option<String> {
-    let main = scopes.first()?;
-    let no = names.iter().find_map(|it| main.by_name.get(&**it))?;
-    Some(main.at(*no, "join"))
+/// Whether threads can wait for each other at all: in joins, or with a lock for another lock.
+fn is_worth_it(scopes: &[Scope]) -> bool {
+    let synchronizes = |it: &Step| !matches!(it.join, None | Some(Join::Word(JoinWord::One)));
+    let is_locked = |scope: &Scope| {
+        let (above, no) = scope.parent?;
+        scopes[above].steps[no].mutex.as_ref()
+    };
+    scopes.iter().any(|scope| {
+        let has_lock = |it: &Step| it.mutex.is_some() && is_locked(scope).is_some();
+        scope.steps.iter().any(|it| synchronizes(it) || has_lock(it))
+    })
 }
 
-fn dead(scopes: &[Scope], started: &BTreeSet<String>, report: &mut Report) {
-    let Some(main) = scopes.first() else { return };
-    let reached = main.reachable(main.initial, None);
-    for (no, step) in main.steps.iter().enumerate() {
-        let is_plain = step.only_while.is_none() && step.steps.is_none();
+/// The net that each scope became.
+fn nets(processes: &Processes, scopes: &[Scope]) -> Vec<NetNo> {
+    let mut nets = Vec::new();
+    for scope in scopes {
+        let parent = scope.parent.map(|(above, no)| (nets[above], no as StepNo));
+        let net = processes.nets.iter().position(|it| it.parent == parent).unwrap_or_default();
+        nets.push(net as NetNo);
+    }
+    nets
+}
+
+/// The join of the first step that a thread waits before.
+fn waiting(scopes: &[Scope], nets: &[NetNo], steps: &[(NetNo, StepNo)]) -> Option<String> {
+    let (net, no) = steps.first()?;
+    let scope = nets.iter().position(|it| it == net)?;
+    Some(scopes[scope].at(*no as usize, "join"))
+}
+
+fn dead(scope: &Scope, net: NetNo, started: &BTreeSet<(NetNo, StepNo)>, report: &mut Report) {
+    let reached = scope.reachable(scope.initial, None);
+    for (no, step) in scope.steps.iter().enumerate() {
         // What comes after such a step is no other mistake.
-        let has_started = |it: usize| started.contains(main.id(it));
-        let is_first = |it: usize| has_started(it) && main.next(it).any(|next| next == no);
-        let is_next = (0..main.steps.len()).any(is_first);
-        if reached[no] && is_plain && is_next && !has_started(no) {
+        let has_started = |it: usize| started.contains(&(net, it as StepNo));
+        let is_first = |it: usize| has_started(it) && scope.next(it).any(|next| next == no);
+        let is_next = (0..scope.steps.len()).any(is_first);
+        if reached[no] && step.only_while.is_none() && is_next && !has_started(no) {
             let message = format!(
                 "`{}` never starts in any run: let what it waits for come together, or take it \
                     away",
                 brief(&step.step_id)
             );
-            report.say(&DEAD_STEP, &main.at(no, "step_id"), message);
+            report.say(&DEAD_STEP, &scope.at(no, "step_id"), message);
         }
     }
 }
@@ -96,8 +119,8 @@ fn dead(scopes: &[Scope], started: &BTreeSet<String>, report: &mut Report) {
 struct Found {
     stuck: Option<Vec<String>>,
     /// The steps before which threads wait then.
-    waiting: Vec<String>,
-    started: BTreeSet<String>,
+    waiting: Vec<(NetNo, StepNo)>,
+    started: BTreeSet<(NetNo, StepNo)>,
     is_complete: bool,
 }
 
@@ -107,7 +130,7 @@ fn explore(processes: &Processes) -> Option<Found> {
     let mut first = State::default();
     happen(processes, &mut first, What::Begin { data: Data::new() }, &mut cache)?;
     let mut found = Found { is_complete: true, ..Found::default() };
-    let mut seen = BTreeSet::from([key(&first)]);
+    let mut seen = BTreeSet::from([key(processes, &first)]);
     let mut todo = VecDeque::from([(first, Vec::new())]);
     let mut tries = 0;
     while let Some((state, trace)) = todo.pop_front() {
@@ -115,10 +138,11 @@ fn explore(processes: &Processes) -> Option<Found> {
             found.stuck = Some(trace.clone());
             found.waiting = before(processes, &state);
         }
-        for offer in state.offers(processes) {
-            let step = offer.path.rsplit('/').next().unwrap_or_default();
-            let step = step.split('#').next().unwrap_or_default();
-            found.started.insert(step.to_owned());
+        let offers = state.offers(processes);
+        let inside = state.items.iter().filter(|it| it.1.status == ItemStatus::Inside);
+        let there = inside.map(|it| *it.0).chain(offers.iter().map(|it| it.item));
+        found.started.extend(there.filter_map(|it| step_of(&state, it)));
+        for offer in offers {
             let outcomes = outcomes(processes, &state, offer.item);
             for outcome in outcomes {
                 tries += 1;
@@ -133,7 +157,7 @@ fn explore(processes: &Processes) -> Option<Found> {
                 }
                 let what = What::Complete { item, outcome, data: Data::new() };
                 happen(processes, &mut after, what, &mut cache)?;
-                if seen.insert(key(&after)) {
+                if seen.insert(key(processes, &after)) {
                     let mut trace = trace.clone();
                     trace.push(offer.path.clone());
                     todo.push_back((after, trace));
@@ -144,21 +168,53 @@ fn explore(processes: &Processes) -> Option<Found> {
     Some(found)
 }
 
+fn step_of(state: &State, item: Id) -> Option<(NetNo, StepNo)> {
+    let item = state.items.get(&item)?;
+    Some((state.frames.get(&item.frame)?.net, item.step))
+}
+
 fn happen(processes: &Processes, state: &mut State, what: What, cache: &mut Cache) -> Option<()> {
     let changes = decide(processes, state, &Event { at_ms: 0, what }, cache).ok()?;
     apply(state, &changes);
     Some(())
 }
 
+/// A row of a state, told by what it is and not by its number: the net and which of its frames,
+/// what kind of row, the place or step, and what else there is to it.
+type Told = (NetNo, usize, u8, u32, Vec<u64>);
+
 /// What tells states apart: numbers that only count up do not.
-fn key(state: &State) -> Vec<(usize, u8, u32)> {
-    let ranks: BTreeMap<Id, usize> = state.frames.iter().map(|it| *it.0).zip(0..).collect();
-    let rank = |frame: Id| ranks.get(&frame).copied().unwrap_or_default();
+fn key(processes: &Processes, state: &State) -> Vec<Told> {
+    let mut counts: BTreeMap<NetNo, usize> = BTreeMap::new();
+    let mut frames = BTreeMap::new();
+    for (id, frame) in state.frames.iter() {
+        let nth = counts.entry(frame.net).or_default();
+        frames.insert(*id, (frame.net, *nth));
+        *nth += 1;
+    }
+    let tickets: BTreeMap<Id, u64> = state.tickets.iter().map(|it| *it.0).zip(0..).collect();
+    let carried = |it: &[Id]| it.iter().filter_map(|it| tickets.get(it).copied()).collect();
+    let told = |frame: &Id, kind: u8, at: u32, more: Vec<u64>| {
+        let (net, nth) = frames.get(frame).copied().unwrap_or_default();
+        (net, nth, kind, at, more)
+    };
     let mut key = Vec::new();
-    key.extend(state.tokens.iter().map(|((frame, place, _), _)| (rank(*frame), 0, *place)));
+    let tokens = state.tokens.iter();
+    key.extend(tokens.map(|((frame, place, _), it)| told(frame, 0, *place, carried(&it.tickets))));
     let items = state.items.iter().map(|it| it.1);
-    key.extend(items.map(|it| (rank(it.frame), 1 + it.status as u8, it.step)));
-    key.extend(state.rounds.iter().map(|((frame, step), _)| (rank(*frame), 100, *step)));
+    key.extend(items.map(|it| told(&it.frame, 1 + it.status as u8, it.step, carried(&it.tickets))));
+    key.extend(state.rounds.iter().map(|((frame, step), it)| {
+        let arrived = it.arrived.iter().map(|it| u64::from(*it)).collect();
+        told(frame, 100, *step, arrived)
+    }));
+    key.extend(tickets.values().zip(state.tickets.iter()).map(|(no, (_, it))| {
+        told(&it.frame, 101, it.join, vec![*no, u64::from(it.fired.is_some())])
+    }));
+    // A condition may ask how often a step was done.
+    if processes.nets.iter().flat_map(|it| &it.steps).any(|it| it.only_while.is_some()) {
+        let done = state.done.iter();
+        key.extend(done.map(|((frame, step), it)| told(frame, 102, *step, vec![*it])));
+    }
     key.sort_unstable();
     key
 }
@@ -180,16 +236,15 @@ fn outcomes(processes: &Processes, state: &State, item: Id) -> Vec<Option<String
 }
 
 /// The steps before which threads rest.
-fn before(processes: &Processes, state: &State) -> Vec<String> {
-    let mut names = Vec::new();
+fn before(processes: &Processes, state: &State) -> Vec<(NetNo, StepNo)> {
+    let mut steps = Vec::new();
     for ((frame, place, _), _) in state.tokens.iter() {
         if let Some(frame) = state.frames.get(frame) {
-            let net = processes.net(frame.net);
-            let targets = &net.place(*place).targets;
-            names.extend(targets.iter().map(|it| net.step(*it).id.clone()));
+            let targets = &processes.net(frame.net).place(*place).targets;
+            steps.extend(targets.iter().map(|it| (frame.net, *it)));
         }
     }
-    names
+    steps
 }
 
 /// The definition without data; `None` if too much of it depends on that.

@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, fs};
 
 use super::{RULES, lint};
-use crate::process::diagnostic::Severity;
+use crate::process::{diagnostic::Severity, load, test::Options};
 
+const PAIRS: &str = include_str!("pairs.txt");
 const PATTERNS: &str = include_str!("../../../protocol/patterns.yaml");
 
 /// What is expected: `# error rule` or `# warning rule`, at the end of the line it is said of.
@@ -43,18 +44,39 @@ fn each_rule_is_said_where_it_is_broken_and_nowhere_else() {
     }
 }
 
+/// A rule, a file that breaks it, and one that is nearly the same and right.
+fn pairs() -> Vec<(&'static str, &'static str, &'static str)> {
+    let sections = PAIRS.split("\n### ").skip(1).collect::<Vec<_>>();
+    let pair = |it: &[&'static str]| {
+        let (rule, broken) = it[0].split_once('\n').unwrap();
+        let right = it[1].strip_prefix("but not\n").unwrap();
+        (rule, broken, right)
+    };
+    sections.chunks(2).map(pair).collect()
+}
+
+/// The names of the rules that a file breaks, its tests with it.
+fn broken(text: &str) -> BTreeSet<&'static str> {
+    let file = load::read("p.yaml", text.as_bytes());
+    let mut broken: BTreeSet<_> =
+        super::check(std::slice::from_ref(&file)).iter().map(|it| it.rule.name).collect();
+    let tested = crate::process::test::run(&[file], &[], &Options::default());
+    broken.extend(tested.diagnostics.iter().map(|it| it.rule.name));
+    broken
+}
+
 #[test]
-fn every_rule_has_a_case_that_breaks_it() {
-    let mut broken = BTreeSet::new();
-    for (name, text) in cases() {
-        for told in found(&name, &text) {
-            broken.insert(told.rsplit(' ').next().unwrap().to_owned());
-        }
+fn each_rule_has_a_file_that_breaks_it_and_a_neighbour_that_does_not() {
+    for (rule, wrong, right) in pairs() {
+        assert!(broken(wrong).contains(rule), "{rule}: {:?}", broken(wrong));
+        assert_eq!(broken(right), BTreeSet::new(), "{rule}");
+        let lines: BTreeSet<&str> = wrong.lines().collect();
+        let others = right.lines().filter(|it| !lines.contains(it)).count();
+        assert!(others <= 2, "{rule}: the two files have to be nearly the same");
     }
-    // What is no YAML has files of its own, as bytes.
-    broken.extend(["yaml", "too-large", "no-process", "wrong-value"].map(str::to_owned));
+    let shown: BTreeSet<&str> = pairs().iter().map(|it| it.0).collect();
     let names: Vec<&str> = RULES.iter().copied().flatten().map(|it| it.name).collect();
-    let missing: Vec<_> = names.iter().filter(|it| !broken.contains(**it)).collect();
+    let missing: Vec<_> = names.iter().filter(|it| !shown.contains(**it)).collect();
     assert_eq!(missing, [&""; 0]);
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "two rules of one name");
 }
@@ -78,4 +100,25 @@ fn processes_of_other_files_are_known() {
     assert_eq!(told, []);
     let alone: Vec<_> = lint(&[("a.yaml", calls)]).iter().map(|it| it.rule.name).collect();
     assert_eq!(alone, ["unknown-process", "unawaited-emit"]);
+}
+
+#[test]
+fn what_is_too_much_to_look_at_is_too_large_and_nothing_else() {
+    let check = |steps: &str, expected: &str| {
+        let text = format!("{{process_name: p, steps: [{{step_id: s}}{steps}]}}");
+        let told = lint(&[("p.yaml", text.as_bytes())]);
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(told, [format!("p.yaml:1:19: error[too-large]: {expected}")]);
+    };
+    let many = |count: usize, step: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(|it| format!(", {{step_id: a{it}, {}}}", step(it))).collect()
+    };
+    let collecting = many(251, &|_| "join: {from: s}".to_owned());
+    check(&collecting, "make blocks of this: 250 joins with `from` at most beside each other");
+    let ways = many(5, &|_| format!("next: [{}]", vec!["s"; 4001].join(", ")));
+    check(&ways, "make several processes of this one: 20000 transitions at most, not 20005");
+    let outcomes = format!(", {{step_id: a, transitions: [{}]}}", vec!["{on: x}"; 501].join(", "));
+    check(&outcomes, "let a step have fewer transitions: 500 at most");
+    let schemas = many(11, &|_| "input: {pattern: '(a{1000}){10}'}".to_owned());
+    check(&schemas, "shorten the schemas: 20000 values at most, about, not 22132");
 }

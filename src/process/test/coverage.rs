@@ -94,13 +94,7 @@ impl Seen {
         coverage
     }
 
-    fn look(
-        &self,
-        steps: &[Step],
-        around: &str,
-        at: &str,
-        coverage: &mut Coverage,
-    ) {
+    fn look(&self, steps: &[Step], around: &str, at: &str, coverage: &mut Coverage) {
         for (index, step) in steps.iter().enumerate() {
             let path = format!("{around}{}", step.step_id);
             let at = format!("{at}steps[{index}]");

@@ -119,7 +119,7 @@ impl Field<'_> {
             if let Some(mistake) = self.mistake(&play, moves.is_stuck) {
                 return (done, Some(mistake));
             }
-            let Some(deed) = moves.pick(chance, &self.pool) else { break };
+            let Some(deed) = moves.pick(chance, self) else { break };
             done.push(deed.clone());
             if let Err(unmet) = play.act(&deed) {
                 return (done, Some(Mistake::Refused(unmet.found)));

@@ -345,13 +345,19 @@ tests: {it: [c/new, {=data: {x: 2}}, d/old, =done]}
     assert!(report.passed(), "{}", report.text());
     let alone = played(&files[..1], &[], &Options::default());
     expect![[r#"
-        error[refused]: no process is `q`
+        error[refused]: no process is `q` in version 2
          --> p.yaml:3:22
           |
-        3 | steps: [{step_id: c, call: {process_name: q, process_version: '2'}, returns: {x: x}}]
+        3 | steps: [{step_id: c, call: {process_name: q, process_version: '2'}, returns: {x: x}, next: d}, {step_id: d, call: {process_name: q, p...
           |                      ^^^^
 
-        1 error, 0 warnings
+        error[refused]: no process is `q` in version ^1.0
+         --> p.yaml:3:109
+          |
+        3 | steps: [{step_id: c, call: {process_name: q, process_version: '2'}, returns: {x: x}, next: d}, {step_id: d, call: {process_name: q, p...
+          |                                                                                                             ^^^^
+
+        2 errors, 0 warnings
 
         0 tests passed
     "#]]

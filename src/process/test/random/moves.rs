@@ -8,7 +8,7 @@ use super::{Chance, Field};
 use crate::{
     engine::{
         definition::{Data, around::Duration},
-        net::Step,
+        net::{RESERVED, Step},
         offers::Offer,
         state::{ItemStatus, Status},
     },
@@ -71,13 +71,16 @@ pub struct Moves {
 
 impl Moves {
     /// One of them, with data that some script brings.
-    pub fn pick(&self, chance: &mut Chance, pool: &Pool) -> Option<Deed> {
+    pub fn pick(&self, chance: &mut Chance, field: &Field<'_>) -> Option<Deed> {
         let mut deed = self.deeds.get(chance.below(self.deeds.len()))?.clone();
         match &mut deed {
-            Deed::Complete { step, data, .. } => {
-                *data = pool.pick(&without_instances(&step.path), chance);
+            Deed::Complete { step, outcome, data, .. } => {
+                let fitting = field.fitting(step, outcome.as_deref());
+                *data = fitting.get(chance.below(fitting.len())).cloned().unwrap_or_default();
             }
-            Deed::Signal { name, data, .. } => *data = pool.pick(&format!("!{name}"), chance),
+            Deed::Signal { name, data, .. } => {
+                *data = field.pool.pick(&format!("!{name}"), chance);
+            }
             _ => (),
         }
         Some(deed)
@@ -120,6 +123,9 @@ impl Field<'_> {
         let Some((net, no)) = step_at(self.processes, &step.path) else { return };
         let of = self.processes.step(net, no);
         for outcome in outcomes(of) {
+            if of.output.is_some() && self.fitting(step, outcome.as_deref()).is_empty() {
+                continue;
+            }
             let data = Data::new();
             let step = step.clone();
             deeds.push(Deed::Complete { step, starts: false, outcome, data });
@@ -129,6 +135,22 @@ impl Field<'_> {
             let kinds = rule.errors.as_ref().map(|it| it.as_slice().to_vec());
             for kind in kinds.unwrap_or_else(|| vec!["error".to_owned()]) {
                 deeds.push(Deed::Fail { step: step.clone(), kind });
+            }
+        }
+    }
+
+    /// What scripts bring with a step, as far as it may be brought with this outcome.
+    fn fitting(&self, step: &Named, outcome: Option<&str>) -> Vec<Data> {
+        let name = without_instances(&step.path);
+        let known = self.pool.brought.get(&name).cloned().unwrap_or_default();
+        let of = step_at(self.processes, &step.path).map(|it| self.processes.step(it.0, it.1));
+        let is_failure = outcome.is_some_and(|it| RESERVED.contains(&it));
+        match of.and_then(|it| it.output.as_ref()).filter(|_| !is_failure) {
+            None => known,
+            Some(schema) => {
+                let brought = known.into_iter().chain([Data::new()]);
+                let fits = |it: &Data| schema.check(&Value::Object(it.clone())).is_ok();
+                brought.filter(fits).collect()
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The short notation: `x`, `+x`, `*x`, `-x:o`, `^x:e`, `!e=k`, `>2h`, `#x`, `?x`, `~x`, `@a,b`, `=s`.
+//! The short notation: `x`, `+x`, `*x`, `-x:o`, `^x:e`, `!e=k`, `>2h`, `#x`, `?x`, `~x`, `@a,b` and
+//! `=s`.
 
 use serde_json::{Value, json};
 
