@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fs};
 
 use super::{RULES, lint};
-use crate::process::{diagnostic::Severity, load, test::Options};
+use crate::{
+    process::{diagnostic::Severity, load, test::Options},
+    watch::Watch,
+};
 
 const PAIRS: &str = include_str!("pairs.txt");
 const PATTERNS: &str = include_str!("../../../protocol/patterns.yaml");
@@ -57,11 +60,12 @@ fn pairs() -> Vec<(&'static str, &'static str, &'static str)> {
 
 /// The names of the rules that a file breaks, its tests with it.
 fn broken(text: &str) -> BTreeSet<&'static str> {
-    let file = load::read("p.yaml", text.as_bytes());
-    let mut broken: BTreeSet<_> =
-        super::check(std::slice::from_ref(&file)).iter().map(|it| it.rule.name).collect();
-    let tested = crate::process::test::run(&[file], &[], &Options::default());
-    broken.extend(tested.diagnostics.iter().map(|it| it.rule.name));
+    let (watch, files) = (Watch::default(), [load::read("p.yaml", text.as_bytes())]);
+    let diagnostics = super::check(&files, &watch).unwrap();
+    let mut broken: BTreeSet<_> = diagnostics.iter().map(|it| it.rule.name).collect();
+    let tested = crate::process::test::run(&files, &[], &Options::default(), &watch).unwrap();
+    let failures = tested.failures();
+    broken.extend(tested.diagnostics.iter().chain(&failures).map(|it| it.rule.name));
     broken
 }
 

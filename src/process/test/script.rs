@@ -159,12 +159,6 @@ impl fmt::Display for Deed {
     }
 }
 
-impl Named {
-    pub fn first(path: &str) -> Named {
-        Named { path: path.to_owned(), nth: 0 }
-    }
-}
-
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
