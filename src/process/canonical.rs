@@ -82,7 +82,7 @@ fn shortest(number: f64) -> String {
             let (whole, rest) = digits.split_at(point as usize);
             format!("{whole}.{rest}")
         }
-        _ if -ZEROS_MAX <= point && point <= 0 => format!("0.{}{digits}", zeros(-point)),
+        _ if (-ZEROS_MAX..=0).contains(&point) => format!("0.{}{digits}", zeros(-point)),
         _ => {
             let (first, rest) = digits.split_at(1);
             let dot = if rest.is_empty() { "" } else { "." };

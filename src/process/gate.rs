@@ -28,14 +28,15 @@ use crate::{
 /// What a file is called where something is said of it, and its bytes.
 pub type Named = (String, Vec<u8>);
 
+/// The file of a process that is called by this name and perhaps version, if it was published.
+type Published<'a> = dyn Fn(&str, Option<&str>) -> Result<Option<Named>> + 'a;
+
 /// A file that is to be published, and what it is looked at with.
 pub struct Candidate<'a> {
     pub file: &'a Named,
     /// Processes that it calls, and its tests.
     pub beside: &'a [Named],
-    /// The file of a process that is called by this name and perhaps version, and is not beside it,
-    /// if it was published.
-    pub published: &'a dyn Fn(&str, Option<&str>) -> Result<Option<Named>>,
+    pub published: &'a Published<'a>,
 }
 
 /// The one document of a file, as JSON.

@@ -86,7 +86,7 @@ pub fn lint(bench: &Bench) -> Vec<Row> {
         let _: Value = daemon.call("process.lint", request.clone());
         started.elapsed().as_secs_f64()
     });
-    vec![Row::below(LINT, Seconds(median(took.collect())), Seconds(2.0))]
+    vec![Row::below(LINT, Seconds(median(took)), Seconds(2.0))]
 }
 
 pub fn exhausting(bench: &Bench) -> Vec<Row> {
@@ -131,7 +131,7 @@ fn per_line(bench: &Bench, steps: &str, lines: &[String], times: usize) -> f64 {
     let mut daemon = daemon::start(&[]);
     let mut seconds = |request: &Value, op: &str| {
         let took = (0..rounds(bench)).map(|_| played(&mut daemon, op, request));
-        median(took.collect())
+        median(took)
     };
     let request = with(times);
     let (all, reading) = (seconds(&request, "process.test"), seconds(&request, "process.graph"));

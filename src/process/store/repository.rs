@@ -30,11 +30,13 @@ pub struct InRepository<'a> {
     pub publisher: Publisher<'a>,
 }
 
+type Identity<'a> = dyn Fn(&mut Transaction) -> Result<(Person, Option<Signer>)> + 'a;
+
 /// Who publishes.
 pub enum Publisher<'a> {
     Nobody,
     /// Who this gives once, if it may be published at all.
-    Somebody(&'a dyn Fn(&mut Transaction) -> Result<(Person, Option<Signer>)>),
+    Somebody(&'a Identity<'a>),
 }
 
 impl Store for InRepository<'_> {

@@ -96,7 +96,7 @@ impl Pipeline {
         let format = word(self.format);
         let request = json!({"op": "process.lint", "drafts": drafts, "format": format});
         let reply = session.ask(&request)?;
-        eprint!("{}", reply["rendered"].as_str().unwrap_or_default());
+        tell(&reply)?;
         Ok(reply["errors"] == 0)
     }
 
@@ -106,7 +106,7 @@ impl Pipeline {
         let mut request = tests.request(drafts);
         request["format"] = "text".into();
         let reply = session.ask(&request)?;
-        eprint!("{}", reply["rendered"].as_str().unwrap_or_default());
+        tell(&reply)?;
         if let Some(file) = &self.junit {
             request["format"] = "junit".into();
             let reply = session.ask(&request)?;
@@ -137,6 +137,12 @@ impl Pipeline {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// What was rendered, where the table is not.
+fn tell(reply: &Json) -> Outcome<()> {
+    let text = reply["rendered"].as_str().unwrap_or_default();
+    Ok(io::stderr().lock().write_all(text.as_bytes())?)
 }
 
 const REFUSED: &str = "refused";

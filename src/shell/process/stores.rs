@@ -35,7 +35,7 @@ pub fn publish(
         true => "is published",
         false => "was published before",
     };
-    println!("{name} {version} {what}: {digest}");
+    write(None, format!("{name} {version} {what}: {digest}\n").as_bytes())?;
     Ok(true)
 }
 
@@ -84,9 +84,9 @@ pub fn content(
 }
 
 pub fn list(session: &mut Session, name: Option<&str>, store: &Store) -> Outcome<bool> {
-    for (name, version) in listed(session, &place(store)?, name)? {
-        println!("{name} {version}");
-    }
+    let listed = listed(session, &place(store)?, name)?;
+    let lines = listed.iter().map(|(name, version)| format!("{name} {version}\n"));
+    write(None, lines.collect::<String>().as_bytes())?;
     Ok(true)
 }
 
