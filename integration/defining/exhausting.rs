@@ -35,6 +35,23 @@ pub fn definitions() -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "a loop whose thread keeps the tickets of all its rounds",
+            tested(
+                "  - {step_id: a, step_type: route, split: all, next: [a, b]}\n\
+                 \x20 - {step_id: b, next: c}\n\
+                 \x20 - {step_id: c, join: {n: 1, rest: cancel, from: a}}",
+                "'?b'",
+            ),
+        ),
+        (
+            "threads that count each other",
+            tested(
+                "  - {step_id: a, transitions: [{next_step: b, tokens: 20000}]}\n\
+                 \x20 - {step_id: b, only_while: \"waiting('b') > 0\"}",
+                "a, '=done'",
+            ),
+        ),
+        (
             "10^9 threads",
             tested(
                 "  - {step_id: a, transitions: [{next_step: b, tokens: 1000000000}]}\n\

@@ -1,6 +1,10 @@
 //! Servers that speak S3: one that keeps what it has, and one that does not, which is refused.
 
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    net::TcpListener,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,7 +13,7 @@ use super::{definition, expect_a_store, getting, publishing, races::race};
 use crate::{
     daemon::Daemon,
     servers::{
-        s3::{BUCKET, KEY, S3},
+        s3::{BUCKET, Fate, Front, KEY, S3},
         tls::Authority,
     },
     skipped,
@@ -75,6 +79,41 @@ fn a_server_that_overwrites_is_refused() {
         assert!(refused["err"].as_str().unwrap().contains("overwrites"), "{refused}");
     }
     daemon.refused("not_found", getting(&place, "1.0.0"));
+}
+
+#[test]
+fn a_server_that_fails_for_a_while_is_asked_again() {
+    let Some(server) = started(S3::honest, "an S3 server that fails") else { return };
+    let asked = AtomicUsize::new(0);
+    let front = Front::of(&server, move |_| match asked.fetch_add(1, Ordering::SeqCst) % 3 {
+        0 => Fate::Refused,
+        _ => Fate::Served,
+    });
+    let place = place(&front.endpoint(), "p");
+    let mut daemon = Daemon::start();
+    let made = daemon.ok(publishing(&place, &definition("1.0.0", "a")));
+    assert_eq!(made["created"], true);
+    assert_eq!(daemon.ok(getting(&place, "^1"))["content"], definition("1.0.0", "a"));
+}
+
+#[test]
+fn who_is_not_told_that_it_published_finds_out_and_is_the_winner_all_the_same() {
+    let Some(server) = started(S3::honest, "an S3 reply that gets lost") else { return };
+    let lost = AtomicUsize::new(0);
+    let front = Front::of(&server, move |request| {
+        let is_manifest = request.starts_with("PUT") && request.contains("manifest.json");
+        match is_manifest && lost.fetch_add(1, Ordering::SeqCst) == 0 {
+            true => Fate::Lost,
+            false => Fate::Served,
+        }
+    });
+    let mut daemon = Daemon::start();
+    let through = place(&front.endpoint(), "p");
+    let made = daemon.ok(publishing(&through, &definition("1.0.0", "a")));
+    assert_eq!(made["created"], true);
+    let other = publishing(&place(&server.endpoint(), "p"), &definition("1.0.0", "b"));
+    let refused = daemon.refused("already_exists", other);
+    assert_eq!(refused["actual"], made["sha256"]);
 }
 
 #[test]

@@ -11,7 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Group, command};
+use super::{
+    Group,
+    acceptor::{Acceptor, Context},
+    command,
+};
 use crate::processes::until;
 
 pub const BUCKET: &str = "bucket";
@@ -99,6 +103,69 @@ impl S3 {
         let reply = String::from_utf8_lossy(&reply).into_owned();
         assert!(reply.starts_with("HTTP/1.1 2"), "{method} {path}: {reply}");
     }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Fate {
+    Served,
+    /// The server does not get it.
+    Refused,
+    /// The server does it, and what it says gets lost.
+    Lost,
+}
+
+/// What stands before a server, and says 503 in its place.
+pub struct Front(Acceptor);
+
+impl Front {
+    /// `fate` gets the first line of each request.
+    pub fn of(server: &S3, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> Front {
+        let port = server.port;
+        Front(Acceptor::start(move |client, _: Context| {
+            // Who goes away before the reply has not come for it.
+            let _ = pass_on(&client, port, &fate);
+        }))
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.0.address())
+    }
+}
+
+/// One request of a connection, and its reply.
+fn pass_on(mut client: &TcpStream, port: u16, fate: &dyn Fn(&str) -> Fate) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = client.read(&mut buffer)?;
+        request.extend_from_slice(&buffer[..count]);
+        let Some(head) = request.windows(4).position(|it| it == b"\r\n\r\n") else {
+            if count == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        let text = String::from_utf8_lossy(&request[..head]).to_lowercase();
+        let length = text.lines().find_map(|it| it.strip_prefix("content-length:"));
+        let length = length.map_or(0, |it| it.trim().parse().unwrap());
+        if count == 0 || request.len() >= head + 4 + length {
+            break;
+        }
+    }
+    let first = String::from_utf8_lossy(request.split(|it| *it == b'\r').next().unwrap());
+    let fate = fate(&first);
+    let mut reply = Vec::new();
+    if fate != Fate::Refused {
+        let mut server = TcpStream::connect(("127.0.0.1", port))?;
+        server.write_all(&request)?;
+        server.read_to_end(&mut reply)?;
+    }
+    if fate != Fate::Served {
+        reply =
+            b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+    }
+    client.write_all(&reply)
 }
 
 /// A program that `integration/test` put into its own folder.

@@ -102,15 +102,19 @@ impl<'s, 'w> Scope<'s, 'w> {
         let is_waiting = |it: &Item| {
             matches!(it.status, ItemStatus::Offered | ItemStatus::Awaiting) && it.instance.is_none()
         };
+        let count_if = |is_meant: &dyn Fn(&Item) -> bool| {
+            let (mut seen, mut count) = (0, 0);
+            for (_, item) in self.work.items_at(frame, step) {
+                seen += 1;
+                count += u64::from(is_meant(item));
+            }
+            self.work.pay(seen);
+            count
+        };
         let count = match what {
             Counted::Done => self.work.rows.done.get(&(frame, step)).copied().unwrap_or(0),
-            Counted::Waiting => {
-                self.work.items_at(frame, step).filter(|(_, it)| is_waiting(it)).count() as u64
-            }
-            Counted::Running => {
-                let is_running = |it: &Item| !is_waiting(it) && it.instance.is_none();
-                self.work.items_at(frame, step).filter(|(_, it)| is_running(it)).count() as u64
-            }
+            Counted::Waiting => count_if(&is_waiting),
+            Counted::Running => count_if(&|it| !is_waiting(it) && it.instance.is_none()),
         };
         i64::try_from(count).unwrap_or(i64::MAX)
     }

@@ -69,7 +69,7 @@ impl Work<'_> {
     fn look_at_blocked(&mut self) -> Done<bool> {
         let mut next = self.rows.blocked.first().map(|it| *it.0);
         while let Some(id) = next {
-            self.cost_left.set(self.cost_left.get() - 1);
+            self.pay(1);
             self.check_cost()?;
             next = self.rows.blocked.first_after(&id).map(|it| *it.0);
             let Some(item) = self.item(id) else { continue };

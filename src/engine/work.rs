@@ -19,8 +19,11 @@ pub const ITEMS_MAX: usize = 30_000;
 pub const FIRINGS_MAX: usize = 15_000;
 /// What one event in time does together; what is due besides waits for the next one.
 pub const DUE_MAX: usize = 1000;
-/// What all expressions that are read for one event may cost, in values.
+/// What all expressions that are read for one event, and what is gone through for its threads, may
+/// cost, in values.
 pub const EVENT_COST_MAX: i64 = 3_000_000;
+/// What it costs to count one carrier of a ticket: a thread in a loop has those of all its rounds.
+const TICKET_COST: usize = 10;
 
 pub type Done<T = ()> = Result<T, Refused>;
 
@@ -103,9 +106,15 @@ impl<'w> Work<'w> {
         Ok(id)
     }
 
-    /// Whether expressions cost no more than they may, all together.
+    /// Counts what expressions, and what is gone through for many threads, cost together.
+    pub fn pay(&self, cost: usize) {
+        let cost = i64::try_from(cost).unwrap_or(i64::MAX);
+        self.cost_left.set(self.cost_left.get().saturating_sub(cost));
+    }
+
+    /// Whether that is no more than it may be.
     pub fn check_cost(&self) -> Done {
-        let message = "all expressions that are read at once cost too much";
+        let message = "what would be done at once, expressions too, costs too much";
         match self.cost_left.get() < 0 {
             true => Err(Refused::too_large(message)),
             false => Ok(()),
@@ -264,6 +273,7 @@ impl<'w> Work<'w> {
     }
 
     fn carry(&mut self, tickets: &[Id]) {
+        self.pay(tickets.len() * TICKET_COST);
         for ticket in tickets {
             let count = self.rows.carriers.get(ticket).copied().unwrap_or(0);
             self.rows.carriers.put(*ticket, count + 1);
@@ -271,6 +281,7 @@ impl<'w> Work<'w> {
     }
 
     fn drop_carried(&mut self, tickets: &[Id]) {
+        self.pay(tickets.len() * TICKET_COST);
         for ticket in tickets {
             let count = self.rows.carriers.get(ticket).copied().unwrap_or(1);
             self.rows.carriers.put(*ticket, count - 1);

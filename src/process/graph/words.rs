@@ -84,13 +84,21 @@ fn what_it_is(step: &Step) -> Vec<String> {
             facts.push(format!("for at most {}", written(after)));
         }
     }
+    if step.awaits.is_none() && kind(step) == Kind::Timer {
+        facts.extend(configured(step, "after").map(|it| format!("after {it}")));
+    }
     facts
+}
+
+/// A time as the plain style has it.
+fn configured(step: &Step, key: &str) -> Option<String> {
+    step.configuration.as_ref()?.get(key)?.as_str().map(str::to_owned)
 }
 
 fn each(each: &Each) -> Vec<String> {
     let mut facts = vec![match (&each.count, &each.items) {
         (Some(Count::Number(count)), _) => format!("{count} instances"),
-        (Some(Count::Expression(count)), _) => format!("{} instances", count.0),
+        (Some(Count::Expression(count)), _) => format!("as many instances as {}", count.0),
         (None, Some(items)) => format!("for each of {}", items.0),
         (None, None) => "instances".to_owned(),
     }];
@@ -115,7 +123,9 @@ fn when_it_runs(step: &Step) -> Vec<String> {
     let people = [step.assignee.clone().into_iter().collect(), names(step.roles.as_ref())].concat();
     facts.extend(list("by", &people));
     facts.extend(step.queue.as_ref().map(|it| format!("queue {it}")));
-    facts.extend(step.timeout.as_ref().map(|it| format!("timeout {}", written(it))));
+    let configured = |key: &str| configured(step, key);
+    let timeout = step.timeout.as_ref().map(written).or_else(|| configured("timeout"));
+    facts.extend(timeout.map(|it| format!("timeout {it}")));
     if let Some(retry) = &step.retry {
         let attempts = retry.rules().iter().map(|it| it.attempts).max();
         facts.extend(attempts.map(|it| format!("up to {it} attempts")));
