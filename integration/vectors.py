@@ -2774,7 +2774,7 @@ def process_test(v: Topic) -> None:
         "all of it": {"only": "ship", "interleavings": 1, "seed": 1, "mutants": True},
     }.items():
         v.has(about, sent(drafts=tested, **arguments), keys)
-    for word in ("text", "junit"):
+    for word in ("text", "junit", "github"):
         v.has(f"as {word}", sent(drafts=tested, format=word), f"{keys} rendered")
         v.has(f"nothing tested, as {word}", sent(drafts=[], format=word), f"{keys} rendered")
     types: dict[str, list[Any]] = {
@@ -2876,6 +2876,19 @@ def process_publish(v: Topic) -> None:
         here(content=later),
         published(later, later_says) | {"created": True},
     )
+    next_one = DEFINITION.replace("1.0.0", "1.2.0")
+    would_be = published(next_one, DEFINITION_SAYS | {"process_version": "1.2.0"})
+    for about in ("what would be new", "and still is, since nothing was published"):
+        v.ok(about, here(content=next_one, dry_run=True), would_be | {"created": True})
+    v.ok("what is there", here(content=DEFINITION, dry_run=True), reply | {"created": False})
+    v.err(
+        "what would be refused",
+        here(id=1, content=DEFINITION + "# a word\n", dry_run=True),
+        "already_exists",
+        has="expected actual",
+    )
+    odd = here(id=1, content=DEFINITION, dry_run="yes")
+    v.err("neither dry nor not", odd, "bad_request", field="dry_run")
     mismatch = {"name": "other", "version": "1.0.1"}
     for argument, value in mismatch.items():
         v.err(

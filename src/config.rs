@@ -63,7 +63,7 @@ pub enum Command {
     Shell,
     /// Processes as code: lint, test, draw and publish definitions.
     #[command(subcommand)]
-    Process(process::Process),
+    Process(Box<process::Process>),
     /// Play a supervisor: make a repository, drive a daemon, and show every frame in words.
     Demo,
     /// Print a script that completes commands and flags in a shell.

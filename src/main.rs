@@ -73,7 +73,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Call { op, .. }) => shell::help(op.as_deref()),
         Some(Command::Shell) => shell::lines(&arguments.settings),
-        Some(Command::Process(command)) => shell::process(&arguments.settings, command),
+        Some(Command::Process(command)) => shell::process(&arguments.settings, *command),
         Some(Command::Demo) => shell::demo(),
         Some(Command::Completions { shell }) => shell::completions(shell),
     }

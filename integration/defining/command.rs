@@ -62,7 +62,8 @@ fn test_tells_what_failed_and_what_no_test_came_to() {
     assert_eq!(done.status.code(), Some(1));
     assert!(text(&done.stdout).contains("packed fails at ship.yaml:8:"), "{}", text(&done.stdout));
     let done = process(folder.path(), &["test", "--only", "ship.other"]);
-    assert_eq!(done.status.code(), Some(0));
+    assert_eq!(done.status.code(), Some(2));
+    assert!(text(&done.stderr).contains("no test has `ship.other`"));
 }
 
 #[test]
@@ -92,6 +93,15 @@ fn publish_get_and_list_use_the_repository_around_a_folder_of_it() {
     let done = process(&folder, &["publish", "ship.yaml"]);
     assert_eq!(done.status.code(), Some(1));
     assert!(text(&done.stderr).contains("published already, with other bytes"));
+}
+
+#[test]
+fn tests_beside_a_file_keep_it_from_being_published_when_they_fail() {
+    let beside = "process_name: ship\ntests: {wrong: [pack, '=done']}\n";
+    let folder = folder(&[("ship.yaml", SHIP), ("ship.test.yaml", beside)]);
+    let done = process(folder.path(), &["publish", "ship.yaml", "--folder", "store"]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stderr).contains("ship.test.yaml:2:"), "{done:?}");
 }
 
 #[test]

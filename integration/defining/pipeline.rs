@@ -64,6 +64,8 @@ fn one_that_is_wrong_keeps_all_from_being_published() {
     fs::write(folder.join("ship.yaml"), SHIP.replace("process_version: \"1.0.0\"\n", "")).unwrap();
     expect_nothing("no `process_version`");
     assert_eq!(repository.git(&["tag"]), "");
+    fs::write(folder.join("ship.yaml"), SHIP.replace("next:", "nxt:")).unwrap();
+    expect_nothing("| ship.yaml |  |  | it cannot be read or played |");
     fs::write(folder.join("ship.yaml"), SHIP).unwrap();
     assert_eq!(process(&folder, &["ci"]).status.code(), Some(0));
     fs::write(folder.join("ship.yaml"), format!("# other\n{SHIP}")).unwrap();
@@ -73,6 +75,38 @@ fn one_that_is_wrong_keeps_all_from_being_published() {
     fs::write(folder.join("ship.yaml"), both).unwrap();
     fs::remove_file(folder.join("bill.yaml")).unwrap();
     expect_nothing("more than one process in a file");
+}
+
+#[test]
+fn what_cannot_be_published_is_told_before_anything_is() {
+    let odd = SHIP.replace("ship\n", "a-ship\n").replace("1.0.0", "1.0.0+b1");
+    let repository = Repository::of(&[("odd.yaml", &odd), ("ship.yaml", SHIP)]);
+    for arguments in [&["ci", "--dry-run"][..], &["ci"]] {
+        let done = process(&repository.file(""), arguments);
+        assert_eq!(done.status.code(), Some(1), "{}", text(&done.stdout));
+        assert!(text(&done.stdout).contains("| refused |"), "{}", text(&done.stdout));
+    }
+    assert_eq!(repository.git(&["tag"]), "");
+}
+
+#[test]
+fn what_is_wrong_is_told_to_github_and_in_files() {
+    let failing = SHIP.replace("'=done'", "'=stuck'");
+    let repository = Repository::of(&[("ship.yaml", &failing)]);
+    let reports = ["ci", "--format", "github", "--sarif", "report.sarif", "--junit", "report.xml"];
+    let done = process(&repository.file(""), &reports);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stderr).contains("::error file=ship.yaml,line=8"), "{}", text(&done.stderr));
+    assert!(repository.read("report.sarif").contains("\"2.1.0\""));
+    assert!(repository.read("report.xml").contains("<failure"));
+}
+
+#[test]
+fn a_folder_that_is_not_there_yet_is_a_store_without_anything() {
+    let repository = Repository::of(&[("ship.yaml", SHIP)]);
+    let done = process(&repository.file(""), &["ci", "--folder", "store"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert!(repository.file("store/ship/ship_v1.0.0.yaml").is_file());
 }
 
 #[test]

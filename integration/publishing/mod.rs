@@ -52,6 +52,16 @@ fn expect_a_store(daemon: &mut Daemon, place: &Value) {
     assert_eq!((&made["created"], &made["name"]), (&json!(true), &json!("ship")));
     let again = daemon.ok(publishing(place, &first));
     assert_eq!((&again["created"], &again["sha256"]), (&json!(false), &made["sha256"]));
+    // Whatever is beside it now.
+    let mut failing = publishing(place, &first);
+    let tests = "process_name: ship\ntests: {wrong: ['=done']}\n";
+    failing["drafts"] = json!([{"file": "ship.test.yaml", "content": tests}]);
+    assert_eq!(daemon.ok(failing.clone())["created"], false);
+    failing["content"] = json!(definition("3.0.0", "first"));
+    daemon.refused("invalid", failing.clone());
+    failing["drafts"] = json!([]);
+    failing["dry_run"] = json!(true);
+    assert_eq!(daemon.ok(failing)["created"], true);
     let other = definition("1.0.0", "other");
     let refused = daemon.refused("already_exists", publishing(place, &other));
     assert_eq!(refused["actual"], made["sha256"]);

@@ -60,7 +60,8 @@ pub enum Process {
     Publish {
         /// The file of the definition.
         file: PathBuf,
-        /// Processes that it calls and tests of it, besides what is published already.
+        /// Processes that it calls, if they are not published, and tests in other files than
+        /// `x.test.yaml` beside `x.yaml`.
         #[arg(value_name = "BESIDE")]
         beside: Vec<PathBuf>,
         #[command(flatten)]
@@ -103,12 +104,15 @@ pub enum Process {
         /// Runs by chance of each definition, beside its tests.
         #[arg(long, value_name = "N", default_value_t = 100)]
         interleavings: u32,
-        /// How what is wrong is said.
-        #[arg(long, value_enum, default_value_t = LintFormat::Text)]
-        format: LintFormat,
+        /// How what is wrong is said: to people, or also as commands of GitHub's workflows.
+        #[arg(long, value_enum, default_value_t = PipelineFormat::Text)]
+        format: PipelineFormat,
         /// Write what came of the tests to this file, as JUnit's XML.
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
+        /// Write what lint says to this file, as SARIF.
+        #[arg(long, value_name = "FILE")]
+        sarif: Option<PathBuf>,
         /// Sign the tags with this ssh key.
         #[arg(long, value_name = "FILE")]
         sign_with: Option<PathBuf>,
@@ -154,6 +158,12 @@ pub enum LintFormat {
     Text,
     Json,
     Sarif,
+    Github,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PipelineFormat {
+    Text,
     Github,
 }
 

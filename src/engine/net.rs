@@ -33,6 +33,9 @@ pub use self::{
     graph::Reach,
 };
 
+/// More threads than these in one place are only many to whoever asks what can still come.
+pub const WEIGHT_MAX: u32 = 1000;
+
 /// Number of a step in its net, of a place in its net, of a net.
 pub type StepNo = u32;
 pub type PlaceNo = u32;

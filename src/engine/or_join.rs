@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     definition::flow::Split,
-    net::{Cancelled, Join, Net, NetNo, PlaceKind, PlaceNo, Step, StepNo},
+    net::{Cancelled, Join, Net, NetNo, PlaceKind, PlaceNo, Step, StepNo, WEIGHT_MAX},
     state::{Id, ItemStatus, Problem},
     work::Work,
 };
@@ -190,6 +190,31 @@ struct Move {
     makes: Vec<(usize, u16)>,
 }
 
+/// As much as is counted, of what is needed too: many are enough for everything.
+fn weight(tokens: u32) -> u16 {
+    tokens.min(WEIGHT_MAX) as u16
+}
+
+/// Whether a goal can get a thread where nothing is ever used up: if not, it never can.
+fn is_markable(moves: &[Move], question: &Question, is_goal: impl Fn(usize) -> bool) -> bool {
+    let mut there: Vec<bool> = question.marking.iter().map(|it| *it > 0).collect();
+    loop {
+        let mut is_more = false;
+        for it in moves {
+            let is_possible = it.takes.iter().all(|it| there[it.0]);
+            for (at, _) in it.makes.iter().filter(|_| is_possible) {
+                if is_goal(*at) {
+                    return true;
+                }
+                is_more |= !std::mem::replace(&mut there[*at], true);
+            }
+        }
+        if !is_more {
+            return false;
+        }
+    }
+}
+
 /// Goes through the markings that can be reached.
 fn explore(net: &Net, question: &Question) -> Answer {
     let most = net.weight_max as u16 + 1;
@@ -197,6 +222,10 @@ fn explore(net: &Net, question: &Question) -> Answer {
     let width = question.marking.len();
     let states_max = STATES_MAX.min(COUNTS_MAX / width.max(1));
     let answer = |verdict, tried: usize| Answer { verdict, counts: tried * (width + TRY_COUNTS) };
+    let is_goal = |at: usize| at < net.places.len() && question.goals.contains(&(at as PlaceNo));
+    if !is_markable(&moves, question, is_goal) {
+        return answer(Verdict::Never, 1);
+    }
     let mut tried = 0;
     let mut seen = BTreeSet::from([question.marking.clone()]);
     let mut todo = vec![question.marking.clone()];
@@ -214,7 +243,7 @@ fn explore(net: &Net, question: &Question) -> Answer {
             it.empties.iter().for_each(|at| after[*at] = 0);
             for (at, count) in &it.makes {
                 after[*at] = most.min(after[*at].saturating_add(*count));
-                if question.goals.contains(&(*at as PlaceNo)) && *at < net.places.len() {
+                if is_goal(*at) {
                     return answer(Verdict::Comes, tried);
                 }
             }
@@ -240,13 +269,12 @@ fn moves(net: &Net, join: StepNo) -> Vec<Move> {
         if no as StepNo != join {
             match &step.join {
                 Join::All(k) => {
-                    let takes = step.inputs.iter().map(|it| (*it as usize, *k as u16));
+                    let takes = step.inputs.iter().map(|it| (*it as usize, weight(*k)));
                     moves.push(start(takes.collect()));
                 }
                 Join::Threads(k) => {
-                    moves.extend(
-                        step.inputs.iter().map(|it| start(vec![(*it as usize, *k as u16)])),
-                    );
+                    let each = step.inputs.iter();
+                    moves.extend(each.map(|it| start(vec![(*it as usize, weight(*k))])));
                 }
                 _ => moves.extend(step.inputs.iter().map(|it| start(vec![(*it as usize, 1)]))),
             }
@@ -268,9 +296,8 @@ fn outputs(step: &Step) -> Vec<Vec<(usize, u16)>> {
     if step.end.is_some() {
         return vec![Vec::new()];
     }
-    let made = |it: &super::net::Arc| {
-        it.target.map(|(_, place)| (place as usize, it.tokens.min(1000) as u16))
-    };
+    let made =
+        |it: &super::net::Arc| it.target.map(|(_, place)| (place as usize, weight(it.tokens)));
     match step.split {
         Split::One | Split::Race => {
             let each = step.arcs.iter().map(|it| made(it).into_iter().collect());

@@ -29,14 +29,14 @@ use crate::{
 pub type Named = (String, Vec<u8>);
 
 /// The file of a process that is called by this name and perhaps version, if it was published.
-type Published<'a> = dyn Fn(&str, Option<&str>) -> Result<Option<Named>> + 'a;
+type Lookup<'a> = dyn Fn(&str, Option<&str>) -> Result<Option<Named>> + 'a;
 
 /// A file that is to be published, and what it is looked at with.
 pub struct Candidate<'a> {
     pub file: &'a Named,
     /// Processes that it calls, and its tests.
     pub beside: &'a [Named],
-    pub published: &'a Published<'a>,
+    pub lookup: &'a Lookup<'a>,
 }
 
 /// The one document of a file, as JSON.
@@ -101,7 +101,7 @@ impl Candidate<'_> {
                 let (name, version) = (call.process_name(), call.process_version());
                 // What is not to be had is asked for once.
                 if asked.insert((name.to_owned(), version.map(str::to_owned))) {
-                    fetched.extend((self.published)(name, version)?);
+                    fetched.extend((self.lookup)(name, version)?);
                 }
             }
             files.extend(fetched.iter().map(|(name, bytes)| load::read(name, bytes)));

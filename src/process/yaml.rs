@@ -126,15 +126,28 @@ fn syntax(text: &str, error: &ScanError) -> Fault {
         return Fault::new(&TOO_LARGE, span, format!("nest at most {DEPTH_MAX} lists and maps"));
     }
     let message = format!("this is no YAML: {info}");
-    // The parser says where the text before a tab began.
-    let tab = text.as_bytes()[at..].iter().position(|it| *it == b'\t');
-    match tab.filter(|_| info.contains("tab")) {
-        Some(tab) => {
-            let fault = Fault::new(&YAML, Span::new(at + tab, at + tab + 1), message);
-            fault.help("indent with spaces: YAML takes no tabs there")
-        }
-        None => Fault::new(&YAML, span, message),
+    if let Some(tab) = tab_near(text, at).filter(|_| info.contains("tab")) {
+        let fault = Fault::new(&YAML, Span::new(tab, tab + 1), message);
+        return fault.help("indent with spaces: YAML takes no tabs there");
     }
+    let fault = Fault::new(&YAML, span, message);
+    match text.as_bytes().get(at) {
+        Some(sign @ (b'@' | b'>' | b'%' | b'`')) => {
+            let sign = char::from(*sign);
+            fault.help(format!(
+                "put text that begins with `{sign}`, as lines of tests do, in quotes"
+            ))
+        }
+        _ => fault,
+    }
+}
+
+/// The tab that a fault is about: the parser says where the text before or behind it begins.
+fn tab_near(text: &str, at: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let line = bytes[..at].iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1);
+    let before = bytes[line..at].iter().position(|it| *it == b'\t').map(|it| line + it);
+    before.or_else(|| bytes[at..].iter().position(|it| *it == b'\t').map(|it| at + it))
 }
 
 impl Node {

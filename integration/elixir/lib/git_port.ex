@@ -394,8 +394,8 @@ defmodule GitPort do
   In the repository `path`, or in a store as `%{folder: …}` or `%{s3: %{bucket: …}}`. It is linted
   and tested first, with processes that it calls and with tests that are `:drafts` beside the
   content, or `:files` beside the file; what is wrong then is `diagnostics` of the error. Also
-  `:name` and `:version`, which those in the file must be, and of a repository `:tagger`, `:sign`,
-  `:fence`.
+  `:name` and `:version`, which those in the file must be, `:dry_run`, after which nothing is
+  published, and of a repository `:tagger`, `:sign`, `:fence`.
   """
   @spec process_publish(t(), repository() | store(), arguments()) :: result(map())
   def process_publish(port, place, options) do

@@ -1,7 +1,8 @@
 //! The places between steps, and which tokens are paired with which split.
 
 use super::{
-    Arc, Join, NetNo, Place, PlaceKind, PlaceNo, StepNo, compile::Compiler, graph::dominators,
+    Arc, Join, NetNo, Place, PlaceKind, PlaceNo, StepNo, WEIGHT_MAX, compile::Compiler,
+    graph::dominators,
 };
 use crate::engine::definition::{
     self,
@@ -58,7 +59,7 @@ impl Compiler<'_> {
         let target = transition.next_step.as_ref().and_then(|it| net.by_name.get(it));
         let target = target.map(|it| (*it, 0));
         let tokens = transition.tokens.unwrap_or(1);
-        net.weight_max = net.weight_max.max(tokens.min(1000));
+        net.weight_max = net.weight_max.max(tokens.min(WEIGHT_MAX));
         if tokens == 0 {
             self.wrong::<()>(no, &format!("{path}.tokens"), "at least one thread");
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Awaited, Body, Each, EachJoin, Instances, Join, NetNo, Number, Repeat, Step, StepNo,
-    compile::Compiler, versions,
+    WEIGHT_MAX, compile::Compiler, versions,
 };
 use crate::engine::definition::{
     self,
@@ -103,7 +103,7 @@ impl Compiler<'_> {
             _ => 1,
         };
         let weight = &mut self.nets[net as usize].weight_max;
-        *weight = (*weight).max(tokens.min(1000));
+        *weight = (*weight).max(tokens.min(WEIGHT_MAX));
         match join {
             None | Some(flow::Join::Word(JoinWord::One)) => Join::One,
             Some(flow::Join::Word(JoinWord::All)) => Join::All(1),

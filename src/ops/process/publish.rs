@@ -42,6 +42,9 @@ pub struct Publish {
     tagger: Option<Who>,
     sign: Option<SignWith>,
     fence: Option<Fence>,
+    /// Everything but the publishing.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 #[derive(Serialize)]
@@ -50,7 +53,7 @@ pub struct Reply {
     version: String,
     digest: String,
     sha256: String,
-    /// Whether it was not there before.
+    /// Whether it was not there before, or with `dry_run` is not there.
     created: bool,
 }
 
@@ -78,12 +81,24 @@ impl Operation for Publish {
         };
         let publisher = Publisher::Somebody(&publisher);
         let store = place::open(self.store.as_ref(), self.path.as_ref(), publisher, context)?;
-        let published = |name: &str, version: Option<&str>| called(&*store, name, version);
-        let candidate = Candidate { file: &file, beside: &beside, published: &published };
-        candidate.pass(context.watch)?;
-        let artifact = Artifact::of(file.1)?;
+        let artifact = Artifact::of(file.1.clone());
+        // What was good enough once is so for ever.
+        let is_there = match &artifact {
+            Ok(artifact) => is_there(&*store, artifact)?,
+            Err(_) => false,
+        };
+        if !is_there {
+            let lookup = |name: &str, version: Option<&str>| called(&*store, name, version);
+            let candidate = Candidate { file: &file, beside: &beside, lookup: &lookup };
+            candidate.pass(context.watch)?;
+        }
+        let artifact = artifact?;
         self.expect_meant(&artifact)?;
-        let published = store.publish(&artifact)?;
+        let published = match self.dry_run {
+            true if is_there => Published::Before,
+            true => would_be(&*store, &artifact)?,
+            false => store.publish(&artifact)?,
+        };
         Ok(Reply {
             name: artifact.name.into(),
             version: artifact.version.to_string(),
@@ -176,12 +191,37 @@ impl Publish {
 
 /// The file of a process that is called, as it was published in the same store.
 fn called(store: &dyn Store, name: &str, version: Option<&str>) -> Result<Option<Named>> {
-    let selector = Selector::new(version.unwrap_or("latest"), false);
-    // What can be no name or version is for lint to say.
-    let (Ok(name), Ok(selector)) = (Name::new(name), selector) else { return Ok(None) };
-    match find(store, &name, &selector) {
-        Ok(artifact) => Ok(Some((artifact.name.file(&artifact.version), artifact.bytes))),
-        Err(error) if error.code == Code::NotFound => Ok(None),
+    let wanted = version.unwrap_or("latest");
+    // A pre-release is meant only where there is nothing else.
+    for has_prereleases in [false, true] {
+        let selector = Selector::new(wanted, has_prereleases && version.is_none());
+        // What can be no name or version is for lint to say.
+        let (Ok(name), Ok(selector)) = (Name::new(name), selector) else { return Ok(None) };
+        match find(store, &name, &selector) {
+            Ok(artifact) => {
+                return Ok(Some((artifact.name.file(&artifact.version), artifact.bytes)));
+            }
+            Err(error) if error.code == Code::NotFound => (),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether these bytes are published.
+fn is_there(store: &dyn Store, artifact: &Artifact) -> Result<bool> {
+    match would_be(store, artifact) {
+        Ok(published) => Ok(published == Published::Before),
+        Err(error) if error.code == Code::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What publishing would come to now.
+fn would_be(store: &dyn Store, artifact: &Artifact) -> Result<Published> {
+    match store.get(&artifact.name, &artifact.version) {
+        Ok(there) => there.record().expect_same(artifact).map(|()| Published::Before),
+        Err(error) if error.code == Code::NotFound => Ok(Published::Now),
         Err(error) => Err(error),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     ops::{Context, Lane, Operation, change::Encoding, plain::Plain},
     process::{
         gate::Named,
-        load,
+        load, render,
         test::{
             self, Options,
             beside::{Beside, is_beside},
@@ -47,6 +47,7 @@ pub struct Test {
 enum Format {
     Text,
     Junit,
+    Github,
 }
 
 impl TryFrom<String> for Format {
@@ -56,7 +57,8 @@ impl TryFrom<String> for Format {
         match &*word {
             "text" => Ok(Format::Text),
             "junit" => Ok(Format::Junit),
-            _ => Err("it is `text` or `junit`"),
+            "github" => Ok(Format::Github),
+            _ => Err("it is `text`, `junit` or `github`"),
         }
     }
 }
@@ -100,6 +102,10 @@ impl Operation for Test {
         let rendered = format.map(|it| match it {
             Format::Text => report.text(),
             Format::Junit => report.junit(),
+            Format::Github => {
+                let all = [report.diagnostics.clone(), report.failures()].concat();
+                render::render(&all, render::Format::Github, false)
+            }
         });
         Ok(Reply { passed: report.passed(), tests, failed, report, rendered })
     }

@@ -15,7 +15,7 @@ use crate::{
             flow::{Join, JoinWord, Quorum, Split, Transition},
             work::{Count, Each, EachJoin},
         },
-        event::{Event, What},
+        event::{Event, OK, What},
         net::{NetNo, Processes, StepNo},
         or_join::Cache,
         state::{Id, ItemStatus, State, Status},
@@ -155,11 +155,15 @@ fn explore(processes: &Processes) -> Option<Found> {
                 if offer.status != ItemStatus::Started {
                     happen(processes, &mut after, What::Start { item }, &mut cache)?;
                 }
+                let done = match &outcome {
+                    Some(outcome) if outcome != OK => format!("{}:{outcome}", offer.path),
+                    _ => offer.path.clone(),
+                };
                 let what = What::Complete { item, outcome, data: Data::new() };
                 happen(processes, &mut after, what, &mut cache)?;
                 if seen.insert(key(processes, &after)) {
                     let mut trace = trace.clone();
-                    trace.push(offer.path.clone());
+                    trace.push(done);
                     todo.push_back((after, trace));
                 }
             }

@@ -23,7 +23,7 @@ use semver::Version;
 
 use super::{Listed, Published, Store, missing};
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     git::Folder,
     process::artifact::{Artifact, BYTES_MAX, Name, Record},
 };
@@ -108,10 +108,16 @@ impl Store for InFolder {
                 names.filter_map(|it| Name::new(&it).ok()).collect()
             }
         };
+        let is_one_of_all = name.is_none();
         let mut listed = Vec::new();
         for name in names {
-            // What is no folder is none of them.
-            let Ok(Some(folder)) = self.of(name.as_str()) else { continue };
+            let folder = match self.of(name.as_str()) {
+                Ok(Some(folder)) => folder,
+                Ok(None) => continue,
+                // Among others, what is no folder is none of them.
+                Err(error) if error.code == Code::Denied && is_one_of_all => continue,
+                Err(error) => return Err(error),
+            };
             let versions = names_of_versions(&folder, &name)?;
             listed.extend(versions.into_iter().map(|it| (name.clone(), it)));
         }

@@ -317,7 +317,7 @@ fn a_run_by_chance_that_sticks_is_found_and_made_short() {
               -b:no  →  b is no
               -c  →  c is ok
               -d {"n":4}  →  d is ok
-        1 test passed; runs by chance went wrong in 1 definitions
+        1 test passed; runs by chance went wrong in 1 definition
     "#]]
     .assert_eq(&found.text());
     let interleavings = found.tested[0].interleavings.clone().unwrap();

@@ -69,7 +69,12 @@ pub fn test(
         TestFormat::Json => print(&reply)?,
         TestFormat::Text | TestFormat::Junit => say(&reply["rendered"])?,
     }
-    Ok(reply["passed"] == true)
+    match &tests.only {
+        Some(only) if reply["tests"] == 0 && reply["passed"] == true => {
+            Err(Failure::Mistaken(format!("no test has `{only}` in PROCESS.TEST")))
+        }
+        _ => Ok(reply["passed"] == true),
+    }
 }
 
 impl Tests {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -12,19 +11,25 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     Failure, Outcome, Session,
-    check::{Tests, word},
+    check::{Tests, word, write},
     files::{File, collect, drafts},
     stores::{content, listed, place, publishing},
 };
-use crate::config::process::{LintFormat, Store};
+use crate::config::process::{PipelineFormat, Store};
 
 pub struct Pipeline {
     pub store: Store,
     pub dry_run: bool,
     pub interleavings: u32,
-    pub format: LintFormat,
-    pub junit: Option<PathBuf>,
+    pub reports: Reports,
     pub sign_with: Option<PathBuf>,
+}
+
+/// How it is told what is wrong.
+pub struct Reports {
+    pub format: PipelineFormat,
+    pub junit: Option<PathBuf>,
+    pub sarif: Option<PathBuf>,
 }
 
 /// A definition, and what becomes of it.
@@ -43,6 +48,8 @@ struct Row {
 enum Change {
     New,
     NewVersion,
+    /// Newer ones are published already.
+    OlderVersion,
     None,
     /// Other bytes under a published version.
     Rewritten,
@@ -50,11 +57,31 @@ enum Change {
     Unpublishable(&'static str),
 }
 
+impl Row {
+    /// One of a file that nothing else is known of.
+    fn unreadable(file: &str) -> Row {
+        Row {
+            file: file.to_owned(),
+            name: file.to_owned(),
+            version: None,
+            last: None,
+            change: Change::Unpublishable("it cannot be read or played"),
+            tests: String::new(),
+            published: "",
+        }
+    }
+}
+
+fn is_of_tests(file: &str) -> bool {
+    file.ends_with(".test.yaml") || file.ends_with(".test.yml")
+}
+
 impl Change {
     fn words(self) -> &'static str {
         match self {
             Change::New => "new",
             Change::NewVersion => "new version",
+            Change::OlderVersion => "older version",
             Change::None => "none",
             Change::Rewritten => "changed: give it a new version",
             Change::Unpublishable(why) => why,
@@ -66,7 +93,7 @@ impl Change {
     }
 
     fn is_to_publish(self) -> bool {
-        matches!(self, Change::New | Change::NewVersion)
+        matches!(self, Change::New | Change::NewVersion | Change::OlderVersion)
     }
 }
 
@@ -77,66 +104,100 @@ impl Pipeline {
         let is_sound = self.lint(session, &drafts)?;
         let tested = self.test(session, &drafts)?;
         let mut rows = rows(session, &place, &files, &tested)?;
-        let is_right =
+        for row in rows.iter().filter(|it| it.change.is_wrong()) {
+            self.complain(row)?;
+        }
+        let mut is_right =
             is_sound && tested["passed"] == true && rows.iter().all(|it| !it.change.is_wrong());
-        let mut is_published = true;
-        for row in rows.iter_mut().filter(|it| it.change.is_to_publish()) {
-            row.published = match (is_right, self.dry_run) {
-                (true, false) => self.publish(session, &place, &files, row)?,
-                (true, true) => "would be",
-                (false, _) => "no",
-            };
-            is_published &= row.published != REFUSED;
+        // Nothing is published before everything could be.
+        let stages: &[bool] = if self.dry_run { &[true] } else { &[true, false] };
+        for dry_run in stages {
+            let is_wanted = is_right;
+            for row in rows.iter_mut().filter(|it| it.change.is_to_publish()) {
+                row.published = match (is_wanted, dry_run) {
+                    (false, _) if row.published == REFUSED => REFUSED,
+                    (false, _) => "no",
+                    (true, _) if !self.publish(session, &place, &files, row, *dry_run)? => REFUSED,
+                    (true, true) => "would be",
+                    (true, false) => "yes",
+                };
+                is_right &= row.published != REFUSED;
+            }
         }
         print_table(&rows)?;
-        Ok(is_right && is_published)
+        Ok(is_right)
     }
 
     fn lint(&self, session: &mut Session, drafts: &Json) -> Outcome<bool> {
-        let format = word(self.format);
-        let request = json!({"op": "process.lint", "drafts": drafts, "format": format});
-        let reply = session.ask(&request)?;
+        let mut lint = |format: &str| {
+            session.ask(&json!({"op": "process.lint", "drafts": drafts, "format": format}))
+        };
+        let reply = lint(&word(self.reports.format))?;
         tell(&reply)?;
+        if let Some(file) = &self.reports.sarif {
+            write_rendered(file, &lint("sarif")?)?;
+        }
         Ok(reply["errors"] == 0)
     }
 
     fn test(&self, session: &mut Session, drafts: &Json) -> Outcome<Json> {
         let interleavings = self.interleavings;
         let tests = Tests { only: None, interleavings, seed: 0, mutants: false };
-        let mut request = tests.request(drafts);
-        request["format"] = "text".into();
-        let reply = session.ask(&request)?;
+        let request = tests.request(drafts);
+        let mut test = |format: &str| {
+            let mut request = request.clone();
+            request["format"] = format.into();
+            session.ask(&request)
+        };
+        let reply = test("text")?;
         tell(&reply)?;
-        if let Some(file) = &self.junit {
-            request["format"] = "junit".into();
-            let reply = session.ask(&request)?;
-            let written = fs::write(file, reply["rendered"].as_str().unwrap_or_default());
-            written.map_err(|error| Failure::Mistaken(format!("{}: {error}", file.display())))?;
+        if self.reports.format == PipelineFormat::Github && reply["passed"] != true {
+            tell(&test("github")?)?;
+        }
+        if let Some(file) = &self.reports.junit {
+            write_rendered(file, &test("junit")?)?;
         }
         Ok(reply)
     }
 
+    /// Says what of a row nobody else says.
+    fn complain(&self, row: &Row) -> Outcome<()> {
+        let (file, why) = (&row.file, row.change.words());
+        let line = match self.reports.format {
+            PipelineFormat::Github => format!("::error file={file}::{why}\n"),
+            PipelineFormat::Text => format!("{file}: {why}\n"),
+        };
+        Ok(io::stderr().lock().write_all(line.as_bytes())?)
+    }
+
+    /// Whether it could be published, or is.
     fn publish(
         &self,
         session: &mut Session,
         place: &Map<String, Json>,
         files: &[File],
         row: &Row,
-    ) -> Outcome<&'static str> {
+        dry_run: bool,
+    ) -> Outcome<bool> {
         let file = files.iter().find(|it| it.name == row.file);
         let file = file.ok_or_else(|| Failure::Mistaken(format!("{} is gone", row.file)))?;
         let drafts = drafts(files.iter().filter(|it| it.name != row.file));
-        let request = publishing(place, file, &drafts, self.sign_with.as_deref())?;
+        let mut request = publishing(place, file, &drafts, self.sign_with.as_deref())?;
+        request["dry_run"] = dry_run.into();
         match session.ask(&request) {
-            Ok(_) => Ok("yes"),
+            Ok(_) => Ok(true),
             // The others are told of all the same.
             Err(Failure::Refused(reply)) => {
                 super::refused(&reply);
-                Ok(REFUSED)
+                Ok(false)
             }
             Err(failure) => Err(failure),
         }
     }
+}
+
+fn write_rendered(file: &Path, reply: &Json) -> Outcome<()> {
+    write(Some(file), reply["rendered"].as_str().unwrap_or_default().as_bytes())
 }
 
 /// What was rendered, where the table is not.
@@ -155,7 +216,12 @@ fn rows(
     tested: &Json,
 ) -> Outcome<Vec<Row>> {
     let mut published: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, version) in listed(session, place, None)? {
+    let before = match listed(session, place, None) {
+        // A folder is made by who publishes there first.
+        Err(Failure::Refused(reply)) if reply["code"] == "not_found" => Vec::new(),
+        before => before?,
+    };
+    for (name, version) in before {
         published.entry(name).or_default().push(version);
     }
     let tested: Vec<&Json> = tested["tested"].as_array().into_iter().flatten().collect();
@@ -167,6 +233,7 @@ fn rows(
         let version = text("process_version");
         let before = published.get(&name).map(Vec::as_slice).unwrap_or_default();
         let is_alone = tested.iter().filter(|other| other["file"] == it["file"]).count() == 1;
+        let last = before.iter().filter_map(|it| Version::parse(it).ok()).max();
         let change = match &version {
             _ if !is_alone => Change::Unpublishable("more than one process in a file"),
             None => Change::Unpublishable("no `process_version`"),
@@ -176,11 +243,16 @@ fn rows(
                 if is_same { Change::None } else { Change::Rewritten }
             }
             Some(_) if before.is_empty() => Change::New,
+            Some(version) if Version::parse(version).ok() < last => Change::OlderVersion,
             Some(_) => Change::NewVersion,
         };
-        let last = before.iter().filter_map(|it| Version::parse(it).ok()).max();
         let last = last.map(|it| it.to_string());
         rows.push(Row { file, name, version, last, change, tests: tests(it), published: "" });
+    }
+    for file in files.iter().filter(|it| !is_of_tests(&it.name)) {
+        if rows.iter().all(|it| it.file != file.name) {
+            rows.push(Row::unreadable(&file.name));
+        }
     }
     Ok(rows)
 }

@@ -17,6 +17,10 @@ use crate::config::{Settings, process::Process};
 /// Something is wrong with what was asked about, for a script to branch on.
 const WRONG: u8 = 1;
 
+/// Codes that say something of definitions; others say why nothing can be said.
+const ANSWERS: [&str; 6] =
+    ["invalid", "too_large", "already_exists", "conflict", "not_found", "corrupt"];
+
 /// Why there is no outcome.
 enum Failure {
     /// The daemon says no.
@@ -47,7 +51,8 @@ pub fn process(settings: &Settings, command: Process) -> ExitCode {
         Ok(false) => ExitCode::from(WRONG),
         Err(Failure::Refused(reply)) => {
             refused(&reply);
-            ExitCode::from(WRONG)
+            let is_answer = ANSWERS.iter().any(|it| reply["code"] == *it);
+            ExitCode::from(if is_answer { WRONG } else { NO_REPLY })
         }
         Err(Failure::Mistaken(what)) => {
             complain(what);
@@ -77,8 +82,9 @@ fn carry_out(session: &mut Session, command: Process) -> Outcome<bool> {
             stores::get(session, &process, &store, output.as_deref())
         }
         Process::List { name, store } => stores::list(session, name.as_deref(), &store),
-        Process::Ci { folder, store, dry_run, interleavings, format, junit, sign_with } => {
-            let pipeline = ci::Pipeline { store, dry_run, interleavings, format, junit, sign_with };
+        Process::Ci { folder, store, dry_run, interleavings, format, junit, sarif, sign_with } => {
+            let reports = ci::Reports { format, junit, sarif };
+            let pipeline = ci::Pipeline { store, dry_run, interleavings, reports, sign_with };
             pipeline.run(session, &folder)
         }
     }

@@ -17,13 +17,16 @@ use crate::config::process::Store;
 
 pub fn publish(
     session: &mut Session,
-    file: &Path,
+    path: &Path,
     beside: &[PathBuf],
     store: &Store,
     sign_with: Option<&Path>,
 ) -> Outcome<bool> {
-    let file = File::read(file)?;
-    let beside = match beside {
+    let file = File::read(path)?;
+    let mut paths = beside.to_vec();
+    let tests = ["test.yaml", "test.yml"].map(|it| path.with_extension(it));
+    paths.extend(tests.into_iter().filter(|it| it.is_file()));
+    let beside = match &*paths {
         [] => Vec::new(),
         paths => collect(paths)?,
     };

@@ -842,11 +842,13 @@ class AsyncOperations(ABC):
         tagger: Who | None = None,
         sign: Sign | None = None,
         fence: Fence | Lease | None = None,
+        dry_run: bool = False,
         timeout: float | None = None,
     ) -> Published:
         """Publishes `content`, or a `file` of a revision, as a version that never changes.
 
-        It is linted and tested first, with the `drafts` or `files` beside it.
+        It is linted and tested first, with the `drafts` or `files` beside it. With `dry_run` that
+        is all that happens.
         """
         value = await self.call(
             "process.publish",
@@ -863,6 +865,7 @@ class AsyncOperations(ABC):
             tagger=tagger,
             sign=sign,
             fence=fence,
+            dry_run=dry_run,
             timeout=timeout,
         )
         return cast(Published, value)

@@ -1,6 +1,6 @@
 //! Which bucket, on which server, and with which credentials; nothing shows these.
 
-use std::{env, fs, path::PathBuf, time::Duration};
+use std::{env, error::Error as _, fs, path::PathBuf, time::Duration};
 
 use object_store::{
     BackoffConfig, Certificate, ClientOptions, Error as Failure, RetryConfig,
@@ -190,10 +190,10 @@ impl Bucket {
         }
     }
 
-    /// The same without credentials, which a server may repeat.
+    /// The same without secrets, which a server may repeat.
     fn hidden(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for secret in self.credentials().iter().flat_map(Credentials::all) {
+        for secret in self.credentials().iter().flat_map(Credentials::secrets) {
             text = text.replace(secret, "…");
         }
         text
@@ -201,9 +201,9 @@ impl Bucket {
 }
 
 impl Credentials {
-    fn all(&self) -> impl Iterator<Item = &str> {
-        let Credentials { access_key_id, secret_access_key, session_token } = self;
-        [Some(access_key_id), Some(secret_access_key), session_token.as_ref()]
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let Credentials { secret_access_key, session_token, .. } = self;
+        [Some(secret_access_key), session_token.as_ref()]
             .into_iter()
             .flatten()
             .map(String::as_str)
@@ -211,9 +211,16 @@ impl Credentials {
     }
 }
 
-/// A failure in one line, with what it came from.
+/// A failure in one line: what it came from, which says most, and then where it was met.
 fn words_of(failure: &Failure) -> String {
-    let words = failure.to_string();
+    let (mut first, mut cause) = (None, failure.source());
+    while let Some(it) = cause {
+        (first, cause) = (Some(it), it.source());
+    }
+    let words = match first {
+        Some(first) => format!("{first}: {failure}"),
+        None => failure.to_string(),
+    };
     let words: Vec<&str> = words.split_whitespace().collect();
     words.join(" ").chars().take(WORDS_MAX).collect()
 }

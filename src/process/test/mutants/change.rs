@@ -89,5 +89,19 @@ fn other(steps: &[String], text: &str) -> Vec<Value> {
 fn time(text: &str) -> Vec<Value> {
     let Some(ms) = Duration::parse(text).map(|it| it.ms()) else { return Vec::new() };
     let near = [ms.saturating_sub((ms / 10).max(1)), ms + (ms / 10).max(1)];
-    near.iter().map(|it| json!(format!("{it}ms"))).collect()
+    near.iter().map(|it| json!(written(*it))).collect()
+}
+
+/// A time in the units that people write.
+fn written(ms: u64) -> String {
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let (mut left, mut text) = (ms, String::new());
+    for (unit, length) in units {
+        let count = left / length;
+        left %= length;
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }

@@ -69,7 +69,7 @@ fn interleavings(it: &Interleavings, lines: &mut Vec<String>) {
                 found.run, it.seed, found.message
             ));
             if !found.given.is_empty() {
-                lines.push(format!("    given:  {}", serde_json::Value::from(found.given.clone())));
+                lines.push(format!("    data:   {}", serde_json::Value::from(found.given.clone())));
             }
             lines.push(format!("    script: [{}]", found.script.join(", ")));
             lines.extend(trace(&found.trace));
@@ -95,7 +95,8 @@ fn summary(report: &Report) -> String {
     let by_chance = report.tested.iter().filter_map(|it| it.interleavings.as_ref());
     let found = by_chance.filter(|it| it.found.is_some()).count();
     if found > 0 {
-        told.push_str(&format!("; runs by chance went wrong in {found} definitions"));
+        let definitions = if found == 1 { "definition" } else { "definitions" };
+        told.push_str(&format!("; runs by chance went wrong in {found} {definitions}"));
     }
     told
 }
