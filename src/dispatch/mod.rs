@@ -28,7 +28,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 pub use self::drain::serve;
 use self::{
-    board::{Board, Key},
+    board::{Board, Key, Replying},
     clock::Alarm,
     drain::End,
     events::Events,
@@ -60,6 +60,7 @@ pub struct Dispatch {
     output: Arc<Output>,
     events: Arc<Events>,
     board: Mutex<Board>,
+    replying: Arc<Replying>,
     alarm: Alarm,
     workers: Pool,
     searchers: Pool,
@@ -142,12 +143,14 @@ impl Dispatch {
         let waiting = u64::from(settings.waiting);
         let names = OPERATIONS.iter().map(|it| it.name);
         let stats = Arc::new(Stats::new(names, [waiting, (waiting / 4).max(1)]));
+        let board = Board::default();
         Arc::new(Dispatch {
             store,
             events: Arc::new(Events::new(output.clone(), stats.clone())),
             stats,
             output,
-            board: Mutex::default(),
+            replying: board.replying.clone(),
+            board: Mutex::new(board),
             alarm: Alarm::default(),
             workers: Pool::new("worker", settings.workers, 100),
             searchers: Pool::new("searcher", settings.workers, 100),
@@ -266,23 +269,24 @@ impl Dispatch {
 
     /// Answers a request; false if somebody did.
     fn answer(self: &Arc<Self>, ticket: &Ticket, result: Result<Vec<u8>>, from: From) -> bool {
-        let is_closing = {
-            let mut board = self.board();
-            if !board.remove(ticket) {
-                return false;
-            }
-            board.is_closing()
-        };
+        if !self.board().remove(ticket) {
+            return false;
+        }
         let took = ticket.started.elapsed();
         self.stats.count(ticket.op, ticket.path.as_deref(), took, result.is_err());
         self.reply(ticket.key.id(), result, from);
         if let Key::Unnamed(_) = ticket.key {
             self.take_next_unnamed(from);
         }
-        if is_closing {
+        self.end_reply();
+        true
+    }
+
+    /// After the reply to a request that was taken off the board.
+    fn end_reply(&self) {
+        if self.replying.end() {
             self.board().tell_if_quiet();
         }
-        true
     }
 
     /// Ends a request that nobody waits for any more: answers it and stops what runs for it; false
