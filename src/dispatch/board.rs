@@ -3,10 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
+    sync::Arc,
 };
 
 use crossbeam_channel::Sender;
@@ -42,23 +39,6 @@ pub struct Board {
     /// Whether a `shutdown` waits to be answered last.
     pub has_shutdown: bool,
     stage: Stage,
-    pub replying: Arc<Replying>,
-}
-
-/// Requests that are off the board, and whose replies are not written yet: until they are it is
-/// not quiet.
-#[derive(Default)]
-pub struct Replying {
-    count: AtomicUsize,
-    is_closing: AtomicBool,
-}
-
-impl Replying {
-    /// A reply is written. True if somebody may wait for the last one.
-    pub fn end(&self) -> bool {
-        self.count.fetch_sub(1, SeqCst);
-        self.is_closing.load(SeqCst)
-    }
 }
 
 /// Whether requests are taken, and who waits for the last one's reply.
@@ -77,8 +57,6 @@ impl Board {
     /// Takes no more requests; `quiet` hears when the last one is answered.
     pub fn close(&mut self, quiet: Sender<()>) {
         self.stage = Stage::Closing(quiet);
-        // Before the count is looked at: who ends a reply looks at them the other way round.
-        self.replying.is_closing.store(true, SeqCst);
         self.tell_if_quiet();
     }
 
@@ -86,7 +64,6 @@ impl Board {
         if let Stage::Closing(quiet) = &self.stage
             && self.live.is_empty()
             && self.unnamed.is_empty()
-            && self.replying.count.load(SeqCst) == 0
         {
             // It hears once; what comes after is the same news.
             let _ = quiet.try_send(());
@@ -106,12 +83,11 @@ impl Board {
     }
 
     /// Takes a request off the board; false when somebody did before. Its id may be another
-    /// request's by now. Who takes it off writes its reply, and then ends [`Replying`].
+    /// request's by now.
     pub fn remove(&mut self, ticket: &Ticket) -> bool {
         let is_there = self.live.get(&ticket.key).is_some_and(|it| std::ptr::eq(&**it, ticket));
         if is_there {
             self.live.remove(&ticket.key);
-            self.replying.count.fetch_add(1, SeqCst);
         }
         is_there
     }

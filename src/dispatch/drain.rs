@@ -3,7 +3,10 @@
 use std::{
     mem,
     process::ExitCode,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -196,11 +199,16 @@ impl Dispatch {
     fn say_goodbye(&self, asked: Option<Asked>, grace: Duration) {
         self.schedule.end();
         self.store.written().leave(Instant::now() + grace.max(LAST_WORDS));
+        let until = Instant::now() + grace.max(LAST_WORDS);
+        // What was off the board when it closed may not be with the output yet.
+        while 0 < self.replying.load(SeqCst) && Instant::now() < until {
+            thread::park_timeout(Duration::from_millis(1));
+        }
         if let Some(Asked { key, left, cancelled, .. }) = asked {
             let reply = ShutdownReply { finished: left - cancelled, cancelled };
             self.reply(key.id(), Ok(envelope::encoded(&reply)), From::Clock);
         }
-        self.output.drain(Instant::now() + grace.max(LAST_WORDS));
+        self.output.drain(until);
     }
 
     /// Says why nothing more can be read, in a frame that belongs to no request.

@@ -20,7 +20,13 @@ use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, atomic::Ordering::Relaxed},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{
+            AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
     time::{Duration, Instant},
 };
 
@@ -28,7 +34,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 pub use self::drain::serve;
 use self::{
-    board::{Board, Key, Replying},
+    board::{Board, Key},
     clock::Alarm,
     drain::End,
     events::Events,
@@ -60,7 +66,8 @@ pub struct Dispatch {
     output: Arc<Output>,
     events: Arc<Events>,
     board: Mutex<Board>,
-    replying: Arc<Replying>,
+    /// Requests that are off the board, and whose replies are just being written.
+    replying: AtomicUsize,
     alarm: Alarm,
     workers: Pool,
     searchers: Pool,
@@ -143,14 +150,13 @@ impl Dispatch {
         let waiting = u64::from(settings.waiting);
         let names = OPERATIONS.iter().map(|it| it.name);
         let stats = Arc::new(Stats::new(names, [waiting, (waiting / 4).max(1)]));
-        let board = Board::default();
         Arc::new(Dispatch {
             store,
             events: Arc::new(Events::new(output.clone(), stats.clone())),
             stats,
             output,
-            replying: board.replying.clone(),
-            board: Mutex::new(board),
+            board: Mutex::default(),
+            replying: AtomicUsize::new(0),
             alarm: Alarm::default(),
             workers: Pool::new("worker", settings.workers, 100),
             searchers: Pool::new("searcher", settings.workers, 100),
@@ -269,24 +275,25 @@ impl Dispatch {
 
     /// Answers a request; false if somebody did.
     fn answer(self: &Arc<Self>, ticket: &Ticket, result: Result<Vec<u8>>, from: From) -> bool {
-        if !self.board().remove(ticket) {
-            return false;
-        }
+        let is_closing = {
+            let mut board = self.board();
+            if !board.remove(ticket) {
+                return false;
+            }
+            self.replying.fetch_add(1, SeqCst);
+            board.is_closing()
+        };
         let took = ticket.started.elapsed();
         self.stats.count(ticket.op, ticket.path.as_deref(), took, result.is_err());
         self.reply(ticket.key.id(), result, from);
+        self.replying.fetch_sub(1, SeqCst);
         if let Key::Unnamed(_) = ticket.key {
             self.take_next_unnamed(from);
         }
-        self.end_reply();
-        true
-    }
-
-    /// After the reply to a request that was taken off the board.
-    fn end_reply(&self) {
-        if self.replying.end() {
+        if is_closing {
             self.board().tell_if_quiet();
         }
+        true
     }
 
     /// Ends a request that nobody waits for any more: answers it and stops what runs for it; false

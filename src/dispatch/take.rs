@@ -167,7 +167,6 @@ impl Dispatch {
             && self.board().remove(&ticket)
         {
             self.reply(ticket.key.id(), Err(error), from);
-            self.end_reply();
             return Taken::Answered;
         }
         Taken::Pending
