@@ -1,6 +1,6 @@
 //! The command line, as somebody who writes definitions uses it.
 
-use std::fs;
+use std::{fs, os::unix::fs::symlink};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,6 +31,13 @@ fn lint_says_what_is_wrong_in_a_folder_and_ends_with_1() {
     fs::write(folder.path().join("a/ship.yaml"), SHIP).unwrap();
     let done = process(folder.path(), &["lint", "a"]);
     assert_eq!((done.status.code(), text(&done.stdout)), (Some(0), "0 errors, 0 warnings\n"));
+    for odd in ["/dev/zero", "a"] {
+        symlink(odd, folder.path().join("odd.yaml")).unwrap();
+        let done = process(folder.path(), &["publish", "odd.yaml", "--folder", "store"]);
+        assert_eq!(done.status.code(), Some(2));
+        assert!(text(&done.stderr).contains("odd.yaml: this is no file"), "{done:?}");
+        fs::remove_file(folder.path().join("odd.yaml")).unwrap();
+    }
     let done = process(folder.path(), &["lint", "none.yaml"]);
     assert_eq!(done.status.code(), Some(2));
     assert!(text(&done.stderr).contains("none.yaml: No such file"), "{}", text(&done.stderr));

@@ -106,6 +106,29 @@ fn a_picture_is_drawn_in_three_languages_with_a_marking() {
 }
 
 #[test]
+fn a_test_of_many_steps_of_time_leaves_its_worker_when_nobody_waits() {
+    let lines = vec!["\">9s\""; 2000].join(", ");
+    let timer = format!(
+        "process_name: p\nsteps: [{{step_id: a, await: {{after: 1ms}}, next: a}}]\n\
+         tests: {{t: [{lines}]}}\n"
+    );
+    let mut daemon = Daemon::start_with(&["--workers", "1"]);
+    let more = json!({"id": 1, "timeout_ms": 200});
+    daemon.refused("timeout", about("process.test", &[("p.yaml", &timer)], &more));
+    daemon.ok(about("process.lint", &[("ship.yaml", SHIP)], &json!({"id": 2})));
+}
+
+#[test]
+fn a_file_name_says_nothing_to_a_terminal_or_a_pipeline() {
+    let files = [("a\n::error::b\u{1b}[2J.yaml", WRONG)];
+    for format in ["text", "github"] {
+        let reply = Daemon::start().ok(about("process.lint", &files, &json!({"format": format})));
+        let rendered = reply["rendered"].as_str().unwrap();
+        assert!(!rendered.contains('\u{1b}') && !rendered.contains("\n::error::b"), "{rendered}");
+    }
+}
+
+#[test]
 fn a_request_nobody_waits_for_any_more_ends() {
     let mut daemon = Daemon::start();
     let more = json!({"interleavings": 100_000, "id": 1, "timeout_ms": 100});

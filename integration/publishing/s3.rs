@@ -131,6 +131,13 @@ fn a_damaged_object_is_corrupt() {
     daemon.refused("corrupt", getting(&place, "1.0.0"));
     server.put(&content, definition("1.0.0", "a").as_bytes());
     daemon.ok(getting(&place, "1.0.0"));
+    let manifest = format!(
+        "{{\"v\":1,\"process\":\"ship\",\"version\":\"1.0.0\",\"digest\":\"{}\",\
+         \"sha256\":\"/dev/zero\",\"bytes\":1}}",
+        made["digest"].as_str().unwrap()
+    );
+    server.put("p/ship/1.0.0/manifest.json", manifest.as_bytes());
+    daemon.refused("corrupt", getting(&place, "1.0.0"));
     server.put("p/ship/1.0.0/manifest.json", b"{}");
     daemon.refused("corrupt", getting(&place, "1.0.0"));
     daemon.refused("corrupt", publishing(&place, &definition("1.0.0", "a")));
@@ -187,11 +194,21 @@ fn a_server_that_is_not_there_or_not_allowed_is_told_as_such() {
     let reply = Daemon::start().call(request);
     assert!(reply["code"] == "timeout" || reply["code"] == "unavailable", "{reply}");
     let mut daemon = Daemon::start();
-    for endpoint in ["ftp://a", "a", "http://user:pass@127.0.0.1"] {
+    for (field, value) in [
+        ("endpoint", "ftp://a"),
+        ("endpoint", "a"),
+        ("endpoint", "http://user:pass@127.0.0.1"),
+        ("endpoint", "http://[::1"),
+        ("bucket", "../x"),
+        ("bucket", ""),
+        ("region", "a\nb"),
+        ("access_key_id", "a\nb"),
+        ("session_token", "a\r\nb: c"),
+    ] {
         let mut request = getting(&place, "1.0.0");
-        request["store"]["s3"]["endpoint"] = json!(endpoint);
+        request["store"]["s3"][field] = json!(value);
         let refused = daemon.refused("bad_request", request);
-        assert_eq!(refused["field"], "store.s3.endpoint");
+        assert_eq!(refused["field"], format!("store.s3.{field}"));
     }
 }
 

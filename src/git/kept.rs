@@ -99,9 +99,15 @@ impl Repository {
     }
 
     /// The file of a tag.
-    pub fn kept_file(&self, kept: &Kept, tag: &Tag, file: &FileName) -> Result<Vec<u8>> {
+    pub fn kept_file(
+        &self,
+        kept: &Kept,
+        tag: &Tag,
+        file: &FileName,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>> {
         let whole = Range { offset: 0, length: None };
-        let read = self.read(&kept.commit.0, file, whole, u64::MAX);
+        let read = self.read(&kept.commit.0, file, whole, bytes_max);
         read.map(|it| it.to_vec()).map_err(|it| as_damage(it, tag))
     }
 
@@ -130,7 +136,7 @@ impl Repository {
 /// What a tag leads to is there, or the repository is damaged.
 fn as_damage(error: Error, tag: &Tag) -> Error {
     match error.code {
-        Code::NotFound | Code::BadRequest | Code::Invalid | Code::Denied => {
+        Code::NotFound | Code::BadRequest | Code::Invalid | Code::Denied | Code::TooLarge => {
             Error::corrupt(format!("the tag `{}` is damaged: {}", tag.name(), error.message))
         }
         _ => error,

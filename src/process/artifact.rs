@@ -220,6 +220,10 @@ impl Record {
         }
         let record: Record =
             serde_json::from_value(record).map_err(|_| damaged("lacks something"))?;
+        let Digests { digest, sha256 } = &record.digests;
+        if !is_sha256(sha256) || !digest.strip_prefix(ALGORITHM).is_some_and(is_sha256) {
+            return Err(damaged("has no digests"));
+        }
         match (&record.process, &record.version) == (name, version) {
             true => Ok(record),
             false => Err(damaged("is another one's")),
@@ -255,6 +259,11 @@ fn write_version<S: Serializer>(version: &Version, serializer: S) -> Result<S::O
 fn read_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Version, D::Error> {
     let text = String::deserialize(deserializer)?;
     version_of(&text).map_err(|error| de::Error::custom(error.message))
+}
+
+/// Files are called after it, so it has to be one.
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
 }
 
 pub fn sha256(bytes: &[u8]) -> String {

@@ -2,14 +2,23 @@
 //!
 //! It can be removed at any time, and may be damaged: what is read of it is checked.
 
-use std::{fs, io::Write, path::PathBuf, time::SystemTime};
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+    time::SystemTime,
+};
 
-use super::artifact::sha256;
+use rustix::fs::OFlags;
+
+use super::{artifact::sha256, yaml};
 
 /// So many files are kept; of more the oldest go.
 const FILES_MAX: usize = 1000;
 /// And of so many bytes together.
 const BYTES_MAX: u64 = 64 << 20;
+const FILE_BYTES_MAX: u64 = yaml::FILE_BYTES_MAX as u64;
 const ENDING: &str = ".yaml";
 
 pub struct Cache {
@@ -24,7 +33,16 @@ impl Cache {
 
     /// The file with these digits.
     pub fn get(&self, digits: &str) -> Option<Vec<u8>> {
-        let bytes = fs::read(self.folder.as_ref()?.join(format!("{digits}{ENDING}"))).ok()?;
+        let path = self.folder.as_ref()?.join(format!("{digits}{ENDING}"));
+        // Somebody may have put anything there.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
+        let found = file.metadata().ok()?;
+        if !found.is_file() || found.len() > FILE_BYTES_MAX {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
         (sha256(&bytes) == digits).then_some(bytes)
     }
 

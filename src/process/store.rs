@@ -8,6 +8,8 @@ pub mod s3;
 #[path = "store/no_s3.rs"]
 pub mod s3;
 
+use std::hash::{BuildHasher, RandomState};
+
 use semver::Version;
 
 use super::{
@@ -48,6 +50,12 @@ pub fn find(store: &dyn Store, name: &Name, selector: &Selector) -> Result<Artif
         Some(version) => store.get(name, &version),
         None => Err(Error::not_found(format!("no version of `{name}` that will do is published"))),
     }
+}
+
+/// Tells what is written at the same time apart.
+fn random() -> String {
+    let once = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", once(), once())
 }
 
 /// What is said of a version that is not there.

@@ -99,7 +99,7 @@ fn unreadable(files: &[File], beside: &[Beside]) -> Vec<Diagnostic> {
 }
 
 fn tested(subject: &Subject<'_>, options: &Options, watch: &Watch) -> Result<Tested> {
-    let (tests, coverage) = subject.play();
+    let (tests, coverage) = subject.play(watch)?;
     let passed = tests.iter().all(|it| it.failure.is_none());
     let runs = options.interleavings;
     let interleavings = match runs {

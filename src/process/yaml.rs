@@ -20,6 +20,8 @@ use super::{
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// How deep lists and maps may be nested.
 pub const DEPTH_MAX: usize = 64;
+const DOCUMENTS_MAX: usize = 1000;
+const FAULTS_MAX: usize = 50;
 /// What all aliases of a file may come to, about.
 const ALIASES_BYTES_MAX: usize = 8 << 20;
 
@@ -107,6 +109,15 @@ pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
         };
         if let Err(fault) = added {
             builder.faults.push(fault);
+            break;
+        }
+        if builder.documents.len() > DOCUMENTS_MAX {
+            let message = format!("make files of at most {DOCUMENTS_MAX} documents of this one");
+            builder.faults.push(Fault::new(&TOO_LARGE, Span::default(), message));
+            break;
+        }
+        // Nobody reads more of them at once.
+        if builder.faults.len() >= FAULTS_MAX {
             break;
         }
     }

@@ -53,6 +53,11 @@ impl Wanted {
     }
 }
 
+/// What a file is called where something is said of it: in one line, and nothing to a terminal.
+pub fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).replace(char::is_control, "\u{fffd}")
+}
+
 /// Where files are read.
 pub fn lane(path: Option<&RepositoryPath>) -> Lane {
     match path {
@@ -65,7 +70,10 @@ pub fn of_request(drafts: Vec<Draft>, encoding: Encoding) -> Result<Vec<Named>> 
     expect_few(drafts.len(), "drafts")?;
     let named = |(index, it): (usize, Draft)| {
         let content = it.content.bytes(encoding);
-        Ok((it.file.into(), content.map_err(|it| it.within(&format!("drafts[{index}]")))?))
+        Ok((
+            shown(it.file.as_bytes()),
+            content.map_err(|it| it.within(&format!("drafts[{index}]")))?,
+        ))
     };
     drafts.into_iter().enumerate().map(named).collect()
 }
@@ -100,7 +108,7 @@ pub fn of_repository(
             (None, None) => return Err(Error::internal("files of nothing")),
         };
         left -= content.len() as u64;
-        Ok((String::from_utf8_lossy(&name.0).into_owned(), content))
+        Ok((shown(&name.0), content))
     };
     files.iter().map(read).collect()
 }

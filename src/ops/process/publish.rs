@@ -148,7 +148,7 @@ impl Publish {
 
     /// What is published.
     fn file(&mut self, context: &Context) -> Result<Named> {
-        let called = self.file.as_ref().map(|it| String::from_utf8_lossy(&it.0).into_owned());
+        let called = self.file.as_ref().map(|it| files::shown(&it.0));
         if let Some(content) = self.content.take() {
             let called = called.unwrap_or_else(|| "content".to_owned());
             return Ok((called, content.bytes(self.encoding)?));

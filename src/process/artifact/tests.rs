@@ -102,6 +102,11 @@ fn a_record_is_read_back_and_told_from_another_ones() {
     corrupt(&line, &other);
     (0..line.len() - 2).for_each(|it| corrupt(&line[..it], &artifact.name));
     corrupt(br#"{"v":1}"#, &artifact.name);
+    let text = String::from_utf8(line.clone()).unwrap();
+    for other in ["/etc/passwd", "", &"A".repeat(64)] {
+        corrupt(text.replace(&artifact.digests.sha256, other).as_bytes(), &artifact.name);
+        corrupt(text.replace(&artifact.digests.digest, other).as_bytes(), &artifact.name);
+    }
     let later = Record::read(br#"{"v":2}"#, &artifact.name, &artifact.version).unwrap_err();
     assert_eq!(later.code, Code::Unsupported);
 }

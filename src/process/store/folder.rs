@@ -21,7 +21,7 @@ use rustix::{
 };
 use semver::Version;
 
-use super::{Listed, Published, Store, missing};
+use super::{Listed, Published, Store, missing, random};
 use crate::{
     error::{Code, Error, Result},
     git::Folder,
@@ -279,13 +279,6 @@ fn read(folder: &OwnedFd, name: &str) -> Result<Option<Vec<u8>>> {
     let read = file.take(limit).read_to_end(&mut bytes);
     read.map_err(|error| Error::from_io(name, &error))?;
     Ok(Some(bytes))
-}
-
-/// Tells what is written aside at the same time apart.
-fn random() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    let once = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", once(), once())
 }
 
 fn failed(name: &str, error: Errno) -> Error {

@@ -15,7 +15,7 @@ use crate::{
         self, FileName, Keeping, Kept, Namespace, Person, RawName, Repository, RepositoryPath,
         Signer, Tag, Transaction,
     },
-    process::artifact::{Artifact, Name, Record, version_of},
+    process::artifact::{Artifact, BYTES_MAX, Name, Record, version_of},
     watch::Watch,
 };
 
@@ -77,7 +77,7 @@ impl Store for InRepository<'_> {
         let repository = self.store.open(self.path, self.asked)?;
         let (kept, record) = recorded(&repository, name, version)?;
         let file = file(name, version)?;
-        let bytes = repository.kept_file(&kept, &tag(name, version)?, &file)?;
+        let bytes = repository.kept_file(&kept, &tag(name, version)?, &file, BYTES_MAX as u64)?;
         Artifact::checked(bytes, &record)
     }
 

@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeSet,
-    hash::{BuildHasher, RandomState},
     path::PathBuf,
     pin::pin,
     sync::{Mutex, PoisonError},
@@ -24,7 +23,7 @@ use semver::Version;
 use tokio::runtime::Runtime;
 
 pub use self::bucket::Bucket;
-use super::{Listed, Published, Store, missing};
+use super::{Listed, Published, Store, missing, random};
 use crate::{
     error::{Code, Error, Result},
     git::Transport,
@@ -42,6 +41,8 @@ const MANIFEST: &str = "manifest.json";
 const PROBE: &str = ".gitport-probe";
 /// How often somebody looks whether the work is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
+/// More keys than these are not listed.
+const KEYS_MAX: usize = 1_000_000;
 /// So often a manifest is written that is refused and not there.
 const TRIES_MAX: usize = 5;
 
@@ -93,14 +94,19 @@ impl InBucket<'_> {
     /// The bytes of an object, if it is there.
     fn bytes(&self, key: &Path) -> Result<Option<Vec<u8>>> {
         let read = self.wait(async {
-            let found = self.client.get(key).await?;
-            match found.meta.size <= BYTES_MAX as u64 {
-                true => found.bytes().await.map(Some),
-                false => Ok(None),
+            // How long it says that it is may be wrong.
+            let mut pieces = self.client.get(key).await?.into_stream();
+            let mut bytes = Vec::new();
+            while let Some(piece) = pieces.try_next().await? {
+                if bytes.len() + piece.len() > BYTES_MAX {
+                    return Ok(None);
+                }
+                bytes.extend_from_slice(&piece);
             }
+            Ok(Some(bytes))
         });
         match read {
-            Ok(Some(bytes)) => Ok(Some(bytes.to_vec())),
+            Ok(Some(bytes)) => Ok(Some(bytes)),
             Ok(None) => Err(Error::corrupt(format!("the object {key} is no file of a process"))),
             Err(error) if error.code == Code::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -185,6 +191,7 @@ impl Store for InBucket<'_> {
         let content = self.folder(name, version).join(file(&digests.sha256));
         self.put(&content, bytes.clone(), PutMode::Overwrite)?;
         let mut record = artifact.record();
+        // By it the request knows its own again.
         record.nonce = Some(random());
         let found = self.create(artifact, &record)?;
         found.expect_same(artifact)?;
@@ -210,9 +217,22 @@ impl Store for InBucket<'_> {
             Some(name) => self.prefix.clone().join(name.as_str()),
             None => self.prefix.clone(),
         };
-        let keys = self.client.list(Some(&below)).map_ok(|it| it.location);
-        let keys: Vec<Path> = self.wait(keys.try_collect())?;
-        Ok(keys.iter().filter_map(|key| listed(key, &self.prefix)).collect())
+        let mut keys = self.client.list(Some(&below));
+        let all = self.wait(async {
+            let (mut count, mut all) = (0, Vec::new());
+            while let Some(key) = keys.try_next().await? {
+                count += 1;
+                if count > KEYS_MAX {
+                    return Ok(None);
+                }
+                all.extend(listed(&key.location, &self.prefix));
+            }
+            Ok(Some(all))
+        });
+        all?.ok_or_else(|| {
+            let message = format!("{} lists more than {KEYS_MAX} keys", self.bucket.shown());
+            Error::too_large(message).with("limit", KEYS_MAX as u64)
+        })
     }
 }
 
@@ -234,10 +254,4 @@ fn file(sha256: &str) -> String {
 
 fn probed() -> std::sync::MutexGuard<'static, BTreeSet<String>> {
     PROBED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// By it a request knows its own again.
-fn random() -> String {
-    let once = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", once(), once())
 }

@@ -92,10 +92,10 @@ impl<'a> Subject<'a> {
     }
 
     /// Plays every script.
-    pub fn play(&self) -> (Vec<Outcome>, Coverage) {
+    pub fn play(&self, watch: &Watch) -> Result<(Vec<Outcome>, Coverage)> {
         let (mut seen, mut cache, mut outcomes) = (Seen::default(), Cache::default(), Vec::new());
         for (test, script) in self.tests.iter().zip(&self.scripts) {
-            let failure = self.play_one(test, script, &mut cache, &mut seen);
+            let failure = self.play_one(test, script, &mut cache, &mut seen, watch)?;
             let spot = test.spot("");
             outcomes.push(Outcome { name: test.name.to_owned(), spot, failure });
         }
@@ -103,7 +103,7 @@ impl<'a> Subject<'a> {
         for never in &mut coverage.never {
             never.line = self.source.place(span_of(&self.loaded.tree, &never.path)).line;
         }
-        (outcomes, coverage)
+        Ok((outcomes, coverage))
     }
 
     fn play_one(
@@ -112,19 +112,27 @@ impl<'a> Subject<'a> {
         script: &Script,
         cache: &mut Cache,
         seen: &mut Seen,
-    ) -> Option<Failure> {
+        watch: &Watch,
+    ) -> Result<Option<Failure>> {
         let failure = |path: &str, line: String, unmet: Unmet, trace: Vec<String>| {
             let Unmet { expected, found } = unmet;
             Some(Failure { spot: test.spot(path), deed: line, expected, found, trace })
         };
         let mut play = match Play::begin(&self.processes, cache, script.given.clone()) {
             Ok(play) => play,
-            Err(unmet) => return failure("", "begin".to_owned(), unmet, Vec::new()),
+            Err(unmet) => return Ok(failure("", "begin".to_owned(), unmet, Vec::new())),
         };
-        let unmet = script.lines.iter().find_map(|it| Some((it, play.act(&it.deed).err()?)));
+        let mut failed = None;
+        for line in &script.lines {
+            watch.check()?;
+            if let Err(unmet) = play.act(&line.deed) {
+                failed = Some((line, unmet));
+                break;
+            }
+        }
         seen.note(&self.processes, &play.moments);
-        let (line, unmet) = unmet?;
-        failure(&line.path, line.deed.to_string(), unmet, play.trace())
+        let Some((line, unmet)) = failed else { return Ok(None) };
+        Ok(failure(&line.path, line.deed.to_string(), unmet, play.trace()))
     }
 
     pub fn interleavings(&self, runs: u32, seed: u64, watch: &Watch) -> Result<Interleavings> {

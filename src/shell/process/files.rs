@@ -1,15 +1,20 @@
 //! Which files of a command line have processes in them.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use rustix::fs::OFlags;
 use serde_json::{Value as Json, json};
 
 use super::{Failure, Outcome};
 
+/// The daemon says of more than this that it is too long.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 /// In other files of a folder none of these is a word.
 const WORDS: [&str; 2] = ["process_name", "step_id"];
 
@@ -20,7 +25,7 @@ pub struct File {
 
 impl File {
     pub fn read(path: &Path) -> Outcome<File> {
-        let bytes = fs::read(path).map_err(|error| mistaken(path, &error))?;
+        let bytes = read(path).map_err(|error| mistaken(path, &error))?;
         let path = path.strip_prefix(".").unwrap_or(path);
         Ok(File { name: path.to_string_lossy().into_owned(), bytes })
     }
@@ -76,6 +81,18 @@ fn add_folder(folder: &Path, files: &mut Vec<File>) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+/// As much of a file as tells that it is too long; nobody waits for a pipe or a device.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::File::options().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("this is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn mistaken(path: &Path, error: &io::Error) -> Failure {

@@ -91,11 +91,42 @@ impl Bucket {
         })
     }
 
+    /// Fails for what can be no part of a request to a server.
+    fn expect_sound(&self, credentials: &Credentials, region: Option<&str>) -> Result<()> {
+        let bad = |field: &str| {
+            let error = Error::bad_request(format!("`{field}` cannot be that of a server"));
+            Err(error.with("field", format!("store.s3.{field}")))
+        };
+        let is_plain = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_graphic());
+        let is_name = |it: &str| is_plain(it) && !it.contains(['/', '\\', '?', '#', '%']);
+        let Credentials { access_key_id, secret_access_key, session_token } = credentials;
+        if !is_name(&self.bucket) || self.bucket.contains("..") {
+            return bad("bucket");
+        }
+        if self.endpoint.as_ref().is_some_and(|it| !is_plain(it) || url::Url::parse(it).is_err()) {
+            return bad("endpoint");
+        }
+        if region.is_some_and(|it| !is_name(it)) {
+            return bad("region");
+        }
+        let given = [
+            ("access_key_id", Some(access_key_id)),
+            ("secret_access_key", Some(secret_access_key)),
+            ("session_token", session_token.as_ref()),
+        ];
+        match given.iter().find(|it| it.1.is_some_and(|it| !is_plain(it))) {
+            Some((field, _)) => bad(field),
+            None => Ok(()),
+        }
+    }
+
     pub fn client(&self) -> Result<AmazonS3> {
         // Another part of the program may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let Credentials { access_key_id, secret_access_key, session_token } = self.credentials()?;
         let region = self.region.clone().or_else(|| env::var("AWS_REGION").ok());
+        let credentials = self.credentials()?;
+        self.expect_sound(&credentials, region.as_deref())?;
+        let Credentials { access_key_id, secret_access_key, session_token } = credentials;
         let retry = RetryConfig {
             backoff: BackoffConfig::default(),
             max_retries: RETRIES_MAX,
@@ -176,7 +207,7 @@ impl Bucket {
 
     /// What a failure means.
     pub fn failed(&self, failure: &Failure) -> Error {
-        let message = format!("{}: {}", self.shown(), self.hidden(&words_of(failure)));
+        let message = format!("{}: {}", self.shown(), brief(&self.hidden(&words_of(failure))));
         match failure {
             Failure::NotFound { .. } => Error::not_found(message),
             Failure::AlreadyExists { .. } => Error::already_exists(message),
@@ -211,16 +242,20 @@ impl Credentials {
     }
 }
 
-/// A failure in one line: what it came from, which says most, and then where it was met.
+/// What a failure came from, which says most, and then where it was met.
 fn words_of(failure: &Failure) -> String {
     let (mut first, mut cause) = (None, failure.source());
     while let Some(it) = cause {
         (first, cause) = (Some(it), it.source());
     }
-    let words = match first {
+    match first {
         Some(first) => format!("{first}: {failure}"),
         None => failure.to_string(),
-    };
-    let words: Vec<&str> = words.split_whitespace().collect();
+    }
+}
+
+/// The beginning of a text, in one line. What is to be hidden has to be so before.
+fn brief(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().take(WORDS_MAX).collect()
 }
