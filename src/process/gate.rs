@@ -42,11 +42,7 @@ pub struct Candidate<'a> {
 /// The one document of a file, as JSON.
 pub fn document(bytes: &[u8]) -> Result<Value> {
     let unreadable = |why: &str| Error::invalid(format!("no definition can be read: {why}"));
-    let (source, fault) = yaml::decode("", bytes);
-    if let Some(fault) = fault {
-        return Err(unreadable(&fault.message));
-    }
-    let (documents, faults) = yaml::parse(&source.text);
+    let (_, documents, faults) = yaml::read("", bytes);
     match (&*documents, faults.first()) {
         (_, Some(fault)) => Err(unreadable(&fault.message)),
         ([document], None) if matches!(document.kind, Kind::Map(_)) => Ok(document.value()),

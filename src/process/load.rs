@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use self::read::{Failure, Reason, Turn};
 use super::{
-    diagnostic::{Diagnostic, Rule, Spot, brief, nearest},
+    diagnostic::{Diagnostic, Rule, brief, nearest},
     source::{Source, Span},
     yaml::{self, Fault, Kind, Node},
 };
@@ -51,17 +51,13 @@ pub struct File {
 
 /// Reads all definitions of a file.
 pub fn read(name: &str, bytes: &[u8]) -> File {
-    let (source, fault) = yaml::decode(name, bytes);
-    let (mut documents, mut faults) = (Vec::new(), Vec::from_iter(fault));
-    if faults.is_empty() {
-        (documents, faults) = yaml::parse(&source.text);
-    }
+    let (source, documents, mut faults) = yaml::read(name, bytes);
     let is_empty = documents.is_empty() && faults.is_empty();
     if is_empty {
         let message = "write a definition here: `process_name` and `steps`";
         faults.push(Fault::new(&NO_PROCESS, Span::default(), message));
     }
-    let mut diagnostics: Vec<_> = faults.iter().map(|it| told(&source, None, it)).collect();
+    let mut diagnostics: Vec<_> = faults.iter().map(|it| it.told(&source, None)).collect();
     let is_sound = faults.is_empty();
     let mut loaded = Vec::new();
     for tree in documents {
@@ -70,7 +66,8 @@ pub fn read(name: &str, bytes: &[u8]) -> File {
             Ok(definition) if is_sound => loaded.push(Loaded { definition, tree }),
             Ok(_) => (),
             Err(faults) => {
-                diagnostics.extend(faults.iter().map(|it| told(&source, process_name, it)));
+                diagnostics
+                    .extend(faults.iter().map(|it| it.told(&source, process_name.map(brief))));
             }
         }
     }
@@ -110,19 +107,6 @@ fn process_name(tree: &Node) -> Option<&str> {
     match &tree.entry("process_name")?.value.kind {
         Kind::Text(name) => Some(name),
         _ => None,
-    }
-}
-
-fn told(source: &Source, process_name: Option<&str>, fault: &Fault) -> Diagnostic {
-    Diagnostic {
-        rule: fault.rule,
-        severity: fault.rule.severity,
-        message: fault.message.clone(),
-        help: fault.help.clone(),
-        process_name: process_name.map(brief),
-        path: fault.path.clone(),
-        spot: Spot::new(source, fault.span),
-        related: Vec::new(),
     }
 }
 

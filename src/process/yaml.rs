@@ -12,7 +12,7 @@ use serde_json::{Number, Value};
 
 use self::build::Builder;
 use super::{
-    diagnostic::Rule,
+    diagnostic::{Diagnostic, Rule, Spot},
     source::{Source, Span},
 };
 
@@ -70,6 +70,20 @@ impl Fault {
     pub fn help(self, help: impl Into<String>) -> Fault {
         Fault { help: Some(help.into()), ..self }
     }
+
+    /// The same with the place, for who wrote the file.
+    pub fn told(&self, source: &Source, process_name: Option<String>) -> Diagnostic {
+        Diagnostic {
+            rule: self.rule,
+            severity: self.rule.severity,
+            message: self.message.clone(),
+            help: self.help.clone(),
+            process_name,
+            path: self.path.clone(),
+            spot: Spot::new(source, self.span),
+            related: Vec::new(),
+        }
+    }
 }
 
 /// The text of a file, without a byte order mark.
@@ -92,6 +106,16 @@ pub fn decode(name: &str, bytes: &[u8]) -> (Source, Option<Fault>) {
         }
     };
     (Source::new(name, String::from_utf8_lossy(bytes).into_owned()), fault)
+}
+
+/// A file: its text, its documents, and what is wrong with it.
+pub fn read(name: &str, bytes: &[u8]) -> (Source, Vec<Node>, Vec<Fault>) {
+    let (source, fault) = decode(name, bytes);
+    let (documents, faults) = match fault {
+        Some(fault) => (Vec::new(), vec![fault]),
+        None => parse(&source.text),
+    };
+    (source, documents, faults)
 }
 
 /// The documents of a file that are not empty, up to the first syntax error, and all faults.

@@ -11,11 +11,7 @@ use crate::{
         plain::Plain,
         read::{Content, Encoding},
     },
-    process::{
-        artifact::Name,
-        selector::Selector,
-        store::{find, repository::Publisher},
-    },
+    process::{artifact::Name, selector::Selector, store::find},
 };
 
 #[derive(Deserialize)]
@@ -56,11 +52,9 @@ impl Operation for Get {
     }
 
     fn run(self, context: &Context) -> Result<Reply> {
-        let (place, path) = (self.store.as_ref(), self.path.as_ref());
-        place::expect_one(place, path)?;
         let name = Name::new(&self.name)?;
         let selector = Selector::new(&self.version, self.prerelease)?;
-        let store = place::open(place, path, Publisher::Nobody, context)?;
+        let store = place::to_read(self.store.as_ref(), self.path.as_ref(), context)?;
         let artifact = find(&*store, &name, &selector)?;
         Ok(Reply {
             file: format!("{name}/{}", name.file(&artifact.version)),

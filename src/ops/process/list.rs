@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     git::RepositoryPath,
     ops::{Context, Lane, Operation, paging, plain::Plain},
-    process::{artifact::Name, store::repository::Publisher},
+    process::artifact::Name,
 };
 
 #[derive(Deserialize)]
@@ -48,12 +48,10 @@ impl Operation for List {
     }
 
     fn run(self, context: &Context) -> Result<Reply> {
-        let (place, path) = (self.store.as_ref(), self.path.as_ref());
-        place::expect_one(place, path)?;
         let limit = paging::limit(self.limit)?;
         let name = self.name.as_deref().map(Name::new).transpose()?;
         let after = self.after.as_deref().map(parsed).transpose()?;
-        let store = place::open(place, path, Publisher::Nobody, context)?;
+        let store = place::to_read(self.store.as_ref(), self.path.as_ref(), context)?;
         let mut listed = store.list(name.as_ref())?;
         listed.retain(|it| after.as_ref().is_none_or(|after| after < it));
         listed.sort_unstable();

@@ -45,15 +45,17 @@ impl TryFrom<Fields> for Place {
     }
 }
 
-/// Who only reads a store says which in one way.
-pub fn expect_one(place: Option<&Place>, path: Option<&RepositoryPath>) -> Result<()> {
-    match (place, path) {
-        (Some(_), Some(_)) => {
-            let message = "`store` and a repository are both given; give one";
-            Err(Error::bad_request(message).with("field", "store"))
-        }
-        _ => Ok(()),
+/// The store to read, which is said in one way.
+pub fn to_read<'a>(
+    place: Option<&'a Place>,
+    path: Option<&'a RepositoryPath>,
+    context: &'a Context,
+) -> Result<Box<dyn Store + 'a>> {
+    if place.is_some() && path.is_some() {
+        let message = "`store` and a repository are both given; give one";
+        return Err(Error::bad_request(message).with("field", "store"));
     }
+    open(place, path, Publisher::Nobody, context)
 }
 
 /// Where a store is read.

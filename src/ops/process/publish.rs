@@ -17,7 +17,7 @@ use crate::{
         plain::Plain,
     },
     process::{
-        artifact::{Artifact, Name},
+        artifact::{Artifact, Name, Record},
         gate::{Candidate, Named},
         selector::Selector,
         store::{Published, Store, find, repository::Publisher},
@@ -82,22 +82,23 @@ impl Operation for Publish {
         let publisher = Publisher::Somebody(&publisher);
         let store = place::open(self.store.as_ref(), self.path.as_ref(), publisher, context)?;
         let artifact = Artifact::of(file.1.clone());
-        // What was good enough once is so for ever.
-        let is_there = match &artifact {
-            Ok(artifact) => is_there(&*store, artifact)?,
-            Err(_) => false,
+        let there = match &artifact {
+            Ok(artifact) => there(&*store, artifact)?,
+            Err(_) => None,
         };
-        if !is_there {
+        let is_same = |it: &Record| artifact.as_ref().is_ok_and(|new| it.expect_same(new).is_ok());
+        // What was good enough once is so for ever.
+        if !there.as_ref().is_some_and(is_same) {
             let lookup = |name: &str, version: Option<&str>| called(&*store, name, version);
             let candidate = Candidate { file: &file, beside: &beside, lookup: &lookup };
             candidate.pass(context.watch)?;
         }
         let artifact = artifact?;
         self.expect_meant(&artifact)?;
-        let published = match self.dry_run {
-            true if is_there => Published::Before,
-            true => would_be(&*store, &artifact)?,
-            false => store.publish(&artifact)?,
+        let published = match (self.dry_run, there) {
+            (true, Some(there)) => there.expect_same(&artifact).map(|()| Published::Before)?,
+            (true, None) => Published::Now,
+            (false, _) => store.publish(&artifact)?,
         };
         Ok(Reply {
             name: artifact.name.into(),
@@ -191,10 +192,13 @@ impl Publish {
 
 /// The file of a process that is called, as it was published in the same store.
 fn called(store: &dyn Store, name: &str, version: Option<&str>) -> Result<Option<Named>> {
-    let wanted = version.unwrap_or("latest");
-    // A pre-release is meant only where there is nothing else.
-    for has_prereleases in [false, true] {
-        let selector = Selector::new(wanted, has_prereleases && version.is_none());
+    let (wanted, tries) = match version {
+        Some(version) => (version, &[false][..]),
+        // A pre-release is meant only where there is nothing else.
+        None => ("latest", &[false, true][..]),
+    };
+    for has_prereleases in tries {
+        let selector = Selector::new(wanted, *has_prereleases);
         // What can be no name or version is for lint to say.
         let (Ok(name), Ok(selector)) = (Name::new(name), selector) else { return Ok(None) };
         match find(store, &name, &selector) {
@@ -208,20 +212,11 @@ fn called(store: &dyn Store, name: &str, version: Option<&str>) -> Result<Option
     Ok(None)
 }
 
-/// Whether these bytes are published.
-fn is_there(store: &dyn Store, artifact: &Artifact) -> Result<bool> {
-    match would_be(store, artifact) {
-        Ok(published) => Ok(published == Published::Before),
-        Err(error) if error.code == Code::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// What publishing would come to now.
-fn would_be(store: &dyn Store, artifact: &Artifact) -> Result<Published> {
+/// What is published in this version, if anything is.
+fn there(store: &dyn Store, artifact: &Artifact) -> Result<Option<Record>> {
     match store.get(&artifact.name, &artifact.version) {
-        Ok(there) => there.record().expect_same(artifact).map(|()| Published::Before),
-        Err(error) if error.code == Code::NotFound => Ok(Published::Now),
+        Ok(there) => Ok(Some(there.record())),
+        Err(error) if error.code == Code::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

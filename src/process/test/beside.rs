@@ -49,13 +49,9 @@ pub fn is_beside(name: &str) -> bool {
 
 impl Beside {
     pub fn read(name: &str, bytes: &[u8]) -> Beside {
-        let (source, fault) = yaml::decode(name, bytes);
-        let (mut documents, mut faults) = (Vec::new(), Vec::from_iter(fault));
-        if faults.is_empty() {
-            (documents, faults) = yaml::parse(&source.text);
-        }
+        let (source, documents, faults) = yaml::read(name, bytes);
         let mut diagnostics: Vec<Diagnostic> =
-            faults.iter().map(|it| diagnostic(&source, it)).collect();
+            faults.iter().map(|it| it.told(&source, None)).collect();
         let mut scripts = Vec::new();
         for tree in documents.into_iter().filter(|_| faults.is_empty()) {
             match serde_path_to_error::deserialize(tree.value()) {
@@ -68,7 +64,7 @@ impl Beside {
                     let span = span_of(&tree, &path);
                     let mut fault = Fault::new(&SCRIPT, span, error.into_inner().to_string());
                     fault.path = path;
-                    diagnostics.push(diagnostic(&source, &fault));
+                    diagnostics.push(fault.told(&source, None));
                 }
             }
         }
@@ -108,18 +104,5 @@ impl Scripts {
             spot: self.spot.clone(),
             related: Vec::new(),
         }
-    }
-}
-
-fn diagnostic(source: &Source, fault: &Fault) -> Diagnostic {
-    Diagnostic {
-        rule: fault.rule,
-        severity: fault.rule.severity,
-        message: fault.message.clone(),
-        help: fault.help.clone(),
-        process_name: None,
-        path: fault.path.clone(),
-        spot: Spot::new(source, fault.span),
-        related: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use semver::Version;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::{
     Failure, Outcome, Session,
@@ -70,10 +70,6 @@ impl Row {
             published: "",
         }
     }
-}
-
-fn is_of_tests(file: &str) -> bool {
-    file.ends_with(".test.yaml") || file.ends_with(".test.yml")
 }
 
 impl Change {
@@ -174,7 +170,7 @@ impl Pipeline {
     fn publish(
         &self,
         session: &mut Session,
-        place: &Map<String, Json>,
+        place: &Json,
         files: &[File],
         row: &Row,
         dry_run: bool,
@@ -209,12 +205,7 @@ fn tell(reply: &Json) -> Outcome<()> {
 const REFUSED: &str = "refused";
 
 /// What changed since each process was last published.
-fn rows(
-    session: &mut Session,
-    place: &Map<String, Json>,
-    files: &[File],
-    tested: &Json,
-) -> Outcome<Vec<Row>> {
+fn rows(session: &mut Session, place: &Json, files: &[File], tested: &Json) -> Outcome<Vec<Row>> {
     let mut published: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let before = match listed(session, place, None) {
         // A folder is made by who publishes there first.
@@ -249,7 +240,7 @@ fn rows(
         let last = last.map(|it| it.to_string());
         rows.push(Row { file, name, version, last, change, tests: tests(it), published: "" });
     }
-    for file in files.iter().filter(|it| !is_of_tests(&it.name)) {
+    for file in files.iter().filter(|it| !it.has_tests_only()) {
         if rows.iter().all(|it| it.file != file.name) {
             rows.push(Row::unreadable(&file.name));
         }

@@ -15,6 +15,8 @@ use super::{Failure, Outcome};
 
 /// The daemon says of more than this that it is too long.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// How files end that have tests and no definitions.
+pub const TESTS: [&str; 2] = ["test.yaml", "test.yml"];
 /// In other files of a folder none of these is a word.
 const WORDS: [&str; 2] = ["process_name", "step_id"];
 
@@ -32,6 +34,13 @@ impl File {
 
     pub fn content(&self) -> String {
         STANDARD.encode(&self.bytes)
+    }
+
+    /// Whether it is one of those beside definitions, as its name says.
+    pub fn has_tests_only(&self) -> bool {
+        let stem =
+            |ending: &&str| self.name.strip_suffix(*ending).is_some_and(|it| it.ends_with('.'));
+        TESTS.iter().any(stem)
     }
 
     fn has_process(&self) -> bool {

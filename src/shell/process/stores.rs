@@ -6,12 +6,12 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::{
     Failure, Outcome, Session,
     check::write,
-    files::{File, collect, drafts},
+    files::{File, TESTS, collect, drafts},
 };
 use crate::config::process::Store;
 
@@ -24,7 +24,7 @@ pub fn publish(
 ) -> Outcome<bool> {
     let file = File::read(path)?;
     let mut paths = beside.to_vec();
-    let tests = ["test.yaml", "test.yml"].map(|it| path.with_extension(it));
+    let tests = TESTS.map(|it| path.with_extension(it));
     paths.extend(tests.into_iter().filter(|it| it.is_file()));
     let beside = match &*paths {
         [] => Vec::new(),
@@ -44,7 +44,7 @@ pub fn publish(
 
 /// The request that publishes a file.
 pub fn publishing(
-    place: &Map<String, Json>,
+    place: &Json,
     file: &File,
     drafts: &Json,
     sign_with: Option<&Path>,
@@ -72,12 +72,7 @@ pub fn get(
 }
 
 /// The bytes of a published version.
-pub fn content(
-    session: &mut Session,
-    place: &Map<String, Json>,
-    name: &str,
-    version: &str,
-) -> Outcome<Vec<u8>> {
+pub fn content(session: &mut Session, place: &Json, name: &str, version: &str) -> Outcome<Vec<u8>> {
     let mut request = request("process.get", place);
     request["name"] = name.into();
     request["version"] = version.into();
@@ -96,7 +91,7 @@ pub fn list(session: &mut Session, name: Option<&str>, store: &Store) -> Outcome
 /// Names and versions of what is published, in their order.
 pub fn listed(
     session: &mut Session,
-    place: &Map<String, Json>,
+    place: &Json,
     name: Option<&str>,
 ) -> Outcome<Vec<(String, String)>> {
     let mut request = request("process.list", place);
@@ -115,14 +110,14 @@ pub fn listed(
     }
 }
 
-fn request(op: &str, place: &Map<String, Json>) -> Json {
+fn request(op: &str, place: &Json) -> Json {
     let mut request = place.clone();
-    request.insert("op".to_owned(), op.into());
-    request.into()
+    request["op"] = op.into();
+    request
 }
 
 /// The arguments that say where processes are published.
-pub fn place(store: &Store) -> Outcome<Map<String, Json>> {
+pub fn place(store: &Store) -> Outcome<Json> {
     let Store { repository, folder, bucket, endpoint, region, prefix, ca_file } = store;
     let place = match (folder, bucket) {
         (Some(folder), _) => json!({"store": {"folder": absolute(folder)?}}),
@@ -138,10 +133,7 @@ pub fn place(store: &Store) -> Outcome<Map<String, Json>> {
         }
         (None, None) => json!({"path": repository.as_deref().map_or_else(around, absolute)?}),
     };
-    match place {
-        Json::Object(place) => Ok(place),
-        _ => Ok(Map::new()),
-    }
+    Ok(place)
 }
 
 /// The Git repository around the current folder.
