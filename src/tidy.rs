@@ -160,6 +160,12 @@ fn every_module_is_on_the_map() {
     }
 }
 
+/// What is encrypted with ring needs no other library, which would need tools to be built.
+#[test]
+fn tls_needs_no_aws_lc() {
+    assert!(!fs::read_to_string("Cargo.lock").unwrap().contains("name = \"aws-lc"));
+}
+
 #[test]
 #[expect(clippy::disallowed_methods, reason = "git itself tells which files are tracked")]
 fn nothing_lies_around_at_the_top() {

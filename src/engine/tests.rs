@@ -1,5 +1,6 @@
 //! The engine, by scripts: the conformance set and corner cases.
 
+mod around_tests;
 mod bound_tests;
 mod note_tests;
 mod undecided_tests;

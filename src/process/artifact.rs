@@ -11,7 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{canonical::canonical, gate, yaml::FILE_BYTES_MAX};
+use super::{
+    canonical::canonical,
+    yaml::{self, FILE_BYTES_MAX, Kind},
+};
 use crate::error::{Error, Result};
 
 /// The longest file.
@@ -134,6 +137,20 @@ pub fn version_of(text: &str) -> Result<Version> {
     }
 }
 
+/// The one document of a file, as JSON.
+fn document(bytes: &[u8]) -> Result<Value> {
+    let unreadable = |why: &str| Error::invalid(format!("no definition can be read: {why}"));
+    let (_, documents, faults) = yaml::read("", bytes);
+    match (&*documents, faults.first()) {
+        (_, Some(fault)) => Err(unreadable(&fault.message)),
+        ([document], None) if matches!(document.kind, Kind::Map(_)) => Ok(document.value()),
+        ([_], None) => Err(unreadable("it is a map of `process_name`, `steps` …")),
+        (documents, None) => {
+            Err(unreadable(&format!("the file has {} documents instead of one", documents.len())))
+        }
+    }
+}
+
 impl Artifact {
     /// What a file says that it is. Whether it may be published is asked elsewhere.
     pub fn of(bytes: Vec<u8>) -> Result<Artifact> {
@@ -142,7 +159,7 @@ impl Artifact {
                 .with("bytes", bytes.len() as u64)
                 .with("limit", BYTES_MAX as u64));
         }
-        let document = gate::document(&bytes)?;
+        let document = document(&bytes)?;
         let text = |key: &str| match &document[key] {
             Value::String(text) => Ok(text),
             Value::Null => Err(Error::invalid(format!("the definition has no `{key}`"))),

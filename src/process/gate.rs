@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::{
     diagnostic::{Diagnostic, Severity},
     lint,
@@ -14,7 +12,6 @@ use super::{
         beside::{Beside, is_beside},
         subject::called,
     },
-    yaml::{self, Kind},
 };
 use crate::{
     engine::{
@@ -37,20 +34,6 @@ pub struct Candidate<'a> {
     /// Processes that it calls, and its tests.
     pub beside: &'a [Named],
     pub lookup: &'a Lookup<'a>,
-}
-
-/// The one document of a file, as JSON.
-pub fn document(bytes: &[u8]) -> Result<Value> {
-    let unreadable = |why: &str| Error::invalid(format!("no definition can be read: {why}"));
-    let (_, documents, faults) = yaml::read("", bytes);
-    match (&*documents, faults.first()) {
-        (_, Some(fault)) => Err(unreadable(&fault.message)),
-        ([document], None) if matches!(document.kind, Kind::Map(_)) => Ok(document.value()),
-        ([_], None) => Err(unreadable("it is a map of `process_name`, `steps` …")),
-        (documents, None) => {
-            Err(unreadable(&format!("the file has {} documents instead of one", documents.len())))
-        }
-    }
 }
 
 impl Candidate<'_> {

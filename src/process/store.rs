@@ -42,11 +42,12 @@ pub type Listed = (Name, Version);
 
 /// The version that is wanted of a process.
 pub fn find(store: &dyn Store, name: &Name, selector: &Selector) -> Result<Artifact> {
-    if let Selector::Exactly(version) = selector {
-        return store.get(name, version);
-    }
+    let best = match selector {
+        Selector::Exactly(version) => return store.get(name, version),
+        Selector::Best(best) => best,
+    };
     let versions = store.list(Some(name))?.into_iter().map(|(_, version)| version);
-    match selector.pick(versions) {
+    match best.of(versions) {
         Some(version) => store.get(name, &version),
         None => Err(Error::not_found(format!("no version of `{name}` that will do is published"))),
     }

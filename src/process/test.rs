@@ -14,6 +14,8 @@ pub mod subject;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use self::{
     beside::Beside,
     report::{Report, Tested},
@@ -52,6 +54,7 @@ pub struct Options {
 pub fn run(files: &[File], beside: &[Beside], options: &Options, watch: &Watch) -> Result<Report> {
     let mut report = Report { seed: options.seed, ..Report::default() };
     report.diagnostics.extend(unreadable(files, beside));
+    let left = Cell::new(play::ALL_MAX);
     let played = files.iter().take(options.files.unwrap_or(usize::MAX));
     for (at, file) in played.enumerate() {
         for loaded in &file.loaded {
@@ -70,7 +73,7 @@ pub fn run(files: &[File], beside: &[Beside], options: &Options, watch: &Watch) 
                 continue;
             }
             match Subject::new(files, at, loaded, tests) {
-                Ok(subject) => report.tested.push(tested(&subject, options, watch)?),
+                Ok(subject) => report.tested.push(tested(&subject, options, &left, watch)?),
                 Err(diagnostics) => report.diagnostics.extend(diagnostics),
             }
         }
@@ -98,8 +101,13 @@ fn unreadable(files: &[File], beside: &[Beside]) -> Vec<Diagnostic> {
     all.filter(|it| it.severity == Severity::Error).cloned().collect()
 }
 
-fn tested(subject: &Subject<'_>, options: &Options, watch: &Watch) -> Result<Tested> {
-    let (tests, coverage) = subject.play(watch)?;
+fn tested(
+    subject: &Subject<'_>,
+    options: &Options,
+    left: &Cell<usize>,
+    watch: &Watch,
+) -> Result<Tested> {
+    let (tests, coverage) = subject.play(left, watch)?;
     let passed = tests.iter().all(|it| it.failure.is_none());
     let runs = options.interleavings;
     let interleavings = match runs {

@@ -24,7 +24,7 @@ pub fn called(call: &Call, caller: &Definition, known: &[&Definition]) -> Option
     let is_written = |it: &usize| known[*it].process_version.as_deref() == Some(wanted);
     let versions =
         || named().filter_map(|it| Some((version_of(known[it].process_version.as_deref()?)?, it)));
-    named().rfind(is_written).or_else(|| match Wanted::of(wanted)? {
+    named().rfind(is_written).or_else(|| match Wanted::of(wanted).ok()? {
         Wanted::Exactly(wanted) => versions().rfind(|it| it.0 == wanted).map(|it| it.1),
         Wanted::Best(range) => {
             let fitting = versions().filter(|it| range.matches(&it.0));
@@ -40,11 +40,11 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    pub fn of(text: &str) -> Option<Wanted> {
+    pub fn of(text: &str) -> Result<Wanted, semver::Error> {
         match (text, Version::parse(text)) {
-            ("latest", _) => Some(Wanted::Best(VersionReq::STAR)),
-            (_, Ok(version)) => Some(Wanted::Exactly(version)),
-            (_, Err(_)) => VersionReq::parse(text).ok().map(Wanted::Best),
+            ("latest", _) => Ok(Wanted::Best(VersionReq::STAR)),
+            (_, Ok(version)) => Ok(Wanted::Exactly(version)),
+            (_, Err(_)) => VersionReq::parse(text).map(Wanted::Best),
         }
     }
 }

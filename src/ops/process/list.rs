@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     git::RepositoryPath,
     ops::{Context, Lane, Operation, paging, plain::Plain},
-    process::artifact::Name,
+    process::artifact::{Name, version_of},
 };
 
 #[derive(Deserialize)]
@@ -70,7 +70,7 @@ impl Operation for List {
 /// A name and a version, as they come in `next`.
 fn parsed(after: &str) -> Result<(Name, Version)> {
     let parts = after.split_once('@');
-    let parts = parts
-        .and_then(|(name, version)| Some((Name::new(name).ok()?, Version::parse(version).ok()?)));
+    let parts =
+        parts.and_then(|(name, version)| Some((Name::new(name).ok()?, version_of(version).ok()?)));
     parts.ok_or_else(|| Error::bad_request("`after` is no `next`").with("field", "after"))
 }

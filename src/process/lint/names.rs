@@ -10,7 +10,10 @@ use crate::{
         },
         net::versions::Wanted,
     },
-    process::diagnostic::{Rule, brief, nearest},
+    process::{
+        artifact::Name,
+        diagnostic::{Rule, brief, nearest},
+    },
 };
 
 pub const RULES: &[Rule] = &[
@@ -63,9 +66,9 @@ pub fn check(
 
 fn process(everything: &Everything, definition: &Definition, report: &mut Report) {
     let name = &definition.process_name;
-    if !is_process_name(name) {
+    if Name::new(name).is_err() {
         let message = format!(
-            "give the process a name of letters, digits, `_`, `-` and `.`, not `{}`",
+            "give the process a name of up to 100 letters, digits, `_`, `-` and `.`, not `{}`",
             brief(name)
         );
         report.say(&PROCESS_NAME, "process_name", message);
@@ -250,7 +253,7 @@ fn calls(everything: &Everything, scope: &Scope, report: &mut Report) {
 }
 
 fn wanted(version: &str, path: &str, report: &mut Report) {
-    if Wanted::of(version).is_none() {
+    if Wanted::of(version).is_err() {
         let message = format!(
             "write a version such as `1.0.0`, a range such as `^1.2`, or `latest`, not `{}`",
             brief(version)
@@ -263,13 +266,4 @@ fn is_step_name(name: &str) -> bool {
     let is_fine = |it: char| it.is_alphanumeric() || "_-.".contains(it);
     let is_short = !name.is_empty() && name.len() <= NAME_BYTES_MAX;
     is_short && name.chars().all(is_fine) && !name.starts_with('-')
-}
-
-/// What can be a part of a ref and the name of a file.
-fn is_process_name(name: &str) -> bool {
-    let is_fine = |it: char| it.is_ascii_alphanumeric() || "_-.".contains(it);
-    let is_short = !name.is_empty() && name.len() <= NAME_BYTES_MAX;
-    let is_start = name.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '_');
-    let is_end = !name.ends_with('.') && !name.ends_with(".lock") && !name.contains("..");
-    is_short && is_start && is_end && name.chars().all(is_fine)
 }

@@ -1,5 +1,7 @@
 //! A run that scripts play, in a time that passes only when they say so.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use super::script::{Deed, Named};
@@ -16,6 +18,11 @@ use crate::engine::{
 /// Times at which something is due, in one deed; more is a timer that sets itself again.
 const DUE_MAX: usize = 10_000;
 
+/// What may happen in one run, which is remembered for its trace.
+const RUN_MAX: usize = 200_000;
+/// What may happen in all tests of a request.
+pub const ALL_MAX: usize = 5_000_000;
+
 /// What can be started: offered to all, or begun and waiting for somebody.
 const TO_START: [ItemStatus; 2] = [ItemStatus::Offered, ItemStatus::Open];
 
@@ -23,6 +30,9 @@ pub struct Play<'p> {
     pub processes: &'p Processes,
     pub state: State,
     cache: &'p mut Cache,
+    /// How much may still happen in this run, and in all runs together.
+    left: usize,
+    all_left: &'p Cell<usize>,
     now_ms: i64,
     /// What was done and what came of it.
     pub moments: Vec<Moment>,
@@ -46,10 +56,22 @@ pub struct Unmet {
 type Met<T = ()> = Result<T, Unmet>;
 
 impl<'p> Play<'p> {
-    pub fn begin(processes: &'p Processes, cache: &'p mut Cache, given: Data) -> Met<Play<'p>> {
-        let state = State::default();
-        let mut play =
-            Play { processes, state, cache, now_ms: 0, moments: Vec::new(), refusal: None };
+    pub fn begin(
+        processes: &'p Processes,
+        cache: &'p mut Cache,
+        all_left: &'p Cell<usize>,
+        given: Data,
+    ) -> Met<Play<'p>> {
+        let mut play = Play {
+            processes,
+            state: State::default(),
+            cache,
+            left: RUN_MAX,
+            all_left,
+            now_ms: 0,
+            moments: Vec::new(),
+            refusal: None,
+        };
         let begun = play.happen(What::Begin { data: given }, "begin".to_owned());
         begun.map_err(|it| unmet("the run begins", refusal(&it)))?;
         Ok(play)
@@ -58,9 +80,15 @@ impl<'p> Play<'p> {
     /// An event now; what is refused changes nothing.
     pub fn happen(&mut self, what: What, deed: String) -> Result<(), Refused> {
         let event = Event { at_ms: self.now_ms, what };
-        let changes = decide(self.processes, &self.state, &event, self.cache);
+        let changes = match self.left.min(self.all_left.get()) {
+            0 => Err(too_much()),
+            _ => decide(self.processes, &self.state, &event, self.cache),
+        };
         self.refusal = changes.as_ref().err().cloned();
         let changes = changes?;
+        let happened = 1 + changes.firings.len();
+        self.left = self.left.saturating_sub(happened);
+        self.all_left.set(self.all_left.get().saturating_sub(happened));
         apply(&mut self.state, &changes);
         self.moments.push(Moment { at_ms: self.now_ms, deed, firings: changes.firings });
         Ok(())
@@ -264,6 +292,11 @@ impl<'p> Play<'p> {
 
 fn unmet(expected: impl Into<String>, found: String) -> Unmet {
     Unmet { expected: expected.into(), found }
+}
+
+fn too_much() -> Refused {
+    let message = format!("{RUN_MAX} things happened in this test, or {ALL_MAX} in all together");
+    Refused::too_large(message)
 }
 
 fn refusal(refused: &Refused) -> String {

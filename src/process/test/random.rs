@@ -6,7 +6,7 @@ mod chance;
 mod moves;
 mod shrink;
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 use serde::Serialize;
 
@@ -67,6 +67,7 @@ struct Field<'p> {
     pool: Pool,
     /// How scripts say that a run may end.
     expected: BTreeSet<String>,
+    left: Cell<usize>,
 }
 
 /// As many runs as are asked for, or up to the first that goes wrong.
@@ -83,7 +84,9 @@ pub fn interleavings(
             expected.insert(status.clone());
         }
     }
-    let field = Field { processes, pool: Pool::of(scripts), expected };
+    // As many runs as are asked for, each of them short.
+    let left = Cell::new(usize::MAX);
+    let field = Field { processes, pool: Pool::of(scripts), expected, left };
     let name = &processes.net(processes.main).process_name;
     let (mut cache, mut deeds) = (Cache::default(), 0);
     let mut found = None;
@@ -110,7 +113,7 @@ impl Field<'_> {
         cache: &mut Cache,
     ) -> (Vec<Deed>, Option<Mistake>) {
         let mut done = Vec::new();
-        let mut play = match Play::begin(self.processes, cache, given) {
+        let mut play = match Play::begin(self.processes, cache, &self.left, given) {
             Ok(play) => play,
             Err(unmet) => return (done, Some(Mistake::Refused(unmet.found))),
         };
@@ -151,7 +154,7 @@ impl Field<'_> {
         deeds: &[Deed],
         cache: &mut Cache,
     ) -> (Vec<Deed>, Option<Mistake>, Vec<String>) {
-        let Ok(mut play) = Play::begin(self.processes, cache, given.clone()) else {
+        let Ok(mut play) = Play::begin(self.processes, cache, &self.left, given.clone()) else {
             return (Vec::new(), None, Vec::new());
         };
         let mut done = Vec::new();

@@ -1,10 +1,12 @@
 //! A definition that is tested, with the processes that it calls and its scripts.
 
+use std::cell::Cell;
+
 use super::{
     SCRIPT,
     coverage::{Coverage, Seen},
     mutants::{self, Mutation, Survivor},
-    play::{Play, Unmet},
+    play::{ALL_MAX, Play, Unmet},
     random::{self, Interleavings},
     report::{Failure, Outcome},
     script::Script,
@@ -47,6 +49,14 @@ pub struct Subject<'a> {
     /// The definition, and those that it calls.
     definitions: Vec<&'a Definition>,
     processes: Processes,
+}
+
+/// What scripts are played with.
+struct Means<'m> {
+    cache: Cache,
+    /// How much may still happen in all of them.
+    left: &'m Cell<usize>,
+    watch: &'m Watch,
 }
 
 /// The tests that are in a definition itself.
@@ -92,10 +102,11 @@ impl<'a> Subject<'a> {
     }
 
     /// Plays every script.
-    pub fn play(&self, watch: &Watch) -> Result<(Vec<Outcome>, Coverage)> {
-        let (mut seen, mut cache, mut outcomes) = (Seen::default(), Cache::default(), Vec::new());
+    pub fn play(&self, left: &Cell<usize>, watch: &Watch) -> Result<(Vec<Outcome>, Coverage)> {
+        let (mut seen, mut outcomes) = (Seen::default(), Vec::new());
+        let mut means = Means { cache: Cache::default(), left, watch };
         for (test, script) in self.tests.iter().zip(&self.scripts) {
-            let failure = self.play_one(test, script, &mut cache, &mut seen, watch)?;
+            let failure = self.play_one(test, script, &mut means, &mut seen)?;
             let spot = test.spot("");
             outcomes.push(Outcome { name: test.name.to_owned(), spot, failure });
         }
@@ -110,15 +121,15 @@ impl<'a> Subject<'a> {
         &self,
         test: &Named<'_>,
         script: &Script,
-        cache: &mut Cache,
+        means: &mut Means<'_>,
         seen: &mut Seen,
-        watch: &Watch,
     ) -> Result<Option<Failure>> {
         let failure = |path: &str, line: String, unmet: Unmet, trace: Vec<String>| {
             let Unmet { expected, found } = unmet;
             Some(Failure { spot: test.spot(path), deed: line, expected, found, trace })
         };
-        let mut play = match Play::begin(&self.processes, cache, script.given.clone()) {
+        let Means { cache, left, watch } = means;
+        let mut play = match Play::begin(&self.processes, cache, left, script.given.clone()) {
             Ok(play) => play,
             Err(unmet) => return Ok(failure("", "begin".to_owned(), unmet, Vec::new())),
         };
@@ -164,8 +175,9 @@ impl<'a> Subject<'a> {
 
 fn passes(test: &Test, processes: &Processes) -> bool {
     let Ok(script) = Script::of(test, processes) else { return false };
-    let mut cache = Cache::default();
-    let Ok(mut play) = Play::begin(processes, &mut cache, script.given) else { return false };
+    let (mut cache, left) = (Cache::default(), Cell::new(ALL_MAX));
+    let begun = Play::begin(processes, &mut cache, &left, script.given);
+    let Ok(mut play) = begun else { return false };
     script.lines.iter().all(|it| play.act(&it.deed).is_ok())
 }
 

@@ -1,8 +1,16 @@
 //! The conformance set and the corner cases, and what a report says.
 
+use std::cell::Cell;
+
 use expect_test::{Expect, expect};
 
-use super::{Options, beside::Beside, report::Report, run};
+use super::{
+    Options,
+    beside::Beside,
+    report::Report,
+    run,
+    subject::{self, Subject},
+};
 use crate::{
     process::load::{self, File},
     watch::Watch,
@@ -362,6 +370,23 @@ tests: {it: [c/new, {=data: {x: 2}}, d/old, =done]}
         0 tests passed
     "#]]
     .assert_eq(&alone.text());
+}
+
+#[test]
+fn what_happens_in_tests_has_a_bound() {
+    let files = [file(
+        "{process_name: p, steps: [{step_id: a, await: {after: 1s}, next: a}], tests: {t: ['>9s']}}",
+    )];
+    let loaded = &files[0].loaded[0];
+    let tests = || subject::tests_of(&files[0].source, loaded);
+    let subject = Subject::new(&files, 0, loaded, tests()).unwrap_or_else(|it| panic!("{it:?}"));
+    let failure = |left: usize| {
+        let (tests, _) = subject.play(&Cell::new(left), &Watch::default()).unwrap();
+        tests[0].failure.as_ref().map(|it| it.found.clone())
+    };
+    assert_eq!(failure(1000), None);
+    let expected = "refused: 200000 things happened in this test, or 5000000 in all together";
+    assert_eq!(failure(10).as_deref(), Some(expected));
 }
 
 #[test]
