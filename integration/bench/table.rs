@@ -68,7 +68,9 @@ impl Row {
 
     /// Could not be measured, and why.
     pub fn missing(what: impl Into<String>, reason: &str) -> Row {
-        let reason = reason.lines().next().unwrap_or_default();
+        // It is a cell of a table.
+        let line = reason.lines().next().unwrap_or_default();
+        let reason: String = line.chars().take(REASON_CHARS_MAX).collect();
         Row { ours: format!("({reason})"), met: "not measured", ..Row::empty(what) }
     }
 
@@ -148,6 +150,7 @@ impl fmt::Display for Quantity {
 }
 
 const COLUMNS: usize = 6;
+const REASON_CHARS_MAX: usize = 200;
 
 fn verdict(met: bool) -> &'static str {
     match met {

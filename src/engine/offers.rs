@@ -44,17 +44,20 @@ impl State {
     pub fn offers(&self, processes: &Processes) -> Vec<Offer> {
         let mut cache = Cache::default();
         let work = Work::over(processes, self, &mut cache);
-        let mut offers = Vec::new();
-        for (id, item) in self.items.iter() {
-            let is_there = match item.status {
-                ItemStatus::Offered => work.may_start(item) == Ok(true),
-                ItemStatus::Inside => false,
-                _ => true,
-            };
-            let step = work.step_of(item).filter(|it| is_there && !is_by_itself(it, item));
-            offers.extend(step.map(|step| offer(&work, *id, item, step)));
-        }
-        offers
+        self.items.iter().filter_map(|(id, item)| offer(&work, *id, item)).collect()
+    }
+
+    /// One of them, if it may be started, is done or is waited for.
+    pub fn offer(&self, processes: &Processes, id: Id) -> Option<Offer> {
+        let mut cache = Cache::default();
+        offer(&Work::over(processes, self, &mut cache), id, self.items.get(&id)?)
+    }
+
+    /// Where an item is, such as `blk/p`.
+    pub fn path_of(&self, processes: &Processes, id: Id) -> Option<String> {
+        let mut cache = Cache::default();
+        let work = Work::over(processes, self, &mut cache);
+        self.items.get(&id).map(|it| work.path_of(it))
     }
 
     /// How the run stands, also when it is under way.
@@ -91,10 +94,16 @@ fn is_by_itself(step: &Step, item: &Item) -> bool {
     item.instance.is_none() && step.is_automatic() && item.status == ItemStatus::Offered
 }
 
-fn offer(work: &Work<'_>, id: Id, item: &Item, step: &Step) -> Offer {
+fn offer(work: &Work<'_>, id: Id, item: &Item) -> Option<Offer> {
+    let is_there = match item.status {
+        ItemStatus::Offered => work.may_start(item) == Ok(true),
+        ItemStatus::Inside => false,
+        _ => true,
+    };
+    let step = work.step_of(item).filter(|it| is_there && !is_by_itself(it, item))?;
     let escalation = step.escalation.as_ref().filter(|_| item.overdue);
     let roles = escalation.and_then(|it| it.roles.as_ref()).map(|it| it.as_slice().to_vec());
-    Offer {
+    Some(Offer {
         item: id,
         path: work.path_of(item),
         status: item.status,
@@ -108,5 +117,5 @@ fn offer(work: &Work<'_>, id: Id, item: &Item, step: &Step) -> Offer {
         roles: roles.unwrap_or_else(|| step.roles.clone()),
         due_ms: item.timers.iter().map(|it| it.0).min(),
         instance: item.instance.as_ref().map(|it| it.item.clone()),
-    }
+    })
 }

@@ -6,6 +6,7 @@
 pub mod beside;
 mod coverage;
 pub mod mutants;
+mod paths;
 mod play;
 pub mod random;
 pub mod report;

@@ -4,7 +4,10 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
-use super::script::{Deed, Named};
+use super::{
+    paths::Paths,
+    script::{Deed, Named},
+};
 use crate::engine::{
     decide::{apply, decide},
     definition::{Data, around::Duration},
@@ -29,6 +32,7 @@ const TO_START: [ItemStatus; 2] = [ItemStatus::Offered, ItemStatus::Open];
 pub struct Play<'p> {
     pub processes: &'p Processes,
     pub state: State,
+    paths: Paths,
     cache: &'p mut Cache,
     /// How much may still happen in this run, and in all runs together.
     left: usize,
@@ -65,6 +69,7 @@ impl<'p> Play<'p> {
         let mut play = Play {
             processes,
             state: State::default(),
+            paths: Paths::default(),
             cache,
             left: RUN_MAX,
             all_left,
@@ -90,6 +95,7 @@ impl<'p> Play<'p> {
         self.left = self.left.saturating_sub(happened);
         self.all_left.set(self.all_left.get().saturating_sub(happened));
         apply(&mut self.state, &changes);
+        self.paths.follow(&changes, &self.state, self.processes);
         self.moments.push(Moment { at_ms: self.now_ms, deed, firings: changes.firings });
         Ok(())
     }
@@ -151,12 +157,17 @@ impl<'p> Play<'p> {
     }
 
     fn found(&self, step: &Named, statuses: &[ItemStatus]) -> Option<Id> {
-        let offers = self.offers();
+        let offers: Vec<Offer> = self.at(step).collect();
         let with = |status: &ItemStatus| {
             let status = *status;
-            offers.iter().filter(move |it| it.path == step.path && it.status == status)
+            offers.iter().filter(move |it| it.status == status)
         };
         statuses.iter().flat_map(with).nth(step.nth).map(|it| it.item)
+    }
+
+    /// What is there under a name, oldest first.
+    fn at(&self, step: &Named) -> impl Iterator<Item = Offer> {
+        self.paths.at(&step.path).filter_map(|it| self.state.offer(self.processes, it))
     }
 
     fn find(&self, step: &Named, statuses: &[ItemStatus], expected: &str) -> Met<Id> {
@@ -184,11 +195,12 @@ impl<'p> Play<'p> {
     }
 
     fn refused(&mut self, deed: &Deed) -> Met {
-        let (state, moments) = (self.state.clone(), self.moments.len());
+        let (state, paths) = (self.state.clone(), self.paths.clone());
+        let moments = self.moments.len();
         match self.act(deed) {
             Err(_) => {
                 // What it began with may have been fine.
-                self.state = state;
+                (self.state, self.paths) = (state, paths);
                 self.moments.truncate(moments);
                 Ok(())
             }
@@ -197,10 +209,7 @@ impl<'p> Play<'p> {
     }
 
     fn look(&self, deed: &Deed) -> Met {
-        let is_there = |step: &Named| {
-            let offers = self.offers();
-            offers.iter().filter(|it| it.path == step.path).nth(step.nth).is_some()
-        };
+        let is_there = |step: &Named| self.at(step).nth(step.nth).is_some();
         let (holds, expected) = match deed {
             Deed::There(step) => {
                 (is_there(step), format!("`{step}` is on offer, under way or waited for"))
