@@ -50,7 +50,8 @@ enum Change {
     NewVersion,
     /// Newer ones are published already.
     OlderVersion,
-    None,
+    /// These bytes are published.
+    Same,
     /// Other bytes under a published version.
     Rewritten,
     /// It has no version, or shares its file.
@@ -78,7 +79,7 @@ impl Change {
             Change::New => "new",
             Change::NewVersion => "new version",
             Change::OlderVersion => "older version",
-            Change::None => "none",
+            Change::Same => "none",
             Change::Rewritten => "changed: give it a new version",
             Change::Unpublishable(why) => why,
         }
@@ -231,7 +232,7 @@ fn rows(session: &mut Session, place: &Json, files: &[File], tested: &Json) -> O
             Some(version) if before.contains(version) => {
                 let there = content(session, place, &name, version)?;
                 let is_same = files.iter().any(|it| it.name == file && it.bytes == there);
-                if is_same { Change::None } else { Change::Rewritten }
+                if is_same { Change::Same } else { Change::Rewritten }
             }
             Some(_) if before.is_empty() => Change::New,
             Some(version) if Version::parse(version).ok() < last => Change::OlderVersion,
