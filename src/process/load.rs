@@ -34,6 +34,29 @@ const LONG_BYTES: usize = 100_000;
 /// A longer list of keys helps nobody.
 const KEYS_SHOWN_MAX: usize = 12;
 
+/// Words that people try, and the keys that may be meant.
+const SYNONYMS: &[(&str, &[&str])] = &[
+    ("name", &["process_name", "step_id"]),
+    ("version", &["process_version"]),
+    ("id", &["step_id"]),
+    ("type", &["step_type"]),
+    ("start", &["initial_step"]),
+    ("then", &["next", "next_step"]),
+    ("goto", &["next", "next_step"]),
+    ("to", &["next", "next_step"]),
+    ("next", &["next_step"]),
+    ("if", &["when"]),
+    ("condition", &["when"]),
+    ("foreach", &["each"]),
+    ("for_each", &["each"]),
+    ("subprocess", &["call"]),
+    ("invoke", &["call"]),
+    ("wait", &["await"]),
+    ("retries", &["retry"]),
+    ("schedule", &["cron", "triggers"]),
+    ("cron", &["triggers"]),
+];
+
 /// A definition and where each part of it stands.
 #[derive(Debug)]
 pub struct Loaded {
@@ -185,13 +208,20 @@ fn path_of(tree: &Node, turns: &[Turn]) -> String {
     path
 }
 
+/// The key that a word of other languages stands for, where it is known.
+fn synonym<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let (_, meant) = SYNONYMS.iter().find(|it| word.eq_ignore_ascii_case(it.0))?;
+    meant.iter().find_map(|meant| known.clone().find(|it| it == meant))
+}
+
 fn fault(tree: &Node, turns: &[Turn], failure: &Failure) -> Fault {
     let node = walk(tree, turns);
     let span = failure.span.unwrap_or(node.span);
     let told = match &failure.reason {
         Reason::UnknownKey(key, known) => {
             let known = known.iter().copied().filter(|it| *it != "on_signal");
-            let message = match nearest(key, known.clone()) {
+            let near = synonym(key, known.clone()).or_else(|| nearest(key, known.clone()));
+            let message = match near {
                 Some(near) => format!("`{}` is no key here: `{near}` is meant?", brief(key)),
                 None => format!("`{}` is no key here: take it away", brief(key)),
             };
@@ -221,10 +251,12 @@ fn fault(tree: &Node, turns: &[Turn], failure: &Failure) -> Fault {
             let what = node.what();
             let fault =
                 Fault::new(&WRONG_VALUE, span, format!("write {expected} instead of {what}"));
-            let is_scalar = matches!(node.kind, Kind::Number(_) | Kind::Bool(_));
-            match is_scalar && expected.contains("text") {
-                true => fault.help("put it in quotes"),
-                false => fault,
+            match node.kind {
+                Kind::Number(_) | Kind::Bool(_) if expected.contains("text") => {
+                    fault.help("put it in quotes")
+                }
+                Kind::Null if expected.contains("a line") => fault.help(yaml::NO_LINE),
+                _ => fault,
             }
         }
     };

@@ -24,6 +24,8 @@ const DOCUMENTS_MAX: usize = 1000;
 const FAULTS_MAX: usize = 50;
 /// What all aliases of a file may come to, about.
 const ALIASES_BYTES_MAX: usize = 8 << 20;
+/// No text begins with these unless it is in quotes.
+const SIGNS: &str = "@`%>|*&!#";
 
 pub const YAML: Rule = Rule::error("yaml", "A file is YAML 1.2 in UTF-8.");
 pub const DUPLICATE_KEY: Rule = Rule::error("duplicate-key", "A key is in a map once.");
@@ -166,15 +168,41 @@ fn syntax(text: &str, error: &ScanError) -> Fault {
         return fault.help("indent with spaces: YAML takes no tabs there");
     }
     let fault = Fault::new(&YAML, span, message);
-    match text.as_bytes().get(at) {
-        Some(sign @ (b'@' | b'>' | b'%' | b'`')) => {
-            let sign = char::from(*sign);
-            fault.help(format!(
-                "put text that begins with `{sign}`, as lines of tests do, in quotes"
-            ))
-        }
-        _ => fault,
+    match sign_near(text, at) {
+        Some(sign) => fault.help(in_quotes(sign)),
+        None if has_comment_in_list(text) => fault.help(in_quotes('#')),
+        None => fault,
     }
+}
+
+/// What is said where a line of a test is nothing.
+pub const NO_LINE: &str = "`#` begins a comment and `&` an anchor: put lines of tests that begin \
+                           with them in quotes";
+
+/// What is said of a word that YAML takes for something else than text.
+pub fn in_quotes(sign: char) -> String {
+    match sign {
+        '#' => "`#` begins a comment: put lines of tests that begin with it in quotes".to_owned(),
+        _ => format!("put text that begins with `{sign}`, as lines of tests do, in quotes"),
+    }
+}
+
+/// The sign that a fault is about, or that begins the word which it is behind.
+fn sign_near(text: &str, at: usize) -> Option<char> {
+    let is_between = |it: char| it.is_whitespace() || "[{,".contains(it);
+    let here = text.get(at..)?.chars().next();
+    let before = || text[..at].rsplit(is_between).next()?.chars().next();
+    here.filter(|it| SIGNS.contains(*it)).or_else(|| before().filter(|it| SIGNS.contains(*it)))
+}
+
+/// Whether what looks like an item of a list is a comment, behind which the list goes on.
+fn has_comment_in_list(text: &str) -> bool {
+    text.lines().any(|line| {
+        line.match_indices(" #").any(|(at, _)| {
+            let is_item = line[..at].trim_end().ends_with(['[', ',']);
+            is_item && line[at + 2..].starts_with(|it: char| !it.is_whitespace())
+        })
+    })
 }
 
 /// The tab that a fault is about: the parser says where the text before or behind it begins.

@@ -126,3 +126,55 @@ fn what_is_too_much_to_look_at_is_too_large_and_nothing_else() {
     let schemas = many(11, &|_| "input: {pattern: '(a{1000}){10}'}".to_owned());
     check(&schemas, "shorten the schemas: 20000 values at most, about, not 22132");
 }
+
+/// The message and the help for the first thing that is wrong.
+fn told(text: &str) -> (String, String) {
+    let told = lint(&[("p.yaml", text.as_bytes())]).into_iter().next();
+    let told = told.unwrap_or_else(|| panic!("nothing is wrong in {text}"));
+    (told.message, told.help.unwrap_or_default())
+}
+
+#[test]
+fn a_key_of_another_language_is_met_with_the_one_that_is_meant() {
+    let check = |place: &str, key: &str, meant: &str| {
+        let text = place.replace("KEY", key);
+        assert_eq!(told(&text).0, format!("`{key}` is no key here: `{meant}` is meant?"), "{text}");
+    };
+    let process = "{process_name: p, KEY: 1, steps: [{step_id: a}]}";
+    for (key, meant) in [
+        ("name", "process_name"),
+        ("version", "process_version"),
+        ("start", "initial_step"),
+        ("schedule", "triggers"),
+        ("cron", "triggers"),
+        ("stepz", "steps"),
+    ] {
+        check(process, key, meant);
+    }
+    let step = "{process_name: p, steps: [{step_id: a, KEY: 1}]}";
+    for (key, meant) in [
+        ("id", "step_id"),
+        ("name", "step_id"),
+        ("type", "step_type"),
+        ("then", "next"),
+        ("goto", "next"),
+        ("To", "next"),
+        ("foreach", "each"),
+        ("for_each", "each"),
+        ("subprocess", "call"),
+        ("invoke", "call"),
+        ("wait", "await"),
+        ("retries", "retry"),
+        ("splt", "split"),
+    ] {
+        check(step, key, meant);
+    }
+    let transition = "{process_name: p, steps: [{step_id: a, transitions: [{KEY: b}]}]}";
+    for (key, meant) in [("if", "when"), ("condition", "when"), ("to", "next_step")] {
+        check(transition, key, meant);
+    }
+    check("{process_name: p, steps: [{step_id: a, call: {KEY: q}}]}", "name", "process_name");
+    check("{process_name: p, steps: [{step_id: a}], triggers: [{KEY: q}]}", "schedule", "cron");
+    let none = told("{process_name: p, steps: [{step_id: a, await: {event: e, if: x}}]}");
+    assert_eq!(none.0, "`if` is no key here: take it away");
+}

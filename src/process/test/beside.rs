@@ -62,8 +62,10 @@ impl Beside {
                 Err(error) => {
                     let path = error.path().to_string();
                     let span = span_of(&tree, &path);
-                    let mut fault = Fault::new(&SCRIPT, span, error.into_inner().to_string());
-                    fault.path = path;
+                    let message = error.into_inner().to_string();
+                    let is_no_line = message.starts_with("invalid type: null, expected a line");
+                    let help = is_no_line.then(|| yaml::NO_LINE.to_owned());
+                    let fault = Fault { help, path, ..Fault::new(&SCRIPT, span, message) };
                     diagnostics.push(fault.told(&source, None));
                 }
             }

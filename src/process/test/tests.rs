@@ -422,6 +422,13 @@ fn tests_may_be_in_a_file_beside() {
 }
 
 #[test]
+fn a_line_beside_that_is_nothing_is_told_of_quotes() {
+    let beside = Beside::read("p.test.yaml", b"process_name: p\ntests:\n  it:\n    - #a\n");
+    let helps: Vec<_> = beside.diagnostics.iter().map(|it| it.help.as_deref()).collect();
+    assert_eq!(helps, [Some(crate::process::yaml::NO_LINE)]);
+}
+
+#[test]
 fn pipelines_read_junit_and_json() {
     let text = "
 process_name: p

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use granit_parser::{Event, ScalarStyle, Tag};
 
 use super::{
-    ALIASES_BYTES_MAX, DEPTH_MAX, DUPLICATE_KEY, Entry, Fault, Kind, Node, TOO_LARGE, YAML, scalar,
+    ALIASES_BYTES_MAX, DEPTH_MAX, DUPLICATE_KEY, Entry, Fault, Kind, Node, TOO_LARGE, YAML,
+    in_quotes, scalar,
 };
 use crate::process::{diagnostic::brief, source::Span};
 
@@ -41,6 +42,9 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let bytes = NODE_BYTES + text.len();
                 if self.is_at_key() {
+                    if let Some(tag) = tag.as_deref().filter(|it| is_foreign(it)) {
+                        self.refuse_tag(tag, span);
+                    }
                     self.keep(anchor, || (text_node(&text, span), bytes))?;
                     return self.key(text.into_owned(), span);
                 }
@@ -78,8 +82,7 @@ impl Builder {
                 Some(name @ ("null" | "bool" | "int" | "float")) => Some(name.to_owned()),
                 _ if tag.original() == "!" => return as_text(),
                 _ => {
-                    let message = format!("take the tag `{}` away", brief(&tag.original()));
-                    self.faults.push(Fault::new(&YAML, span, message));
+                    self.refuse_tag(tag, span);
                     return as_text();
                 }
             },
@@ -105,9 +108,17 @@ impl Builder {
         if let Some(tag) = tag
             && tag.core_suffix() != Some(fine)
         {
-            let message = format!("take the tag `{}` away", brief(&tag.original()));
-            self.faults.push(Fault::new(&YAML, span, message));
+            self.refuse_tag(tag, span);
         }
+    }
+
+    fn refuse_tag(&mut self, tag: &Tag, span: Span) {
+        let message = format!("take the tag `{}` away", brief(&tag.original()));
+        let fault = Fault::new(&YAML, span, message);
+        self.faults.push(match is_foreign(tag) {
+            true => fault.help(in_quotes('!')),
+            false => fault,
+        });
     }
 
     fn is_at_key(&self) -> bool {
@@ -218,6 +229,11 @@ impl Builder {
             _ => 0,
         }
     }
+}
+
+/// Whether it is one of nobody's, as the name of an event behind `!` is.
+fn is_foreign(tag: &Tag) -> bool {
+    tag.core_suffix().is_none() && tag.original() != "!"
 }
 
 fn text_node(text: &str, span: Span) -> Node {

@@ -59,6 +59,38 @@ fn what_is_no_yaml_is_said_with_its_place() {
     refused(b"\xef\xbb\xbfproces_name: x\nsteps: []", "f.yaml:1:1: error[unknown-key]");
 }
 
+/// What is said of a test with these lines, with the help.
+fn helped(lines: &str, expected: &str) {
+    let text = format!("process_name: p\nsteps: [{{step_id: a}}]\ntests:\n  t: {lines}\n");
+    let file = load::read("f.yaml", text.as_bytes());
+    let helps = file.diagnostics.iter().filter_map(|it| it.help.as_deref());
+    assert_eq!(helps.collect::<Vec<_>>(), [expected], "{lines}: {:?}", file.diagnostics);
+}
+
+#[test]
+fn who_forgets_the_quotes_is_told_of_them() {
+    for line in ["@a", ">2h", "%a", "`a", "|a", "*a", "!paid", "!paid=p1", "*a#1"] {
+        let sign = &line[..1];
+        let help = format!("put text that begins with `{sign}`, as lines of tests do, in quotes");
+        for lines in [format!("[a, {line}]"), format!("[{line}, a]"), format!("\n  - {line}")] {
+            helped(&lines, &help);
+        }
+    }
+    let help = "put text that begins with `!`, as lines of tests do, in quotes";
+    helped("[{!paid: {by: ann}}]", help);
+    helped("\n  - !paid: {by: ann}", help);
+    let help = "`#` begins a comment: put lines of tests that begin with it in quotes";
+    for lines in ["[a, #a]", "[a, #-a:x, =done]\n  u: [a]", "[#a, a]", "[a,#a]"] {
+        helped(lines, help);
+    }
+    let help = "`#` begins a comment and `&` an anchor: put lines of tests that begin with them \
+                in quotes";
+    for lines in ["\n  - a\n  - #a", "\n  - &a", "[a, &b]", "[a, null]", "{script: [~]}"] {
+        helped(lines, help);
+    }
+    assert_eq!(load::read("f.yaml", b"{process_name: p, steps: [ # one\n]}").diagnostics, []);
+}
+
 #[test]
 fn places_are_in_characters_whatever_ends_the_lines() {
     for end in ["\n", "\r\n"] {
