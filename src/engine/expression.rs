@@ -5,6 +5,7 @@
 //! while it is evaluated, so that one which would take too long is an error like any other.
 
 mod bounded;
+mod functions;
 mod value;
 
 use std::sync::{
@@ -15,7 +16,10 @@ use std::sync::{
 use cel::{Context, Env, parser::Expression as Tree, parser::Parser};
 use serde_json::Value;
 
-pub use self::bounded::{Count, Counted};
+pub use self::{
+    bounded::{Count, Counted},
+    functions::{NAMES, Unknown},
+};
 
 /// Longer than anything a person reads.
 pub const SOURCE_BYTES_MAX: usize = 4096;
@@ -72,6 +76,11 @@ impl Program {
     /// The steps whose states it asks for.
     pub fn counts(&self) -> &[Count] {
         &self.counts
+    }
+
+    /// The calls that fail whatever the data is: nothing is called so.
+    pub fn unknown_functions(&self) -> Vec<Unknown> {
+        functions::unknown(&self.tree)
     }
 
     pub fn evaluate(&self, variables: &dyn Variables) -> Result<Value, String> {

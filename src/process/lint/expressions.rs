@@ -12,31 +12,41 @@ use crate::{
             flow::{Join, Quorum},
             work::{Await, Count, EachJoin, Emit, EmitRule, Repeat, Values},
         },
-        expression::Program,
+        expression::{NAMES, Program, Unknown},
     },
     process::diagnostic::{Rule, brief, nearest},
 };
 
-pub const RULES: &[Rule] = &[INVALID_EXPRESSION, UNKNOWN_STEP];
+pub const RULES: &[Rule] = &[INVALID_EXPRESSION, UNKNOWN_FUNCTION, UNKNOWN_STEP];
 
 const INVALID_EXPRESSION: Rule = Rule::error(
     "invalid-expression",
     "An expression is one of the Common Expression Language, within bounds.",
 );
+const UNKNOWN_FUNCTION: Rule =
+    Rule::error("unknown-function", "The functions that an expression calls are there.");
 const UNKNOWN_STEP: Rule = Rule::error(
     "unknown-step",
     "What `waiting`, `running` and `done` name is a step here or around.",
 );
+
+/// How a name of the data itself is asked for, which `has` does not take.
+const OF_NAMES: &str = "of a name of the data itself: begin with `data: {total: null}`, and ask \
+                        `total != null`";
 
 /// What is known of expressions that were looked at already.
 #[derive(Default)]
 pub struct Known(RefCell<HashMap<String, Rc<Verdict>>>);
 
 enum Verdict {
-    /// The steps that it names.
-    Fine(Vec<String>),
+    /// The steps that it names, and what it calls though there is no such function.
+    Fine {
+        steps: Vec<String>,
+        unknown: Vec<Unknown>,
+    },
     Wrong {
         message: String,
+        help: Option<&'static str>,
         bytes: Option<Range<usize>>,
     },
 }
@@ -84,13 +94,17 @@ fn look(
     report: &mut Report,
 ) {
     match &*everything.expressions.verdict(source) {
-        Verdict::Wrong { message, bytes } => {
-            let said = report.say(&INVALID_EXPRESSION, path, &**message);
+        Verdict::Wrong { message, help, bytes } => {
+            let mut said = report.say(&INVALID_EXPRESSION, path, &**message);
+            if let Some(help) = help {
+                said = said.help(*help);
+            }
             if let Some(bytes) = bytes {
                 said.within(bytes.clone());
             }
         }
-        Verdict::Fine(steps) => {
+        Verdict::Fine { steps, unknown } => {
+            unknown.iter().for_each(|it| function(it, path, source, report));
             let Some((scope, scopes)) = scopes else { return };
             for name in steps.iter().filter(|it| !is_above(scope, scopes, it)) {
                 let message = format!("no step here is `{}`: name one that there is", brief(name));
@@ -104,6 +118,25 @@ fn look(
     }
 }
 
+fn function(unknown: &Unknown, path: &str, source: &str, report: &mut Report) {
+    let name = brief(&unknown.name);
+    let said = match &unknown.shape {
+        Some(shape) => {
+            let message = format!("`{name}` is not called so: write it as in `{shape}`");
+            report.say(&UNKNOWN_FUNCTION, path, message)
+        }
+        None => {
+            let message = format!("no function is `{name}`: call one that there is");
+            let near = nearest(&unknown.name, NAMES.iter().copied());
+            report.say(&UNKNOWN_FUNCTION, path, message).meant(near)
+        }
+    };
+    let is_called = |at: &usize| source[at + unknown.name.len()..].trim_start().starts_with('(');
+    if let Some(at) = source.match_indices(&*unknown.name).map(|it| it.0).find(is_called) {
+        said.within(at..at + unknown.name.len());
+    }
+}
+
 impl Known {
     fn verdict(&self, source: &str) -> Rc<Verdict> {
         let mut known = self.0.borrow_mut();
@@ -111,9 +144,10 @@ impl Known {
             return Rc::clone(verdict);
         }
         let verdict = Rc::new(match Program::compile(source) {
-            Ok(program) => {
-                Verdict::Fine(program.counts().iter().map(|it| it.step.clone()).collect())
-            }
+            Ok(program) => Verdict::Fine {
+                steps: program.counts().iter().map(|it| it.step.clone()).collect(),
+                unknown: program.unknown_functions(),
+            },
             Err(message) => wrong(source, message),
         });
         known.insert(source.to_owned(), Rc::clone(&verdict));
@@ -127,7 +161,7 @@ fn wrong(source: &str, message: String) -> Verdict {
     let is_syntax = message.starts_with("ERROR: ");
     if source.trim().is_empty() {
         let message = "write an expression here, or take the key away".to_owned();
-        return Verdict::Wrong { message, bytes: None };
+        return Verdict::Wrong { message, help: None, bytes: None };
     }
     let first = match is_syntax {
         true => Parser::new().max_recursion_depth(32).parse(source).err(),
@@ -136,6 +170,7 @@ fn wrong(source: &str, message: String) -> Verdict {
     let Some(error) = first.and_then(|it| it.errors.into_iter().next()) else {
         return Verdict::Wrong {
             message: format!("change the expression: {message}"),
+            help: None,
             bytes: None,
         };
     };
@@ -145,8 +180,11 @@ fn wrong(source: &str, message: String) -> Verdict {
     let within = rest.char_indices().nth(column).map_or(rest.len(), |it| it.0);
     let at = before + within;
     let end = source[at..].chars().next().map_or(at, |it| at + it.len_utf8());
-    let message = format!("correct the expression: {}", brief(&error.msg));
-    Verdict::Wrong { message, bytes: Some(at..end) }
+    let (message, help) = match error.msg.contains("has()") {
+        true => ("let `has` take a member, such as `has(order.total)`".to_owned(), Some(OF_NAMES)),
+        false => (format!("correct the expression: {}", brief(&error.msg)), None),
+    };
+    Verdict::Wrong { message, help, bytes: Some(at..end) }
 }
 
 /// The expressions of a step with their paths.

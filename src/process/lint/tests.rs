@@ -178,3 +178,24 @@ fn a_key_of_another_language_is_met_with_the_one_that_is_meant() {
     let none = told("{process_name: p, steps: [{step_id: a, await: {event: e, if: x}}]}");
     assert_eq!(none.0, "`if` is no key here: take it away");
 }
+
+#[test]
+fn what_an_expression_should_be_is_said() {
+    let check = |source: &str, message: &str, help: &str| {
+        let text =
+            format!("{{process_name: p, steps: [{{step_id: a, only_while: \"{source}\"}}]}}");
+        assert_eq!(told(&text), (message.to_owned(), help.to_owned()), "{source}");
+    };
+    check("sizee(x) > 1", "no function is `sizee`: call one that there is", "`size` is meant?");
+    check(
+        "s.startswith('a')",
+        "no function is `startswith`: call one that there is",
+        "`startsWith` is meant?",
+    );
+    check("foo(x)", "no function is `foo`: call one that there is", "");
+    let shape = "`contains` is not called so: write it as in `text.contains(…)`";
+    check("contains(s, 'a')", shape, "");
+    let names =
+        "of a name of the data itself: begin with `data: {total: null}`, and ask `total != null`";
+    check("has(total)", "let `has` take a member, such as `has(order.total)`", names);
+}

@@ -390,6 +390,21 @@ fn what_happens_in_tests_has_a_bound() {
 }
 
 #[test]
+fn a_name_of_the_data_itself_is_asked_for_as_lint_proposes() {
+    let text = "
+process_name: p
+data: {total: null}
+steps:
+  - {step_id: a, transitions: [{when: total != null, next_step: b}, {else: true, next_step: c}]}
+  - {step_id: b}
+  - {step_id: c}
+tests: {some: [{a: {total: 3}}, b, =done], none: [a, c, =done]}
+";
+    let report = report(text, &Options::default());
+    assert!(report.passed(), "{}", report.text());
+}
+
+#[test]
 fn tests_may_be_in_a_file_beside() {
     let definition = file("{process_name: p, steps: [{step_id: a}]}");
     let text = "process_name: p\ntests:\n  it: [a, =done]\n  wrong:\n    - =done\n---\nprocess_name: q\ntests: {}\n---\nprocess_name: p\ntets: {}\n";
