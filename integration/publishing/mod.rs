@@ -45,6 +45,22 @@ fn versions(daemon: &mut Daemon, place: &Value) -> Vec<String> {
     listed.map(|it| it["version"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Who calls what is neither published nor beside is not published, and told so.
+fn expect_called_to_be_there(daemon: &mut Daemon, place: &Value) {
+    for (call, what) in [
+        ("pay", "no process here is `pay`"),
+        ("{process_name: ship, process_version: ^7}", "no process is `ship` in version ^7"),
+    ] {
+        let caller = format!(
+            "process_name: order\nprocess_version: 1.0.0\nsteps: [{{step_id: a, call: {call}}}]\n"
+        );
+        let refused = daemon.refused("invalid", publishing(place, &caller));
+        let told = refused["err"].as_str().unwrap();
+        let why = "it is neither published in this store nor in a file beside";
+        assert!(told.ends_with(&format!("{what}: {why}")), "{told}");
+    }
+}
+
 /// What every store does.
 fn expect_a_store(daemon: &mut Daemon, place: &Value) {
     let first = definition("1.0.0", "first");
@@ -79,6 +95,7 @@ fn expect_a_store(daemon: &mut Daemon, place: &Value) {
     for version in ["1.0.1", "^3"] {
         daemon.refused("not_found", getting(place, version));
     }
+    expect_called_to_be_there(daemon, place);
     let page = daemon.ok(request("process.list", place, json!({"limit": 2})));
     let after = json!({"after": page["next"], "limit": 2});
     let rest = daemon.ok(request("process.list", place, after));

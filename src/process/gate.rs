@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use super::{
     diagnostic::{Diagnostic, Severity},
-    lint,
+    lint::{
+        self,
+        names::{NAME_ITS_FILE, UNKNOWN_PROCESS},
+    },
     load::{self, File, Loaded},
     test::{
         self, Options,
@@ -57,13 +60,14 @@ impl Candidate<'_> {
         self.add_called(&mut files)?;
         let mut wrong = lint::check(&files, watch)?;
         wrong.retain(|it| it.spot.file == *name);
-        expect_none(wrong)?;
+        expect_none(wrong.into_iter().map(of_publishing).collect())?;
         let tests: Vec<Beside> =
             tests.into_iter().map(|(name, bytes)| Beside::read(name, bytes)).collect();
         let options = Options { files: Some(1), ..Options::default() };
         let report = test::run(&files, &tests, &options, watch)?;
         let failures = report.failures();
-        expect_none([report.diagnostics, failures].concat())
+        let diagnostics = report.diagnostics.into_iter().map(of_publishing);
+        expect_none(diagnostics.chain(failures).collect())
     }
 
     /// Adds what is called and not there, as it was published.
@@ -94,6 +98,15 @@ fn calls(loaded: &Loaded) -> impl Iterator<Item = (&Definition, &Call)> {
     let (caller, mut calls) = (&loaded.definition, Vec::new());
     called(&caller.steps, &mut calls);
     calls.into_iter().map(move |it| (caller, it))
+}
+
+/// What is called was looked for where it would be published, too.
+fn of_publishing(mut it: Diagnostic) -> Diagnostic {
+    let (what, advice) = it.message.split_once(':').unwrap_or((&it.message, NAME_ITS_FILE));
+    if *it.rule == UNKNOWN_PROCESS || it.help.as_deref() == Some(advice) {
+        it.message = format!("{what}: it is neither published in this store nor in a file beside");
+    }
+    it
 }
 
 fn expect_none(mut diagnostics: Vec<Diagnostic>) -> Result<()> {

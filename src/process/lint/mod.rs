@@ -8,7 +8,7 @@ mod expressions;
 mod flow;
 mod instances;
 mod joins;
-mod names;
+pub mod names;
 pub mod place;
 mod reach;
 pub mod refused;

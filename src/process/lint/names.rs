@@ -43,10 +43,13 @@ const PROCESS_VERSION: Rule =
     Rule::error("process-version", "A version is three numbers, as Semantic Versioning has it.");
 const DUPLICATE_PROCESS: Rule =
     Rule::error("duplicate-process", "A process is defined once in a version.");
-const UNKNOWN_PROCESS: Rule =
+pub const UNKNOWN_PROCESS: Rule =
     Rule::error("unknown-process", "The process that is called is there.");
 const LANGUAGE: Rule = Rule::error("schema-version", "The version of the language is 1.");
 const NO_STEPS: Rule = Rule::error("no-steps", "A process or block has a step.");
+
+/// What helps who calls a process that is in no file.
+pub const NAME_ITS_FILE: &str = "name its file too";
 
 const NAME_BYTES_MAX: usize = 128;
 
@@ -242,7 +245,7 @@ fn calls(everything: &Everything, scope: &Scope, report: &mut Report) {
         };
         if everything.named(name).next().is_none() {
             let message = format!(
-                "no process here is `{}`: add its file, or say with `process_version` which \
+                "no process here is `{}`: {NAME_ITS_FILE}, or say with `process_version` which \
                     published one is meant",
                 brief(name)
             );

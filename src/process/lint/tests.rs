@@ -199,3 +199,18 @@ fn what_an_expression_should_be_is_said() {
         "of a name of the data itself: begin with `data: {total: null}`, and ask `total != null`";
     check("has(total)", "let `has` take a member, such as `has(order.total)`", names);
 }
+
+#[test]
+fn a_process_that_is_in_no_file_has_its_file_named() {
+    let calls = "{process_name: a, steps: [{step_id: s, call: CALLED}]}";
+    let lint = told(&calls.replace("CALLED", "b")).0;
+    assert!(lint.contains("name its file too"), "{lint}");
+    for called in ["b", "{process_name: b, process_version: ^1}"] {
+        let text = calls.replace("CALLED", called);
+        let files = [load::read("a.yaml", text.as_bytes())];
+        let options = Options::default();
+        let tested = crate::process::test::run(&files, &[], &options, &Watch::default()).unwrap();
+        let helps: Vec<_> = tested.diagnostics.iter().map(|it| it.help.as_deref()).collect();
+        assert_eq!(helps, [Some("name its file too")], "{called}");
+    }
+}

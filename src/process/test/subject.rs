@@ -21,6 +21,7 @@ use crate::{
     process::{
         diagnostic::{Diagnostic, Rule, Spot},
         lint::{
+            names::NAME_ITS_FILE,
             place::{join, span_of},
             refused::REFUSED,
         },
@@ -230,6 +231,7 @@ fn refused(files: &[File], definition: &Definition, wrong: &Wrong) -> Option<Dia
     Some(Diagnostic {
         process_name: Some(wrong.process_name.clone()),
         path: wrong.path.clone(),
+        help: wrong.message.starts_with("no process is").then(|| NAME_ITS_FILE.to_owned()),
         ..said(&REFUSED, &wrong.message, Spot::new(source, span_of(&loaded.tree, &wrong.path)))
     })
 }

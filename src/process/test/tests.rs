@@ -358,12 +358,16 @@ tests: {it: [c/new, {=data: {x: 2}}, d/old, =done]}
           |
         3 | steps: [{step_id: c, call: {process_name: q, process_version: '2'}, returns: {x: x}, next: d}, {step_id: d, call: {process_name: q, p...
           |                      ^^^^
+          |
+          = help: name its file too
 
         error[refused]: no process is `q` in version ^1.0
          --> p.yaml:3:109
           |
         3 | steps: [{step_id: c, call: {process_name: q, process_version: '2'}, returns: {x: x}, next: d}, {step_id: d, call: {process_name: q, p...
           |                                                                                                             ^^^^
+          |
+          = help: name its file too
 
         2 errors, 0 warnings
 
