@@ -172,7 +172,7 @@ impl<'p> Play<'p> {
 
     fn find(&self, step: &Named, statuses: &[ItemStatus], expected: &str) -> Met<Id> {
         let found = self.found(step, statuses);
-        found.ok_or_else(|| unmet(format!("`{step}` {expected}"), self.standing()))
+        found.ok_or_else(|| unmet(format!("`{step}` {expected}"), self.standing_of(step)))
     }
 
     /// Whatever is due happens at its own time.
@@ -211,8 +211,9 @@ impl<'p> Play<'p> {
     fn look(&self, deed: &Deed) -> Met {
         let is_there = |step: &Named| self.at(step).nth(step.nth).is_some();
         let (holds, expected) = match deed {
-            Deed::There(step) => {
-                (is_there(step), format!("`{step}` is on offer, under way or waited for"))
+            Deed::There(step) if !is_there(step) => {
+                let expected = format!("`{step}` is on offer, under way or waited for");
+                return Err(unmet(expected, self.standing_of(step)));
             }
             Deed::NotThere(step) => {
                 (!is_there(step), format!("`{step}` is neither on offer nor under way"))
@@ -282,6 +283,19 @@ impl<'p> Play<'p> {
             parts.push(format!("{}: {}", problem.kind, problem.message));
         }
         parts.join("; ")
+    }
+
+    /// The same for who looks for a step, of which there may be instances.
+    fn standing_of(&self, step: &Named) -> String {
+        let without_numbers = |path: &str| -> String {
+            let parts = path.split('/').map(|it| it.split('#').next().unwrap_or_default());
+            parts.collect::<Vec<_>>().join("/")
+        };
+        let is_meant = |it: &&Offer| it.path != step.path && without_numbers(&it.path) == step.path;
+        match self.offers().iter().find(is_meant) {
+            Some(it) => format!("{}; name an instance, such as `{}`", self.standing(), it.path),
+            None => self.standing(),
+        }
     }
 
     /// What was done so far and what came of it, a line each.

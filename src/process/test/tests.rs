@@ -394,6 +394,30 @@ fn what_happens_in_tests_has_a_bound() {
 }
 
 #[test]
+fn who_names_a_step_of_which_there_are_instances_is_told_how_they_are_named() {
+    let check = |line: &str, hint: &str| {
+        let text = format!(
+            "
+process_name: p
+steps:
+  - {{step_id: m, each: {{count: 2}}, next: b}}
+  - {{step_id: b, each: {{count: 2}}, steps: [{{step_id: q}}]}}
+tests: {{it: [\"-m#1\", {line}]}}
+"
+        );
+        let report = report(&text, &Options::default());
+        let found = &report.tested[0].tests[0].failure.as_ref().unwrap().found;
+        assert!(found.ends_with(hint), "{line}: {found}");
+    };
+    for line in ["m", "-m", "+m", "?m", "^m:x"] {
+        check(line, "; name an instance, such as `m#2`");
+    }
+    check("m#2, b/q", "; name an instance, such as `b#1/q`");
+    check("?m#1", "under way: m#2; the run is running");
+    check("\"@m\"", "under way: m#2; the run is running");
+}
+
+#[test]
 fn a_name_of_the_data_itself_is_asked_for_as_lint_proposes() {
     let text = "
 process_name: p
