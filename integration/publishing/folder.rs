@@ -23,6 +23,22 @@ fn what_is_published_is_found_by_version_and_range() {
 }
 
 #[test]
+fn who_asks_for_a_version_that_is_not_there_is_told_of_the_last_ones() {
+    let ((_folder, place), mut daemon) = (store(), Daemon::start());
+    let mut told = |version: &str, there: &str| {
+        daemon.ok(publishing(&place, &definition(version, "first")));
+        let refused = daemon.refused("not_found", getting(&place, "<1"));
+        assert_eq!(refused["err"], format!("`ship` has no version `<1`; there {there}"));
+    };
+    told("1.0.0-rc.1", "are pre-releases alone: 1.0.0-rc.1");
+    told("1.0.0", "are 1.0.0-rc.1, 1.0.0");
+    told("1.1.0", "are 1.0.0-rc.1, 1.0.0, 1.1.0");
+    told("1.2.0", "are 1.0.0-rc.1, 1.0.0, 1.1.0, 1.2.0");
+    told("1.10.0", "are 1.0.0-rc.1, 1.0.0, 1.1.0, 1.2.0, 1.10.0");
+    told("2.0.0", "are 1.0.0, 1.1.0, 1.2.0, 1.10.0, 2.0.0 and older ones");
+}
+
+#[test]
 fn a_version_is_a_file_that_anybody_reads_and_nobody_writes() {
     let (folder, place) = store();
     let made = Daemon::start().ok(publishing(&place, &definition("1.0.0", "a")));

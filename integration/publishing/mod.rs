@@ -93,7 +93,15 @@ fn expect_a_store(daemon: &mut Daemon, place: &Value) {
     }
     assert_eq!(daemon.ok(getting(place, "1.0.0"))["digest"], made["digest"]);
     for version in ["1.0.1", "^3"] {
-        daemon.refused("not_found", getting(place, version));
+        let refused = daemon.refused("not_found", getting(place, version));
+        let there = "there are 1.0.0, 1.2.0, 1.10.0, 2.0.0-rc.1";
+        assert_eq!(refused["err"], format!("`ship` has no version `{version}`; {there}"));
+    }
+    for (name, meant) in [("shipp", ": `ship` is meant?"), ("other", "")] {
+        let refused =
+            daemon.refused("not_found", request("process.get", place, json!({"name": name})));
+        let message = format!("no process `{name}` is published here{meant}");
+        assert_eq!(refused["err"], message);
     }
     expect_called_to_be_there(daemon, place);
     let page = daemon.ok(request("process.list", place, json!({"limit": 2})));

@@ -8,15 +8,19 @@ pub mod s3;
 #[path = "store/no_s3.rs"]
 pub mod s3;
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, RandomState},
+};
 
 use semver::Version;
 
 use super::{
     artifact::{Artifact, Name},
+    diagnostic::{brief, nearest},
     selector::Selector,
 };
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// What all stores promise: of those who publish a version at the same time one succeeds, and
 /// every other is told whether its bytes are the ones published. What is published is on disk when
@@ -51,6 +55,36 @@ pub fn find(store: &dyn Store, name: &Name, selector: &Selector) -> Result<Artif
         Some(version) => store.get(name, &version),
         None => Err(Error::not_found(format!("no version of `{name}` that will do is published"))),
     }
+}
+
+/// As many versions are told to who asks for another one.
+const TOLD_MAX: usize = 5;
+
+/// The error of who asked for what is not there, with what is there instead.
+pub fn instead(store: &dyn Store, name: &Name, wanted: &str, error: Error) -> Error {
+    if error.code != Code::NotFound {
+        return error;
+    }
+    let Ok(listed) = store.list(Some(name)) else { return error };
+    let mut versions: Vec<Version> = listed.into_iter().map(|(_, version)| version).collect();
+    versions.sort_unstable();
+    let older = versions.len().saturating_sub(TOLD_MAX);
+    let told: Vec<String> = versions[older..].iter().map(Version::to_string).collect();
+    if told.is_empty() {
+        let all = store.list(None).unwrap_or_default();
+        let names: BTreeSet<&str> = all.iter().map(|it| it.0.as_str()).collect();
+        let near = nearest(name.as_str(), names);
+        let meant = near.map(|it| format!(": `{it}` is meant?")).unwrap_or_default();
+        return Error::not_found(format!("no process `{name}` is published here{meant}"));
+    }
+    let there = match versions.len() {
+        _ if versions.iter().all(|it| !it.pre.is_empty()) => "there are pre-releases alone:",
+        1 => "there is",
+        _ => "there are",
+    };
+    let (told, wanted) = (told.join(", "), brief(wanted));
+    let more = if older == 0 { "" } else { " and older ones" };
+    Error::not_found(format!("`{name}` has no version `{wanted}`; {there} {told}{more}"))
 }
 
 /// Tells what is written at the same time apart.

@@ -11,7 +11,11 @@ use crate::{
         plain::Plain,
         read::{Content, Encoding},
     },
-    process::{artifact::Name, selector::Selector, store::find},
+    process::{
+        artifact::Name,
+        selector::Selector,
+        store::{find, instead},
+    },
 };
 
 #[derive(Deserialize)]
@@ -55,7 +59,8 @@ impl Operation for Get {
         let name = Name::new(&self.name)?;
         let selector = Selector::new(&self.version, self.prerelease)?;
         let store = place::to_read(self.store.as_ref(), self.path.as_ref(), context)?;
-        let artifact = find(&*store, &name, &selector)?;
+        let found = find(&*store, &name, &selector);
+        let artifact = found.map_err(|it| instead(&*store, &name, &self.version, it))?;
         Ok(Reply {
             file: format!("{name}/{}", name.file(&artifact.version)),
             name: artifact.name.into(),

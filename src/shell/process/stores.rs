@@ -82,7 +82,12 @@ pub fn content(session: &mut Session, place: &Json, name: &str, version: &str) -
 }
 
 pub fn list(session: &mut Session, name: Option<&str>, store: &Store) -> Outcome<bool> {
-    let listed = listed(session, &place(store)?, name)?;
+    let place = place(store)?;
+    let listed = listed(session, &place, name)?;
+    if let Some(name) = name.filter(|_| listed.is_empty()) {
+        // The refusal says what there is instead.
+        content(session, &place, name, "latest")?;
+    }
     let lines = listed.iter().map(|(name, version)| format!("{name} {version}\n"));
     write(None, lines.collect::<String>().as_bytes())?;
     Ok(true)
