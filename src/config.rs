@@ -77,6 +77,7 @@ pub enum Command {
 }
 
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Daemon")]
 pub struct Settings {
     /// Refuse every path outside this folder.
     #[arg(long, env = "GITPORT_ROOT", value_name = "DIR", global = true)]
@@ -136,4 +137,42 @@ pub struct Settings {
     /// The git program for large transfers, or `none` to use the built-in transport only.
     #[arg(long, env = "GITPORT_GIT", value_name = "PROGRAM", default_value = "git", global = true)]
     pub git: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    /// The help of a subcommand, of which the last word is its name.
+    fn help(words: &[&str]) -> String {
+        let mut command = Arguments::command();
+        command.build();
+        let mut at = &mut command;
+        for word in words {
+            at = at.find_subcommand_mut(word).unwrap();
+        }
+        at.render_long_help().to_string()
+    }
+
+    #[test]
+    fn flags_of_the_daemon_come_behind_those_of_a_subcommand() {
+        let check = |words: &[&str], flags: &[&str]| {
+            let help = help(words);
+            let (own, daemon) = help.split_once("\nDaemon:\n").unwrap();
+            for flag in flags {
+                assert!(own.contains(flag), "{flag} is not in\n{own}");
+            }
+            for flag in ["--root", "--workers", "--transports", "--git"] {
+                assert!(daemon.contains(flag) && !own.contains(flag), "{flag} in\n{help}");
+            }
+            assert!(!daemon.contains("--help"), "{daemon}");
+        };
+        check(&[], &["--help", "--version"]);
+        check(&["process"], &["--help", "lint"]);
+        check(&["process", "lint"], &["[PATH]", "--format", "--deny-warnings", "--help"]);
+        check(&["process", "publish"], &["--folder", "--sign-with", "--help"]);
+        check(&["call"], &["--help"]);
+    }
 }
