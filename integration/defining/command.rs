@@ -95,7 +95,7 @@ fn publish_get_and_list_use_the_repository_around_a_folder_of_it() {
     }
     assert_eq!(text(&process(&folder, &["list"]).stdout), "ship 1.0.0\n");
     let done = process(&folder, &["list", "shipp"]);
-    assert_eq!((done.status.code(), &*text(&done.stdout)), (Some(1), ""));
+    assert_eq!((done.status.code(), text(&done.stdout)), (Some(1), ""));
     assert!(text(&done.stderr).contains("no process `shipp` is published here: `ship` is meant?"));
     let got = process(&folder, &["get", "ship@^1"]);
     assert_eq!(text(&got.stdout), SHIP);
