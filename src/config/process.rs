@@ -47,8 +47,9 @@ pub enum Process {
         /// Which of the definitions, if not the first.
         #[arg(long, value_name = "NAME")]
         process: Option<String>,
-        #[arg(long, value_enum, default_value_t = GraphFormat::Svg)]
-        format: GraphFormat,
+        /// How it is drawn, if the name of the file does not say it: svg.
+        #[arg(long, value_enum)]
+        format: Option<GraphFormat>,
         /// Where a run is, as JSON: {"pack": {"running": 1}}.
         #[arg(long, value_name = "JSON")]
         marking: Option<String>,
@@ -72,7 +73,7 @@ pub enum Process {
     },
     /// Print a published definition, checked against its digest.
     Get {
-        /// Such as `ship`, `ship@1.2.0`, `ship@^1.2` or `ship@latest`.
+        /// Such as `ship`, `ship@1.2.0`, `ship@^1.2` (as `ship@1.2` is, too) or `ship@latest`.
         #[arg(value_name = "NAME[@VERSION]")]
         process: String,
         #[command(flatten)]
@@ -143,6 +144,7 @@ pub struct Store {
     /// The server, if it is not Amazon's.
     #[arg(long, value_name = "URL", requires = "bucket")]
     pub endpoint: Option<String>,
+    /// The region of the server.
     #[arg(long, value_name = "NAME", requires = "bucket")]
     pub region: Option<String>,
     /// What keys begin with.

@@ -55,7 +55,17 @@ impl Work<'_> {
                 let outcome = outcome.as_deref().unwrap_or(OK);
                 let is_known = |it: &Step| it.names(outcome) || RESERVED.contains(&outcome);
                 if !self.step_of(&it).is_some_and(is_known) {
-                    let message = format!("no transition names the outcome `{outcome}`");
+                    let mut known = Vec::new();
+                    if let Some(step) = self.step_of(&it) {
+                        known.extend(step.arcs.iter().filter_map(|it| it.on.as_deref()));
+                    }
+                    let message = match &*known {
+                        [] => format!("no transition names the outcome `{outcome}`"),
+                        _ => format!(
+                            "no transition names the outcome `{outcome}`, but `{}`",
+                            known.join("`, `")
+                        ),
+                    };
                     return Err(Refused::invalid(message));
                 }
                 self.is_answerable = true;

@@ -204,6 +204,9 @@ impl<'w> Work<'w> {
             return Ok(());
         }
         let mut by = self.fire(Kind::Join, self.path_of(&item), parents)?;
+        if outcome != OK {
+            self.last().into_iter().for_each(|it| it.outcome = Some(outcome.to_owned()));
+        }
         if let Some((into, _)) = &each.collect {
             let result = |index| self.rows.results.get(&(id, index)).cloned().unwrap_or_default();
             let results: Vec<Value> = (0..group.created).map(result).collect();

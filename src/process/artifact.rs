@@ -258,7 +258,10 @@ impl Record {
         if self.digests.sha256 == artifact.digests.sha256 {
             return Ok(());
         }
-        let message = format!("{} is published already, with other bytes", artifact.title());
+        let message = format!(
+            "{} is published already, with other bytes: give it a new version",
+            artifact.title()
+        );
         let message = match self.digests.digest == artifact.digests.digest {
             true => format!("{message} that say the same"),
             false => message,

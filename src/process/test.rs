@@ -79,7 +79,8 @@ pub fn run(files: &[File], beside: &[Beside], options: &Options, watch: &Watch) 
             }
         }
     }
-    report.diagnostics.extend(unused(files, beside).map(beside::Scripts::without_process));
+    let known: Vec<_> = files.iter().flat_map(|it| &it.loaded).map(|it| &it.definition).collect();
+    report.diagnostics.extend(unused(files, beside).map(|it| it.without_process(&known)));
     Ok(report)
 }
 

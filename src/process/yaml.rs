@@ -24,6 +24,14 @@ const DOCUMENTS_MAX: usize = 1000;
 const FAULTS_MAX: usize = 50;
 /// What all aliases of a file may come to, about.
 const ALIASES_BYTES_MAX: usize = 8 << 20;
+/// What the parser says, and what is mostly the reason.
+const HINTS: &[(&str, &str)] = &[
+    ("mapping values are not allowed", "put text that has `: ` in it in quotes, and indent alike"),
+    ("expected '-' indicator", "indent the items of a list alike"),
+    ("did not find expected key", "indent the keys of a map alike"),
+    ("simple key expected ':'", "write a blank behind the `:` of a key"),
+    ("placement of ':' indicator", "put text that has ` #` or `: ` in it in quotes"),
+];
 /// No text begins with these unless it is in quotes.
 const SIGNS: &str = "@`%>|*&!#";
 
@@ -171,7 +179,10 @@ fn syntax(text: &str, error: &ScanError) -> Fault {
     match sign_near(text, at) {
         Some(sign) => fault.help(in_quotes(sign)),
         None if has_comment_in_list(text) => fault.help(in_quotes('#')),
-        None => fault,
+        None => match HINTS.iter().find(|it| fault.message.contains(it.0)) {
+            Some((_, help)) => fault.help(*help),
+            None => fault,
+        },
     }
 }
 

@@ -34,6 +34,20 @@ const UNKNOWN_STEP: Rule = Rule::error(
 const OF_NAMES: &str = "of a name of the data itself: begin with `data: {total: null}`, and ask \
                         `total != null`";
 
+/// What functions are called elsewhere.
+const SYNONYMS: &[(&str, &str)] =
+    &[("count", "size"), ("len", "size"), ("length", "size"), ("any", "exists"), ("str", "string")];
+
+/// What operators are called elsewhere, and what is said of them.
+const OPERATORS: &[(&str, &str)] = &[
+    (" and ", "write `&&` for and"),
+    (" or ", "write `||` for or"),
+    ("not ", "write `!` for not"),
+    (" is ", "write `==` for is"),
+    ("<>", "write `!=` for not equal"),
+    (" = ", "write `==` for equal"),
+];
+
 /// What is known of expressions that were looked at already.
 #[derive(Default)]
 pub struct Known(RefCell<HashMap<String, Rc<Verdict>>>);
@@ -127,8 +141,13 @@ fn function(unknown: &Unknown, path: &str, source: &str, report: &mut Report) {
         }
         None => {
             let message = format!("no function is `{name}`: call one that there is");
-            let near = nearest(&unknown.name, NAMES.iter().copied());
-            report.say(&UNKNOWN_FUNCTION, path, message).meant(near)
+            let same = SYNONYMS.iter().find(|it| it.0 == unknown.name).map(|it| it.1);
+            let near = same.or_else(|| nearest(&unknown.name, NAMES.iter().copied()));
+            let said = report.say(&UNKNOWN_FUNCTION, path, message);
+            match near {
+                Some(_) => said.meant(near),
+                None => said.help(format!("the functions: `{}`", NAMES.join("`, `"))),
+            }
         }
     };
     let is_called = |at: &usize| source[at + unknown.name.len()..].trim_start().starts_with('(');
@@ -182,7 +201,10 @@ fn wrong(source: &str, message: String) -> Verdict {
     let end = source[at..].chars().next().map_or(at, |it| at + it.len_utf8());
     let (message, help) = match error.msg.contains("has()") {
         true => ("let `has` take a member, such as `has(order.total)`".to_owned(), Some(OF_NAMES)),
-        false => (format!("correct the expression: {}", brief(&error.msg)), None),
+        false => {
+            let help = OPERATORS.iter().find(|it| source.contains(it.0)).map(|it| it.1);
+            (format!("correct the expression: {}", brief(&error.msg)), help)
+        }
     };
     Verdict::Wrong { message, help, bytes: Some(at..end) }
 }

@@ -149,6 +149,9 @@ fn targets(scope: &Scope, scopes: &[Scope], report: &mut Report) {
                 Some(block) => said.help(format!(
                     "`{name}` is inside of the block `{block}`: go to the block, or move the step"
                 )),
+                None if name.contains(',') => {
+                    said.help(format!("a list is in brackets: `[{}]`", brief(name)))
+                }
                 None => said.meant(near),
             };
         }

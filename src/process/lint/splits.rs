@@ -1,12 +1,15 @@
 //! Splits: whether each transition can be taken, and one of them always.
 
-use super::{Report, Scope, scope::Arc};
+use super::{
+    Report, Scope,
+    scope::{Arc, RESERVED},
+};
 use crate::{
     engine::definition::{
         Step,
         flow::{Join, JoinWord, Split},
     },
-    process::diagnostic::{Rule, brief},
+    process::diagnostic::{Rule, brief, nearest},
 };
 
 pub const RULES: &[Rule] = &[
@@ -16,6 +19,7 @@ pub const RULES: &[Rule] = &[
     ALL_CONDITION,
     NO_ELSE,
     SHADOWED_TRANSITION,
+    MISSPELT_OUTCOME,
 ];
 
 const RACE_WITHOUT_WAITERS: Rule = Rule::error(
@@ -35,8 +39,14 @@ const SHADOWED_TRANSITION: Rule = Rule::warning(
     "No transition before another one takes all that the other would take.",
 );
 
+const MISSPELT_OUTCOME: Rule = Rule::warning(
+    "misspelt-outcome",
+    "An outcome that is nearly called like one of the engine's is not one by mistake.",
+);
+
 pub fn check(scope: &Scope, report: &mut Report) {
     for no in 0..scope.steps.len() {
+        misspelt(scope, no, report);
         match scope.split(no) {
             Split::Race => race(scope, no, report),
             Split::One => {
@@ -120,6 +130,23 @@ fn no_else(scope: &Scope, no: usize, report: &mut Report) {
                 `next_step`, or without to end the thread"
         );
         report.say(&NO_ELSE, &scope.at(no, &format!("{}.when", last.path)), message);
+    }
+}
+
+fn misspelt(scope: &Scope, no: usize, report: &mut Report) {
+    let outcomes = scope.outcomes(no);
+    for (at, it) in scope.steps[no].transitions.iter().flatten().enumerate() {
+        let Some(on) = it.on.as_deref().filter(|it| !RESERVED.contains(it)) else { continue };
+        // Who takes both means both.
+        let free = RESERVED.into_iter().filter(|it| !outcomes.contains(&Some(it)));
+        if let Some(near) = nearest(on, free) {
+            let message = format!(
+                "only who completes the step says `{}`: write `{near}`, if what the engine says is \
+                    meant",
+                brief(on)
+            );
+            report.say(&MISSPELT_OUTCOME, &scope.at(no, &format!("transitions[{at}].on")), message);
+        }
     }
 }
 

@@ -166,6 +166,8 @@ fn a_key_of_another_language_is_met_with_the_one_that_is_meant() {
         ("wait", "await"),
         ("retries", "retry"),
         ("splt", "split"),
+        ("next_step", "next"),
+        ("when", "transitions"),
     ] {
         check(step, key, meant);
     }
@@ -192,7 +194,13 @@ fn what_an_expression_should_be_is_said() {
         "no function is `startswith`: call one that there is",
         "`startsWith` is meant?",
     );
-    check("foo(x)", "no function is `foo`: call one that there is", "");
+    check("len(x) > 1", "no function is `len`: call one that there is", "`size` is meant?");
+    let foo = told("{process_name: p, steps: [{step_id: a, only_while: foo(x)}]}");
+    assert!(foo.1.starts_with("the functions: `all`, `bool`"), "{}", foo.1);
+    for (source, help) in [("a and b", "write `&&` for and"), ("a = b", "write `==` for equal")] {
+        let text = format!("{{process_name: p, steps: [{{step_id: a, only_while: {source}}}]}}");
+        assert_eq!(told(&text).1, help, "{source}");
+    }
     let shape = "`contains` is not called so: write it as in `text.contains(…)`";
     check("contains(s, 'a')", shape, "");
     let names =

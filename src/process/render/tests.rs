@@ -37,6 +37,17 @@ fn text_has_the_line_underneath() {
 }
 
 #[test]
+fn a_place_is_in_the_line_also_where_a_piece_of_it_is_shown() {
+    let text = format!(
+        "{{process_name: p, title: {}, steps: [{{step_id: a, next: bb}}]}}",
+        "x".repeat(200)
+    );
+    let column = text.find("bb").unwrap() + 1;
+    let shown = render(&lint(&[("p.yaml", text.as_bytes())]), Format::Text, false);
+    assert!(shown.contains(&format!("--> p.yaml:1:{column}\n")), "{shown}");
+}
+
+#[test]
 fn github_has_one_command_for_each() {
     check(
         Format::Github,

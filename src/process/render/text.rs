@@ -8,7 +8,9 @@ pub fn render(diagnostics: &[Diagnostic], is_terminal: bool) -> String {
     let renderer = if is_terminal { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for it in diagnostics {
-        text.push_str(&renderer.render(&[group(it)]));
+        let spots = std::iter::once(&it.spot).chain(it.related.iter().map(|it| &it.spot));
+        let rendered = renderer.render(&[group(it)]);
+        text.push_str(&spots.fold(rendered, |text, spot| of_the_line(&text, spot)));
         text.push_str("\n\n");
     }
     text.push_str(&summary(diagnostics));
@@ -28,6 +30,16 @@ fn group(it: &Diagnostic) -> Group<'_> {
     match &it.help {
         Some(help) => group.element(Level::HELP.message(&**help)),
         None => group,
+    }
+}
+
+/// Places are in the line, not in the piece of it that is shown.
+fn of_the_line(text: &str, spot: &Spot) -> String {
+    let Spot { file, place, excerpt } = spot;
+    let here = |column: usize| format!("{file}:{}:{column}", place.line);
+    match excerpt.skipped {
+        0 => text.to_owned(),
+        skipped => text.replacen(&here(place.column - skipped), &here(place.column), 1),
     }
 }
 

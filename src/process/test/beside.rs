@@ -10,7 +10,7 @@ use super::{SCRIPT, subject::Named};
 use crate::{
     engine::definition::{Definition, test::Test},
     process::{
-        diagnostic::{Diagnostic, Spot},
+        diagnostic::{Diagnostic, Spot, nearest},
         lint::place::{join, span_of},
         source::Source,
         yaml::{self, Fault, Node},
@@ -93,14 +93,30 @@ impl Scripts {
             && (version.is_none() || *version == definition.process_version)
     }
 
-    /// What is said of tests that no definition is there for.
-    pub fn without_process(&self) -> Diagnostic {
+    /// What is said of tests that none of these definitions is there for.
+    pub fn without_process(&self, known: &[&Definition]) -> Diagnostic {
         let name = &self.tests.process_name;
+        let named = known.iter().filter(|it| it.process_name == *name);
+        let versions: Vec<&str> =
+            named.map(|it| it.process_version.as_deref().unwrap_or("none")).collect();
+        let (message, help) = match (&self.tests.process_version, &*versions) {
+            (Some(wanted), [_, ..]) => {
+                let there = versions.join(", ");
+                let message = format!("these are tests of `{name}` {wanted}, and here is {there}");
+                (message, None)
+            }
+            _ => {
+                let near = nearest(name, known.iter().map(|it| &*it.process_name));
+                let message =
+                    format!("give the file of the process `{name}` too: these are its tests");
+                (message, near.map(|it| format!("`{it}` is meant?")))
+            }
+        };
         Diagnostic {
             rule: &SCRIPT,
             severity: SCRIPT.severity,
-            message: format!("give the file of the process `{name}` too: these are its tests"),
-            help: None,
+            message,
+            help,
             process_name: Some(name.clone()),
             path: "process_name".to_owned(),
             spot: self.spot.clone(),

@@ -360,6 +360,7 @@ fn told(firing: &Firing) -> String {
         Kind::Start => format!("{path} starts"),
         Kind::Complete => format!("{path} is {outcome}"),
         Kind::Again => format!("{path} again"),
+        Kind::Join if !outcome.is_empty() => format!("{path} is {outcome}"),
         Kind::Join => format!("{path} joins {}", firing.parents.len()),
         Kind::Absorb => format!("{path} absorbs"),
         Kind::Cancel => format!("{path} cancels"),

@@ -228,11 +228,18 @@ fn refused(files: &[File], definition: &Definition, wrong: &Wrong) -> Option<Dia
     let mut all =
         files.iter().flat_map(|file| file.loaded.iter().map(move |it| (&file.source, it)));
     let (source, loaded) = all.find(|it| std::ptr::eq(&it.1.definition, definition))?;
+    // The parser of expressions draws a picture over several lines.
+    let (message, help) = match wrong.message.starts_with("ERROR: ") {
+        true => ("this expression cannot be read", Some("lint says why")),
+        false => (&*wrong.message, None),
+    };
+    let is_missing = message.starts_with("no process is");
+    let help = help.or(is_missing.then_some(NAME_ITS_FILE));
     Some(Diagnostic {
         process_name: Some(wrong.process_name.clone()),
         path: wrong.path.clone(),
-        help: wrong.message.starts_with("no process is").then(|| NAME_ITS_FILE.to_owned()),
-        ..said(&REFUSED, &wrong.message, Spot::new(source, span_of(&loaded.tree, &wrong.path)))
+        help: help.map(str::to_owned),
+        ..said(&REFUSED, message, Spot::new(source, span_of(&loaded.tree, &wrong.path)))
     })
 }
 

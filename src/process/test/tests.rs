@@ -472,6 +472,20 @@ fn a_line_beside_that_is_nothing_is_told_of_quotes() {
 }
 
 #[test]
+fn tests_of_another_version_or_name_say_what_there_is() {
+    let files = [file("{process_name: loan, process_version: 1.0.0, steps: [{step_id: a}]}")];
+    let said = |text: &str| {
+        let beside = Beside::read("p.test.yaml", text.as_bytes());
+        let report = played(&files, &[beside], &Options::default());
+        let it = &report.diagnostics[0];
+        (it.message.clone(), it.help.clone().unwrap_or_default())
+    };
+    let (message, _) = said("{process_name: loan, process_version: 2.0.0, tests: {}}");
+    assert_eq!(message, "these are tests of `loan` 2.0.0, and here is 1.0.0");
+    assert_eq!(said("{process_name: laon, tests: {}}").1, "`loan` is meant?");
+}
+
+#[test]
 fn pipelines_read_junit_and_json() {
     let text = "
 process_name: p

@@ -113,8 +113,14 @@ impl Builder {
     }
 
     fn refuse_tag(&mut self, tag: &Tag, span: Span) {
-        let message = format!("take the tag `{}` away", brief(&tag.original()));
-        let fault = Fault::new(&YAML, span, message);
+        let tag_text = tag.original();
+        let message = format!("take the tag `{}` away", brief(&tag_text));
+        // Nothing behind a tag begins where it ends.
+        let start = match span.range().is_empty() {
+            true => span.range().start.saturating_sub(tag_text.len()),
+            false => span.range().start,
+        };
+        let fault = Fault::new(&YAML, Span::new(start, span.range().end), message);
         self.faults.push(match is_foreign(tag) {
             true => fault.help(in_quotes('!')),
             false => fault,

@@ -29,7 +29,7 @@ pub struct Tests {
 /// What is asked of a picture.
 pub struct Picture {
     pub process: Option<String>,
-    pub format: GraphFormat,
+    pub format: Option<GraphFormat>,
     pub marking: Option<String>,
 }
 
@@ -97,11 +97,12 @@ pub fn graph(
     output: Option<&Path>,
 ) -> Outcome<bool> {
     let Picture { process, format, marking } = picture;
+    let format = format.unwrap_or_else(|| format_of(output));
     let mut request = json!({
         "op": "process.graph",
         "drafts": drafts(&collect(paths)?),
         "process_name": process,
-        "format": word(*format),
+        "format": word(format),
     });
     if let Some(marking) = marking {
         request["marking"] = serde_json::from_str(marking)
@@ -110,6 +111,15 @@ pub fn graph(
     let reply = session.ask(&request)?;
     write(output, reply["picture"].as_str().unwrap_or_default().as_bytes())?;
     Ok(true)
+}
+
+/// What the name of a file says about the picture in it.
+fn format_of(output: Option<&Path>) -> GraphFormat {
+    match output.and_then(Path::extension).and_then(|it| it.to_str()) {
+        Some("dot" | "gv") => GraphFormat::Dot,
+        Some("mmd" | "mermaid") => GraphFormat::Mermaid,
+        _ => GraphFormat::Svg,
+    }
 }
 
 /// Writes to a file, or else to stdout.

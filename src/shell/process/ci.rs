@@ -229,6 +229,9 @@ fn rows(session: &mut Session, place: &Json, files: &[File], tested: &Json) -> O
         let change = match &version {
             _ if !is_alone => Change::Unpublishable("more than one process in a file"),
             None => Change::Unpublishable("no `process_version`"),
+            Some(version) if Version::parse(version).is_err() => {
+                Change::Unpublishable("its version is not three numbers, such as 1.0.0")
+            }
             Some(version) if before.contains(version) => {
                 let there = content(session, place, &name, version)?;
                 let is_same = files.iter().any(|it| it.name == file && it.bytes == there);
