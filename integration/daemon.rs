@@ -48,7 +48,8 @@ pub fn program(home: &Path) -> Command {
     alone(PROGRAM, home)
 }
 
-fn alone(program: &str, home: &Path) -> Command {
+/// Any program in such an environment.
+pub fn alone(program: &str, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     command.env("HOME", home).env("LANG", "C.UTF-8").current_dir(home);

@@ -16,6 +16,9 @@ pub fn definitions() -> Vec<(&'static str, String)> {
     let lists = "[1,2,3,4,5,6,7,8,9,10]".to_owned();
     let nested =
         (0..9).fold("true".to_owned(), |inner, depth| format!("{lists}.all(x{depth}, {inner})"));
+    let numbers = vec!["1"; 300].join(",");
+    let guard = format!("[{numbers}].all(x, [{numbers}].all(y, x + y > 0))");
+    let long = format!("[{}]", vec!["1"; 2000].join(","));
     vec![
         (
             "a cycle that waits for nobody",
@@ -57,6 +60,50 @@ pub fn definitions() -> Vec<(&'static str, String)> {
                 "  - {step_id: a, transitions: [{next_step: b, tokens: 1000000000}]}\n\
                  \x20 - {step_id: b}",
                 "a, '=done'",
+            ),
+        ),
+        (
+            "a key that cannot be read, again and again",
+            tested(
+                "  - step_id: a\n\
+                 \x20   await: {event: e, key: \"x / 0\"}\n\
+                 \x20   transitions: [{on: failed, next_step: a}, {next_step: b}]\n\
+                 \x20 - {step_id: b}",
+                "'=done'",
+            ),
+        ),
+        (
+            "threads that are woken at once and wake each other",
+            tested(
+                "  - {step_id: a, transitions: [{next_step: b, tokens: 20000}]}\n\
+                 \x20 - {step_id: b, await: {event: e}, emit: e}",
+                "a, '!e', '=done'",
+            ),
+        ),
+        (
+            "a guard that costs much, at each of many events",
+            tested(
+                &format!("  - {{step_id: a, only_while: \"{guard}\", next: a}}"),
+                &format!("{}'=done'", "a, ".repeat(500)),
+            ),
+        ),
+        (
+            "many threads with a guard, at each of many events",
+            tested(
+                "  - {step_id: a, split: all, transitions: [{next_step: b, tokens: 14000}, \
+                 {next_step: c}]}\n\
+                 \x20 - {step_id: b, only_while: \"true\"}\n\
+                 \x20 - {step_id: c, next: c}",
+                &format!("a, {}'=done'", "c, ".repeat(500)),
+            ),
+        ),
+        (
+            "events that carry much",
+            tested(
+                &format!(
+                    "  - {{step_id: a, emit: {{event: e, data: {{l: \"{long}\"}}}}, next: a}}"
+                ),
+                &format!("{}'=done'", "a, ".repeat(3000)),
             ),
         ),
         ("10^9 instances", tested("  - {step_id: a, each: {count: 1000000000}}", "'?a'")),

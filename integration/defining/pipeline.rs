@@ -49,6 +49,44 @@ fn what_is_new_is_published_and_the_table_says_what_changed() {
     assert!(repository.read("report.xml").starts_with("<?xml"));
 }
 
+/// What the steps of the example say to run.
+fn commands() -> Vec<String> {
+    let example = include_str!("../processes/pipeline.yml");
+    let (mut commands, mut lines) = (Vec::new(), example.lines().peekable());
+    while let Some(line) = lines.next() {
+        let Some((before, command)) = line.split_once("run: ") else { continue };
+        let (deep, mut block) = (before.len(), String::new());
+        while let Some(more) = lines.next_if(|it| it.len() - it.trim_start().len() > deep) {
+            block += more.trim_start();
+            block.push(if command == ">" { ' ' } else { '\n' });
+        }
+        commands.push(if block.is_empty() { command.to_owned() } else { block });
+    }
+    commands
+}
+
+#[test]
+fn the_example_of_a_pipeline_runs_as_it_stands() {
+    let repository = Repository::of(&[("processes/ship.yaml", SHIP)]);
+    let origin = Repository::init(&["--bare"]);
+    repository.git(&["remote", "add", "origin", origin.path()]);
+    let home = tempfile::TempDir::new().unwrap();
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_gitport")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let summary = home.path().join("summary");
+    let [fetch, dry_run, publish] = commands().try_into().unwrap();
+    for command in [&fetch, &dry_run, &publish] {
+        let mut bash = crate::daemon::alone("bash", home.path());
+        bash.args(["-eo", "pipefail", "-c", command]).current_dir(repository.path());
+        let done = bash.env("PATH", &path).env("GITHUB_STEP_SUMMARY", &summary).output().unwrap();
+        assert!(done.status.success(), "{command}: {}", text(&done.stderr));
+    }
+    let told = fs::read_to_string(&summary).unwrap();
+    assert!(told.contains("| would be |") && told.contains("| yes |"), "{told}");
+    assert_eq!(origin.git(&["tag"]), "process/ship/v1.0.0");
+    assert_eq!(origin.git(&["notes", "--ref", "gitvan/definitions", "list"]).lines().count(), 1);
+}
+
 #[test]
 fn one_that_is_wrong_keeps_all_from_being_published() {
     let repository = Repository::of(&[("bill.yaml", BILL), ("ship.yaml", SHIP)]);

@@ -18,6 +18,14 @@ fn store() -> (TempDir, Value) {
 }
 
 #[test]
+fn nothing_is_published_among_the_files_of_git() {
+    let repository = crate::repository::Repository::init(&[]);
+    let place = json!({"store": {"folder": repository.file(".git/refs")}});
+    let request = publishing(&place, &definition("1.0.0", "a"));
+    assert_eq!(Daemon::start().refused("denied", request)["rule"], ".git");
+}
+
+#[test]
 fn what_is_published_is_found_by_version_and_range() {
     expect_a_store(&mut Daemon::start(), &store().1);
 }

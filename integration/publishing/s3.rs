@@ -225,6 +225,20 @@ fn a_server_is_spoken_to_over_tls_only_if_it_is_trusted() {
     let reply = daemon.call(request);
     assert!(reply["code"] == "unavailable" || reply["code"] == "timeout", "{reply}");
     place["store"]["s3"]["ca"] = json!(authority.certificate());
-    // There is no such bucket yet, and it is the server that says so.
-    daemon.refused("not_found", publishing(&place, &definition("1.0.0", "a")));
+    let published = daemon.ok(publishing(&place, &definition("1.0.0", "a")));
+    assert_eq!(daemon.ok(getting(&place, "1.0.0"))["sha256"], published["sha256"]);
+}
+
+#[test]
+fn a_server_that_is_called_otherwise_than_its_certificate_says_is_not_trusted() {
+    let authority = Authority::new();
+    let certificate = authority.sign("IP:127.0.0.2");
+    let server = || S3::encrypted(&certificate);
+    let Some(server) = started(server, "S3 over TLS") else { return };
+    let mut place = place(&server.endpoint(), "p");
+    place["store"]["s3"]["ca"] = json!(authority.certificate());
+    let mut request = getting(&place, "1.0.0");
+    request["timeout_ms"] = json!(20_000);
+    let reply = Daemon::start().call(request);
+    assert!(reply["code"] == "unavailable" || reply["code"] == "timeout", "{reply}");
 }

@@ -46,10 +46,17 @@ impl S3 {
     /// The same with a key and a certificate, both in one file.
     pub fn encrypted(certificate: &Path) -> Option<S3> {
         let certificate = certificate.to_owned();
-        Some(S3::of("https", &installed("bin/moto_server")?, move |command, port, _| {
+        let server = S3::of("https", &installed("bin/moto_server")?, move |command, port, _| {
             command.args(["-H", "127.0.0.1", "-p", port, "-c"]);
             command.arg(&certificate).arg("-k").arg(&certificate);
-        }))
+        });
+        let script = "import ssl, sys, urllib.request as http\n\
+            http.urlopen(http.Request(sys.argv[1], method='PUT', headers={'Authorization': \
+            sys.argv[2]}), context=ssl._create_unverified_context())";
+        let bucket = format!("{}/{BUCKET}", server.endpoint());
+        let mut python = command(&installed("bin/python3")?);
+        assert!(python.args(["-c", script, &bucket, SIGNED]).status().unwrap().success());
+        Some(server)
     }
 
     /// S3rver, which takes everything.

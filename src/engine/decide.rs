@@ -25,10 +25,10 @@ pub fn decide(
 ) -> Result<Changes, Refused> {
     let mut work = Work::over(processes, state, cache);
     work.rows.head.now_ms = work.rows.head.now_ms.max(event.at_ms);
-    work.happen(&event.what)?;
-    work.settle()?;
-    work.check_cost()?;
-    Ok(Changes { firings: work.firings, rows: work.rows.into_rows() })
+    let done = work.happen(&event.what).and_then(|()| work.settle());
+    let done = done.and_then(|()| work.check_cost());
+    let (firings, rows) = (std::mem::take(&mut work.firings), work.spend());
+    done.map(|()| Changes { firings, rows: rows.into_rows() })
 }
 
 /// Makes the state what it is afterwards.

@@ -48,9 +48,11 @@ impl State {
     }
 
     /// One of them, if it may be started, is done or is waited for.
-    pub fn offer(&self, processes: &Processes, id: Id) -> Option<Offer> {
-        let mut cache = Cache::default();
-        offer(&Work::over(processes, self, &mut cache), id, self.items.get(&id)?)
+    pub fn offer(&self, processes: &Processes, id: Id, cache: &mut Cache) -> Option<Offer> {
+        let work = Work::over(processes, self, cache);
+        let offer = offer(&work, id, self.items.get(&id)?);
+        work.spend();
+        offer
     }
 
     /// Where an item is, such as `blk/p`.

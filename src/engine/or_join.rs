@@ -30,6 +30,8 @@ pub struct Cache {
     answers: BTreeMap<Question, Answer>,
     /// How much was looked at for all of them.
     pub counts: usize,
+    /// What all that was asked of the engine with these came to, in cost.
+    pub spent: usize,
 }
 
 #[derive(Debug, Clone, Copy)]

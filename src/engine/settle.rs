@@ -15,6 +15,7 @@ impl Work<'_> {
                 match task {
                     Task::Enter(id) => self.enter(id)?,
                     Task::Take(id, mail, event) => self.take_event(id, mail, &event)?,
+                    Task::Fail(id, problem) => self.fail_unbegun(id, problem)?,
                 }
             } else if let Some(frame) = self.dirty.pop_first() {
                 self.settle_frame(frame)?;

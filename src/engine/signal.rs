@@ -53,7 +53,11 @@ impl<'w> Work<'w> {
         };
         let key = match key {
             Ok(key) => key,
-            Err(problem) => return self.fail_unbegun(id, problem),
+            // Not at once: what comes behind it may wait for such a key again.
+            Err(problem) => {
+                self.tasks.push_back(Task::Fail(id, problem));
+                return Ok(());
+            }
         };
         let due = awaits.after_ms.map(|it| self.rows.head.now_ms.saturating_add(it as i64));
         self.change_item(id, |it| {
@@ -150,6 +154,8 @@ impl<'w> Work<'w> {
             }
             held.push(*id);
         }
+        // Those that went before it in this event are gone through, too.
+        self.pay(1 + held.len() + self.firings.len() / 8);
         for id in held {
             self.rows.blocked.put(id, ());
         }

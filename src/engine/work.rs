@@ -22,6 +22,8 @@ pub const DUE_MAX: usize = 1000;
 /// What all expressions that are read for one event, and what is gone through for its threads, may
 /// cost, in values.
 pub const EVENT_COST_MAX: i64 = 3_000_000;
+/// So many counts that joins look at take as long as a cost of one.
+const COUNTS_OF_COST: usize = 16;
 /// What it costs to count one carrier of a ticket: a thread in a loop has those of all its rounds.
 const TICKET_COST: usize = 10;
 
@@ -34,6 +36,8 @@ pub enum Task {
     Enter(Id),
     /// An event that an item took.
     Take(Id, Mail, String),
+    /// An item that cannot even wait.
+    Fail(Id, Problem),
 }
 
 pub struct Work<'w> {
@@ -110,6 +114,13 @@ impl<'w> Work<'w> {
     pub fn pay(&self, cost: usize) {
         let cost = i64::try_from(cost).unwrap_or(i64::MAX);
         self.cost_left.set(self.cost_left.get().saturating_sub(cost));
+    }
+
+    /// The rows, when the caller is told what all of it came to.
+    pub fn spend(self) -> Layers<'w> {
+        let cost = usize::try_from(EVENT_COST_MAX - self.cost_left.get()).unwrap_or_default();
+        self.cache.spent += cost + self.looked_at / COUNTS_OF_COST;
+        self.rows
     }
 
     /// Whether that is no more than it may be.

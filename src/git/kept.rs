@@ -94,6 +94,7 @@ impl Repository {
                 let (kept, message) = (Kept { commit: Sha::from(commit) }, message_of(&content));
                 Ok((kept, message.to_vec()))
             }
+            (_, Some([kind, _])) if *kind != b"type commit" => Err(damaged("it is of no commit")),
             _ => Err(damaged("it is another tag's object")),
         }
     }

@@ -19,6 +19,7 @@ use std::cell::Cell;
 
 use self::{
     beside::Beside,
+    play::{ALL_MAX, Left, ONE_MAX},
     report::{Report, Tested},
     subject::{Named, Subject},
 };
@@ -55,7 +56,7 @@ pub struct Options {
 pub fn run(files: &[File], beside: &[Beside], options: &Options, watch: &Watch) -> Result<Report> {
     let mut report = Report { seed: options.seed, ..Report::default() };
     report.diagnostics.extend(unreadable(files, beside));
-    let left = Cell::new(play::ALL_MAX);
+    let left = Cell::new(ALL_MAX);
     let played = files.iter().take(options.files.unwrap_or(usize::MAX));
     for (at, file) in played.enumerate() {
         for loaded in &file.loaded {
@@ -109,7 +110,8 @@ fn tested(
     left: &Cell<usize>,
     watch: &Watch,
 ) -> Result<Tested> {
-    let (tests, coverage) = subject.play(left, watch)?;
+    let left = Left { one: Cell::new(ONE_MAX), all: left };
+    let (tests, coverage) = subject.play(&left, watch)?;
     let passed = tests.iter().all(|it| it.failure.is_none());
     let runs = options.interleavings;
     let interleavings = match runs {

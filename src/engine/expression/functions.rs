@@ -54,6 +54,8 @@ const SHAPES: &[(&str, &str)] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
     pub name: String,
+    /// Whether it stands behind a value and a dot.
+    pub is_of_value: bool,
     /// How it would be called, if it is known at all.
     pub shape: Option<String>,
 }
@@ -71,10 +73,13 @@ fn look(node: &IdedExpr, unknown: &mut Vec<Unknown>) {
         Expr::Call(call) => {
             call.target.iter().for_each(|it| all(&[it]));
             call.args.iter().for_each(|it| all(&[it]));
-            let is_name = call.func_name.starts_with(|it: char| it.is_ascii_alphabetic());
-            if is_name && !is_known(&call.func_name, call.target.is_some()) {
+            // Operators have signs in their names.
+            let is_part = |it: char| it.is_ascii_alphanumeric() || "_.".contains(it);
+            let is_name = call.func_name.chars().all(is_part);
+            let is_of_value = call.target.is_some();
+            if is_name && !is_known(&call.func_name, is_of_value) {
                 let name = call.func_name.clone();
-                unknown.push(Unknown { shape: shape(call), name });
+                unknown.push(Unknown { shape: shape(call), name, is_of_value });
             }
         }
         Expr::List(list) => list.elements.iter().for_each(|it| all(&[it])),
@@ -173,6 +178,9 @@ mod tests {
         unknown("optional.of(1) == 1", "of", None);
         unknown("timestamp('2026-01-01T00:00:00Z') > now", "timestamp", None);
         unknown("s.matches('a+')", "matches", None);
+        unknown("_foo(1) > 1", "_foo", None);
+        unknown("__foo__(1) > 1", "__foo__", None);
+        unknown("x._foo() > 1", "_foo", None);
         unknown("contains(s, 'a')", "contains", Some("text.contains(…)"));
         unknown("n.string()", "string", Some("string(…)"));
         unknown("lines.map(1)", "map", Some("lines.map(it, it + 1)"));

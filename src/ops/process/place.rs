@@ -83,6 +83,7 @@ pub fn open<'a>(
         }
         (Some(Place::Folder(folder)), _) => {
             expect_outside(folder, context)?;
+            expect_no_repository(folder)?;
             if matches!(publisher, Publisher::Somebody(_)) {
                 make(folder)?;
             }
@@ -92,6 +93,17 @@ pub fn open<'a>(
             let cache = store.workspaces().map(|it| it.folder(CACHE));
             s3::open(bucket, &context.settings.transports, cache, watch)
         }
+    }
+}
+
+/// What lies in `.git` is Git's own: a file there may be a ref.
+fn expect_no_repository(folder: &RepositoryPath) -> Result<()> {
+    match folder.components().any(|it| it.as_os_str().eq_ignore_ascii_case(".git")) {
+        true => {
+            let message = "processes are not published in a folder of Git's own";
+            Err(Error::denied(message).with("rule", ".git"))
+        }
+        false => Ok(()),
     }
 }
 

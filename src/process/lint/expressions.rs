@@ -118,21 +118,56 @@ fn look(
             }
         }
         Verdict::Fine { steps, unknown } => {
-            unknown.iter().for_each(|it| function(it, path, source, report));
+            let mut from = HashMap::new();
+            unknown.iter().for_each(|it| function(it, path, source, &mut from, report));
             let Some((scope, scopes)) = scopes else { return };
             for name in steps.iter().filter(|it| !is_above(scope, scopes, it)) {
                 let message = format!("no step here is `{}`: name one that there is", brief(name));
                 let near = nearest(name, scope.by_name.keys().copied());
                 let said = report.say(&UNKNOWN_STEP, path, message).meant(near);
-                if let Some(at) = source.find(&**name) {
-                    said.within(at..at + name.len());
+                let mut quoted = ['\'', '"'].map(|it| format!("{it}{name}{it}")).into_iter();
+                let at = quoted.find_map(|it| Some((called(source, &it)? + 1, it.len() - 2)));
+                if let Some((at, length)) = at {
+                    said.within(at..at + length);
                 }
             }
         }
     }
 }
 
-fn function(unknown: &Unknown, path: &str, source: &str, report: &mut Report) {
+/// Where a counter asks for this, which is in quotes.
+fn called(source: &str, quoted: &str) -> Option<usize> {
+    let is_asked = |at: &usize| {
+        let before = source[..*at].trim_end().strip_suffix('(').map(str::trim_end);
+        before
+            .is_some_and(|it| ["waiting", "running", "done"].iter().any(|name| it.ends_with(name)))
+    };
+    source.match_indices(quoted).map(|it| it.0).find(is_asked)
+}
+
+/// Where functions of this name are called in this way, in the order of the source.
+fn calls<'a>(source: &'a str, unknown: &'a Unknown) -> impl Iterator<Item = usize> {
+    let name = unknown.name.trim_start_matches('.');
+    let is_part = |it: char| it.is_alphanumeric() || it == '_';
+    let is_call = move |at: &usize| {
+        let (before, behind) = (&source[..*at], &source[at + name.len()..]);
+        let is_quoted = ['\'', '"'].iter().any(|it| before.matches(*it).count() % 2 == 1);
+        let is_of_value = before.trim_end().ends_with('.');
+        !is_quoted
+            && !before.ends_with(is_part)
+            && behind.trim_start().starts_with('(')
+            && is_of_value == unknown.is_of_value
+    };
+    source.match_indices(name).map(|it| it.0).filter(is_call)
+}
+
+fn function<'a>(
+    unknown: &'a Unknown,
+    path: &str,
+    source: &str,
+    from: &mut HashMap<&'a str, usize>,
+    report: &mut Report,
+) {
     let name = brief(&unknown.name);
     let said = match &unknown.shape {
         Some(shape) => {
@@ -150,8 +185,10 @@ fn function(unknown: &Unknown, path: &str, source: &str, report: &mut Report) {
             }
         }
     };
-    let is_called = |at: &usize| source[at + unknown.name.len()..].trim_start().starts_with('(');
-    if let Some(at) = source.match_indices(&*unknown.name).map(|it| it.0).find(is_called) {
+    // One of the same name was told of before.
+    let from = from.entry(&unknown.name).or_default();
+    if let Some(at) = calls(source, unknown).find(|it| *from <= *it) {
+        *from = at + unknown.name.len();
         said.within(at..at + unknown.name.len());
     }
 }

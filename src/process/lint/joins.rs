@@ -6,13 +6,17 @@ use crate::{
     process::diagnostic::Rule,
 };
 
-pub const RULES: &[Rule] = &[DEAD_JOIN, FROM_NOT_DOMINATING, OR_JOINS_ON_CYCLE];
+pub const RULES: &[Rule] = &[DEAD_JOIN, FROM_NOT_DOMINATING, JOIN_WORD, OR_JOINS_ON_CYCLE];
 
 const DEAD_JOIN: Rule =
     Rule::error("dead-join", "The branches that a join waits for can be under way at once.");
 const FROM_NOT_DOMINATING: Rule = Rule::error(
     "from-not-dominating",
     "Every way to a join with `from` leads through the split that it names.",
+);
+const JOIN_WORD: Rule = Rule::error(
+    "join-word",
+    "The words of `join` stand where the join is said: `n` is a number or an expression.",
 );
 const OR_JOINS_ON_CYCLE: Rule = Rule::warning(
     "or-joins-on-cycle",
@@ -26,6 +30,21 @@ pub fn check(scope: &Scope, report: &mut Report) {
     dead(scope, report);
     domination(scope, report);
     circles(scope, report);
+    words(scope, report);
+}
+
+fn words(scope: &Scope, report: &mut Report) {
+    for (no, step) in scope.steps.iter().enumerate() {
+        let Some(Join::Rule(rule)) = &step.join else { continue };
+        let Some(Quorum::Expression(n)) = &rule.n else { continue };
+        if ["all", "any", "one"].contains(&&*n.0) {
+            let message = format!(
+                "`{0}` is asked of the data here: write `join: {0}`, or a number as `n`",
+                n.0
+            );
+            report.say(&JOIN_WORD, &scope.at(no, "join.n"), message);
+        }
+    }
 }
 
 fn dead(scope: &Scope, report: &mut Report) {

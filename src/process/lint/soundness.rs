@@ -15,7 +15,7 @@ use crate::{
             flow::{Join, JoinWord, Quorum, Split, Transition},
             work::{Count, Each, EachJoin},
         },
-        event::{Event, OK, What},
+        event::{Event, What},
         net::{NetNo, Processes, StepNo},
         or_join::Cache,
         state::{Id, ItemStatus, State, Status},
@@ -37,6 +37,8 @@ const STEPS_MAX: usize = 100;
 /// Nor are more threads of one transition.
 const THREADS_MAX: u32 = 20;
 const TRACE_SHOWN_MAX: usize = 12;
+/// What is behind the name of a step that decides how another one ended.
+const DECIDES: &str = "?";
 
 pub fn check(scopes: &[Scope], report: &mut Report) {
     let steps: usize = scopes.iter().map(|it| it.steps.len()).sum();
@@ -155,10 +157,7 @@ fn explore(processes: &Processes) -> Option<Found> {
                 if offer.status != ItemStatus::Started {
                     happen(processes, &mut after, What::Start { item }, &mut cache)?;
                 }
-                let done = match &outcome {
-                    Some(outcome) if outcome != OK => format!("{}:{outcome}", offer.path),
-                    _ => offer.path.clone(),
-                };
+                let done = told(&offer.path, outcome.as_deref());
                 let what = What::Complete { item, outcome, data: Data::new() };
                 happen(processes, &mut after, what, &mut cache)?;
                 if seen.insert(key(processes, &after)) {
@@ -170,6 +169,13 @@ fn explore(processes: &Processes) -> Option<Found> {
         }
     }
     Some(found)
+}
+
+/// A completion as a person says it.
+fn told(path: &str, outcome: Option<&str>) -> String {
+    let path = path.strip_suffix(DECIDES).unwrap_or(path);
+    let way = outcome.and_then(|it| it.split_once(' ')).map(|it| it.1).unwrap_or_default();
+    format!("{path}{way}")
 }
 
 fn step_of(state: &State, item: Id) -> Option<(NetNo, StepNo)> {
@@ -259,9 +265,35 @@ fn abstracted(definition: &Definition) -> Option<Definition> {
     Some(Definition { process_name, initial_step, steps, ..Definition::default() })
 }
 
+/// The steps of a scope, and behind them those that decide how others of them ended.
 fn steps(scopes: &[Scope], at: usize) -> Option<Vec<Step>> {
     let scope = &scopes[at];
-    (0..scope.steps.len()).map(|no| step(scopes, at, no)).collect()
+    let mut steps = Vec::new();
+    for no in 0..scope.steps.len() {
+        steps.push(step(scopes, at, no)?);
+    }
+    for no in 0..scope.steps.len() {
+        // How a block or many instances end is not said from outside: a step behind them says it.
+        if is_of_many(&steps[no]) && ways(&steps[no]) > 1 {
+            let transitions = steps[no].transitions.take();
+            let split = steps[no].split.take();
+            let decides = format!("{}{DECIDES}", scope.id(no));
+            let on = Transition { next_step: Some(decides.clone()), ..Transition::default() };
+            steps[no].transitions = Some(vec![on]);
+            steps.push(Step { step_id: decides, split, transitions, ..Step::default() });
+        }
+    }
+    Some(steps)
+}
+
+fn is_of_many(step: &Step) -> bool {
+    step.steps.is_some() || step.each.is_some()
+}
+
+/// In how many ways a step can end.
+fn ways(step: &Step) -> usize {
+    let outcomes = step.transitions.iter().flatten().map(|it| it.on.as_deref());
+    outcomes.collect::<BTreeSet<_>>().len()
 }
 
 fn step(scopes: &[Scope], at: usize, no: usize) -> Option<Step> {
@@ -272,15 +304,11 @@ fn step(scopes: &[Scope], at: usize, no: usize) -> Option<Step> {
     }
     let inner = scopes.iter().position(|inner| inner.parent == Some((at, no)));
     let choices = choices(scope, no);
-    // The outcome of these is not ours to say.
-    if choices.len() > 1 && (inner.is_some() || it.each.is_some()) {
-        return None;
-    }
     let is_race = scope.split(no) == Split::Race;
     let only_while = it.only_while.clone().filter(|it| it.0.contains("('") || it.0.contains("(\""));
     let mut transitions = Vec::new();
     for (choice, arcs) in choices.iter().enumerate() {
-        let on = (choices.len() > 1).then(|| format!("{choice}"));
+        let on = (choices.len() > 1).then(|| format!("{choice} {}", way(scope, no, arcs)));
         for arc in arcs {
             // So many threads are too much to try their orders.
             if scope.arcs[no][*arc].tokens > THREADS_MAX {
@@ -309,6 +337,15 @@ fn step(scopes: &[Scope], at: usize, no: usize) -> Option<Step> {
         initial_step: it.initial_step.clone(),
         ..Step::default()
     })
+}
+
+/// Which way a step ends, as it stands behind its name.
+fn way(scope: &Scope, no: usize, arcs: &[usize]) -> String {
+    let arcs: Vec<_> = arcs.iter().map(|it| &scope.arcs[no][*it]).collect();
+    let outcome = arcs.iter().find_map(|it| it.on).map(|it| format!(":{it}")).unwrap_or_default();
+    let conditions = arcs.iter().filter_map(|it| it.when);
+    let conditions: String = conditions.map(|it| format!(" [{}]", brief(&it.0))).collect();
+    format!("{outcome}{conditions}")
 }
 
 /// One instance instead of however many.

@@ -21,10 +21,12 @@ use crate::engine::{
 /// Times at which something is due, in one deed; more is a timer that sets itself again.
 const DUE_MAX: usize = 10_000;
 
-/// What may happen in one run, which is remembered for its trace.
-const RUN_MAX: usize = 200_000;
-/// What may happen in all tests of a request.
+/// What may happen in all tests of a definition, …
+pub const ONE_MAX: usize = 300_000;
+/// … and of a request.
 pub const ALL_MAX: usize = 5_000_000;
+/// What costs so much is as if one more thing had happened.
+const COST_OF_ONE: usize = 20;
 
 /// What can be started: offered to all, or begun and waiting for somebody.
 const TO_START: [ItemStatus; 2] = [ItemStatus::Offered, ItemStatus::Open];
@@ -34,14 +36,18 @@ pub struct Play<'p> {
     pub state: State,
     paths: Paths,
     cache: &'p mut Cache,
-    /// How much may still happen in this run, and in all runs together.
-    left: usize,
-    all_left: &'p Cell<usize>,
+    left: &'p Left<'p>,
     now_ms: i64,
     /// What was done and what came of it.
     pub moments: Vec<Moment>,
     /// The last event, if it was refused: not all that cannot be done comes so far.
     pub refusal: Option<Refused>,
+}
+
+/// How much may still happen in tests of one definition, and of all.
+pub struct Left<'l> {
+    pub one: Cell<usize>,
+    pub all: &'l Cell<usize>,
 }
 
 pub struct Moment {
@@ -63,7 +69,7 @@ impl<'p> Play<'p> {
     pub fn begin(
         processes: &'p Processes,
         cache: &'p mut Cache,
-        all_left: &'p Cell<usize>,
+        left: &'p Left<'p>,
         given: Data,
     ) -> Met<Play<'p>> {
         let mut play = Play {
@@ -71,8 +77,7 @@ impl<'p> Play<'p> {
             state: State::default(),
             paths: Paths::default(),
             cache,
-            left: RUN_MAX,
-            all_left,
+            left,
             now_ms: 0,
             moments: Vec::new(),
             refusal: None,
@@ -85,15 +90,14 @@ impl<'p> Play<'p> {
     /// An event now; what is refused changes nothing.
     pub fn happen(&mut self, what: What, deed: String) -> Result<(), Refused> {
         let event = Event { at_ms: self.now_ms, what };
-        let changes = match self.left.min(self.all_left.get()) {
-            0 => Err(too_much()),
-            _ => decide(self.processes, &self.state, &event, self.cache),
+        let changes = match self.left.is_any() {
+            false => Err(too_much()),
+            true => decide(self.processes, &self.state, &event, self.cache),
         };
+        self.left.take(1 + std::mem::take(&mut self.cache.spent) / COST_OF_ONE);
         self.refusal = changes.as_ref().err().cloned();
         let changes = changes?;
-        let happened = 1 + changes.firings.len();
-        self.left = self.left.saturating_sub(happened);
-        self.all_left.set(self.all_left.get().saturating_sub(happened));
+        self.left.take(changes.firings.len());
         apply(&mut self.state, &changes);
         self.paths.follow(&changes, &self.state, self.processes);
         self.moments.push(Moment { at_ms: self.now_ms, deed, firings: changes.firings });
@@ -156,23 +160,31 @@ impl<'p> Play<'p> {
         }
     }
 
-    fn found(&self, step: &Named, statuses: &[ItemStatus]) -> Option<Id> {
-        let offers: Vec<Offer> = self.at(step).collect();
-        let with = |status: &ItemStatus| {
-            let status = *status;
-            offers.iter().filter(move |it| it.status == status)
-        };
-        statuses.iter().flat_map(with).nth(step.nth).map(|it| it.item)
+    /// What is there under a name, of the first of these states that it is in.
+    fn found(&mut self, step: &Named, statuses: &[ItemStatus]) -> Option<Id> {
+        let mut nth = step.nth;
+        for status in statuses {
+            for id in self.paths.at(&step.path) {
+                let is_in = self.state.items.get(&id).is_some_and(|it| it.status == *status);
+                if is_in && self.state.offer(self.processes, id, self.cache).is_some() {
+                    match nth {
+                        0 => return Some(id),
+                        _ => nth -= 1,
+                    }
+                }
+            }
+        }
+        None
     }
 
-    /// What is there under a name, oldest first.
-    fn at(&self, step: &Named) -> impl Iterator<Item = Offer> {
-        self.paths.at(&step.path).filter_map(|it| self.state.offer(self.processes, it))
-    }
-
-    fn find(&self, step: &Named, statuses: &[ItemStatus], expected: &str) -> Met<Id> {
+    fn find(&mut self, step: &Named, statuses: &[ItemStatus], expected: &str) -> Met<Id> {
         let found = self.found(step, statuses);
         found.ok_or_else(|| unmet(format!("`{step}` {expected}"), self.standing_of(step)))
+    }
+
+    fn is_there(&mut self, step: &Named) -> bool {
+        let offer = |id| self.state.offer(self.processes, id, self.cache);
+        self.paths.at(&step.path).filter_map(offer).nth(step.nth).is_some()
     }
 
     /// Whatever is due happens at its own time.
@@ -208,15 +220,18 @@ impl<'p> Play<'p> {
         }
     }
 
-    fn look(&self, deed: &Deed) -> Met {
-        let is_there = |step: &Named| self.at(step).nth(step.nth).is_some();
+    fn look(&mut self, deed: &Deed) -> Met {
+        let is_there = match deed {
+            Deed::There(step) | Deed::NotThere(step) => self.is_there(step),
+            _ => false,
+        };
         let (holds, expected) = match deed {
-            Deed::There(step) if !is_there(step) => {
+            Deed::There(step) if !is_there => {
                 let expected = format!("`{step}` is on offer, under way or waited for");
                 return Err(unmet(expected, self.standing_of(step)));
             }
             Deed::NotThere(step) => {
-                (!is_there(step), format!("`{step}` is neither on offer nor under way"))
+                (!is_there, format!("`{step}` is neither on offer nor under way"))
             }
             Deed::Offers(steps) => {
                 let mut expected: Vec<&str> = steps.iter().map(|it| &*it.path).collect();
@@ -317,8 +332,22 @@ fn unmet(expected: impl Into<String>, found: String) -> Unmet {
     Unmet { expected: expected.into(), found }
 }
 
+impl Left<'_> {
+    fn is_any(&self) -> bool {
+        self.one.get() > 0 && self.all.get() > 0
+    }
+
+    fn take(&self, some: usize) {
+        self.one.set(self.one.get().saturating_sub(some));
+        self.all.set(self.all.get().saturating_sub(some));
+    }
+}
+
 fn too_much() -> Refused {
-    let message = format!("{RUN_MAX} things happened in this test, or {ALL_MAX} in all together");
+    let message = format!(
+        "{ONE_MAX} things happened in the tests of this process, or {ALL_MAX} in all together; a \
+         cost of {COST_OF_ONE} is one of them"
+    );
     Refused::too_large(message)
 }
 

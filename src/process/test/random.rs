@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use self::{chance::Chance, moves::Pool};
 use super::{
-    play::{Play, word},
+    play::{Left, Play, word},
     script::{Deed, Script},
 };
 use crate::{
@@ -67,7 +67,7 @@ struct Field<'p> {
     pool: Pool,
     /// How scripts say that a run may end.
     expected: BTreeSet<String>,
-    left: Cell<usize>,
+    left: Left<'p>,
 }
 
 /// As many runs as are asked for, or up to the first that goes wrong.
@@ -85,7 +85,8 @@ pub fn interleavings(
         }
     }
     // As many runs as are asked for, each of them short.
-    let left = Cell::new(usize::MAX);
+    let all = Cell::new(usize::MAX);
+    let left = Left { one: Cell::new(usize::MAX), all: &all };
     let field = Field { processes, pool: Pool::of(scripts), expected, left };
     let name = &processes.net(processes.main).process_name;
     let (mut cache, mut deeds) = (Cache::default(), 0);

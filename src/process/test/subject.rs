@@ -6,7 +6,7 @@ use super::{
     SCRIPT,
     coverage::{Coverage, Seen},
     mutants::{self, Mutation, Survivor},
-    play::{ALL_MAX, Play, Unmet},
+    play::{ALL_MAX, Left, ONE_MAX, Play, Unmet},
     random::{self, Interleavings},
     report::{Failure, Outcome},
     script::Script,
@@ -55,8 +55,7 @@ pub struct Subject<'a> {
 /// What scripts are played with.
 struct Means<'m> {
     cache: Cache,
-    /// How much may still happen in all of them.
-    left: &'m Cell<usize>,
+    left: &'m Left<'m>,
     watch: &'m Watch,
 }
 
@@ -103,7 +102,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Plays every script.
-    pub fn play(&self, left: &Cell<usize>, watch: &Watch) -> Result<(Vec<Outcome>, Coverage)> {
+    pub fn play(&self, left: &Left<'_>, watch: &Watch) -> Result<(Vec<Outcome>, Coverage)> {
         let (mut seen, mut outcomes) = (Seen::default(), Vec::new());
         let mut means = Means { cache: Cache::default(), left, watch };
         for (test, script) in self.tests.iter().zip(&self.scripts) {
@@ -176,7 +175,8 @@ impl<'a> Subject<'a> {
 
 fn passes(test: &Test, processes: &Processes) -> bool {
     let Ok(script) = Script::of(test, processes) else { return false };
-    let (mut cache, left) = (Cache::default(), Cell::new(ALL_MAX));
+    let (mut cache, all) = (Cache::default(), Cell::new(ALL_MAX));
+    let left = Left { one: Cell::new(ONE_MAX), all: &all };
     let begun = Play::begin(processes, &mut cache, &left, script.given);
     let Ok(mut play) = begun else { return false };
     script.lines.iter().all(|it| play.act(&it.deed).is_ok())

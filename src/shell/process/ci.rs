@@ -161,7 +161,7 @@ impl Pipeline {
     fn complain(&self, row: &Row) -> Outcome<()> {
         let (file, why) = (&row.file, row.change.words());
         let line = match self.reports.format {
-            PipelineFormat::Github => format!("::error file={file}::{why}\n"),
+            PipelineFormat::Github => format!("::error file={}::{why}\n", property(file)),
             PipelineFormat::Text => format!("{file}: {why}\n"),
         };
         Ok(io::stderr().lock().write_all(line.as_bytes())?)
@@ -191,6 +191,11 @@ impl Pipeline {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// As a command of GitHub's runners has it.
+fn property(text: &str) -> String {
+    text.replace('%', "%25").replace(':', "%3A").replace(',', "%2C")
 }
 
 fn write_rendered(file: &Path, reply: &Json) -> Outcome<()> {

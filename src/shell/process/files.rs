@@ -29,7 +29,9 @@ impl File {
     pub fn read(path: &Path) -> Outcome<File> {
         let bytes = read(path).map_err(|error| mistaken(path, &error))?;
         let path = path.strip_prefix(".").unwrap_or(path);
-        Ok(File { name: path.to_string_lossy().into_owned(), bytes })
+        // Nobody takes a part of a name for a line of its own.
+        let name = path.to_string_lossy().replace(char::is_control, "\u{fffd}");
+        Ok(File { name, bytes })
     }
 
     pub fn content(&self) -> String {
