@@ -38,7 +38,7 @@ const STEPS_MAX: usize = 100;
 const THREADS_MAX: u32 = 20;
 const TRACE_SHOWN_MAX: usize = 12;
 /// What is behind the name of a step that decides how another one ended.
-const DECIDES: &str = "?";
+const DECIDES: &str = "..ended";
 
 pub fn check(scopes: &[Scope], report: &mut Report) {
     let steps: usize = scopes.iter().map(|it| it.steps.len()).sum();

@@ -209,6 +209,43 @@ fn what_an_expression_should_be_is_said() {
 }
 
 #[test]
+fn what_gets_stuck_is_told_with_the_ways_that_lead_there() {
+    let check = |more: &str, expected: &str| {
+        let text = format!(
+            "
+process_name: p
+steps:
+  - {{step_id: a, split: all, next: [b, c]}}
+{more}
+  - {{step_id: c, next: d}}
+  - {{step_id: d, join: all}}
+"
+        );
+        let (message, help) = told(&text);
+        assert!(message.starts_with("a run can get stuck"), "{message}");
+        assert_eq!(help, format!("it is stuck after {expected}"));
+    };
+    check(
+        "  - {step_id: b, transitions: [{on: good, next_step: d}, {on: bad}]}",
+        "`a`, `b:bad`, `c`",
+    );
+    let when =
+        "[{on: good, when: n > 5, next_step: d}, {on: good, else: true}, {on: bad, next_step: d}]";
+    check(&format!("  - {{step_id: b, transitions: {when}}}"), "`a`, `b:good`, `c`");
+    let when = "[{when: n > 5}, {else: true, next_step: d}]";
+    check(&format!("  - {{step_id: b, transitions: {when}}}"), "`a`, `b [n > 5]`, `c`");
+    let ends = "transitions: [{on: failed}, {next_step: d}]";
+    check(
+        &format!("  - {{step_id: b, steps: [{{step_id: p}}], {ends}}}"),
+        "`a`, `c`, `b/p`, `b:failed`",
+    );
+    check(
+        &format!("  - {{step_id: b, each: {{count: 3}}, {ends}}}"),
+        "`a`, `c`, `b#1`, `b:failed`",
+    );
+}
+
+#[test]
 fn a_process_that_is_in_no_file_has_its_file_named() {
     let calls = "{process_name: a, steps: [{step_id: s, call: CALLED}]}";
     let lint = told(&calls.replace("CALLED", "b")).0;
