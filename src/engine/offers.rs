@@ -9,7 +9,7 @@ use super::{
     net::{Processes, Step},
     or_join::Cache,
     state::{Id, Item, ItemStatus, State, Status},
-    work::Work,
+    work::{Work, path},
 };
 
 /// Something that is offered, under way or waited for.
@@ -47,19 +47,26 @@ impl State {
         self.items.iter().filter_map(|(id, item)| offer(&work, *id, item)).collect()
     }
 
-    /// One of them, if it may be started, is done or is waited for.
-    pub fn offer(&self, processes: &Processes, id: Id, cache: &mut Cache) -> Option<Offer> {
-        let work = Work::over(processes, self, cache);
-        let offer = offer(&work, id, self.items.get(&id)?);
-        work.spend();
-        offer
+    /// Whether an item is one of them.
+    pub fn is_there(&self, processes: &Processes, id: Id, cache: &mut Cache) -> bool {
+        let Some(item) = self.items.get(&id) else { return false };
+        match item.status {
+            ItemStatus::Offered => {
+                let work = Work::over(processes, self, cache);
+                let is_there = there(&work, item).is_some();
+                work.spend();
+                is_there
+            }
+            ItemStatus::Inside => false,
+            _ => true,
+        }
     }
 
     /// Where an item is, such as `blk/p`.
     pub fn path_of(&self, processes: &Processes, id: Id) -> Option<String> {
-        let mut cache = Cache::default();
-        let work = Work::over(processes, self, &mut cache);
-        self.items.get(&id).map(|it| work.path_of(it))
+        let item = self.items.get(&id)?;
+        let frame = self.frames.get(&item.frame)?;
+        Some(path(&frame.path, &processes.step(frame.net, item.step).id, item))
     }
 
     /// How the run stands, also when it is under way.
@@ -96,13 +103,18 @@ fn is_by_itself(step: &Step, item: &Item) -> bool {
     item.instance.is_none() && step.is_automatic() && item.status == ItemStatus::Offered
 }
 
-fn offer(work: &Work<'_>, id: Id, item: &Item) -> Option<Offer> {
+/// The step of an item that is there for somebody.
+fn there<'w>(work: &Work<'w>, item: &Item) -> Option<&'w Step> {
     let is_there = match item.status {
         ItemStatus::Offered => work.may_start(item) == Ok(true),
         ItemStatus::Inside => false,
         _ => true,
     };
-    let step = work.step_of(item).filter(|it| is_there && !is_by_itself(it, item))?;
+    work.step_of(item).filter(|it| is_there && !is_by_itself(it, item))
+}
+
+fn offer(work: &Work<'_>, id: Id, item: &Item) -> Option<Offer> {
+    let step = there(work, item)?;
     let escalation = step.escalation.as_ref().filter(|_| item.overdue);
     let roles = escalation.and_then(|it| it.roles.as_ref()).map(|it| it.as_slice().to_vec());
     Some(Offer {

@@ -230,31 +230,33 @@ fn explore(net: &Net, question: &Question) -> Answer {
     }
     let mut tried = 0;
     let mut seen = BTreeSet::from([question.marking.clone()]);
-    let mut todo = vec![question.marking.clone()];
-    while let Some(marking) = todo.pop() {
-        for it in &moves {
-            if it.takes.iter().any(|(at, count)| marking[*at] < *count) {
-                continue;
+    // One way to its end before the next one: mostly the first comes to the join.
+    let mut way = vec![(question.marking.clone(), 0)];
+    while let Some((marking, next)) = way.last_mut() {
+        let is_possible = |it: &Move| it.takes.iter().all(|(at, count)| *count <= marking[*at]);
+        let Some(at) = (*next..moves.len()).find(|it| is_possible(&moves[*it])) else {
+            way.pop();
+            continue;
+        };
+        *next = at + 1;
+        tried += 1;
+        let (it, mut after) = (&moves[at], marking.clone());
+        // Many are never used up.
+        for (at, count) in &it.takes {
+            after[*at] -= if after[*at] == most { 0 } else { *count };
+        }
+        it.empties.iter().for_each(|at| after[*at] = 0);
+        for (at, count) in &it.makes {
+            after[*at] = most.min(after[*at].saturating_add(*count));
+            if is_goal(*at) {
+                return answer(Verdict::Comes, tried);
             }
-            tried += 1;
-            let mut after = marking.clone();
-            // Many are never used up.
-            for (at, count) in &it.takes {
-                after[*at] -= if after[*at] == most { 0 } else { *count };
-            }
-            it.empties.iter().for_each(|at| after[*at] = 0);
-            for (at, count) in &it.makes {
-                after[*at] = most.min(after[*at].saturating_add(*count));
-                if is_goal(*at) {
-                    return answer(Verdict::Comes, tried);
-                }
-            }
-            if seen.len() >= states_max {
-                return answer(Verdict::Unknown, tried);
-            }
-            if seen.insert(after.clone()) {
-                todo.push(after);
-            }
+        }
+        if seen.len() >= states_max {
+            return answer(Verdict::Unknown, tried);
+        }
+        if seen.insert(after.clone()) {
+            way.push((after, 0));
         }
     }
     answer(Verdict::Never, tried)

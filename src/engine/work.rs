@@ -57,6 +57,15 @@ pub struct Work<'w> {
     pub is_answerable: bool,
 }
 
+/// Where an item of a step is, in the frame with this path.
+pub fn path(frame: &str, step: &str, item: &Item) -> String {
+    let slash = if frame.is_empty() { "" } else { "/" };
+    match &item.instance {
+        Some(instance) => format!("{frame}{slash}{step}#{}", instance.index + 1),
+        None => format!("{frame}{slash}{step}"),
+    }
+}
+
 impl<'w> Work<'w> {
     pub fn over(processes: &'w Processes, state: &'w State, cache: &'w mut Cache) -> Work<'w> {
         Work {
@@ -148,11 +157,7 @@ impl<'w> Work<'w> {
     pub fn path_of(&self, item: &Item) -> String {
         let frame = self.frame(item.frame).map(|it| &*it.path).unwrap_or_default();
         let id = self.step_of(item).map(|it| &*it.id).unwrap_or_default();
-        let slash = if frame.is_empty() { "" } else { "/" };
-        match &item.instance {
-            Some(instance) => format!("{frame}{slash}{id}#{}", instance.index + 1),
-            None => format!("{frame}{slash}{id}"),
-        }
+        path(frame, id, item)
     }
 
     /// Puts a thread somewhere, with the tickets of joins that it can still come to.

@@ -22,11 +22,11 @@ use crate::engine::{
 const DUE_MAX: usize = 10_000;
 
 /// What may happen in all tests of a definition, …
-pub const ONE_MAX: usize = 300_000;
+pub const ONE_MAX: usize = 200_000;
 /// … and of a request.
 pub const ALL_MAX: usize = 5_000_000;
 /// What costs so much is as if one more thing had happened.
-const COST_OF_ONE: usize = 20;
+const COST_OF_ONE: usize = 15;
 
 /// What can be started: offered to all, or begun and waiting for somebody.
 const TO_START: [ItemStatus; 2] = [ItemStatus::Offered, ItemStatus::Open];
@@ -166,7 +166,7 @@ impl<'p> Play<'p> {
         for status in statuses {
             for id in self.paths.at(&step.path) {
                 let is_in = self.state.items.get(&id).is_some_and(|it| it.status == *status);
-                if is_in && self.state.offer(self.processes, id, self.cache).is_some() {
+                if is_in && self.state.is_there(self.processes, id, self.cache) {
                     match nth {
                         0 => return Some(id),
                         _ => nth -= 1,
@@ -183,8 +183,8 @@ impl<'p> Play<'p> {
     }
 
     fn is_there(&mut self, step: &Named) -> bool {
-        let offer = |id| self.state.offer(self.processes, id, self.cache);
-        self.paths.at(&step.path).filter_map(offer).nth(step.nth).is_some()
+        let is_there = |id: &Id| self.state.is_there(self.processes, *id, self.cache);
+        self.paths.at(&step.path).filter(is_there).nth(step.nth).is_some()
     }
 
     /// Whatever is due happens at its own time.

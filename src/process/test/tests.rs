@@ -393,7 +393,7 @@ fn what_happens_in_tests_has_a_bound() {
     };
     assert_eq!(failure(1000), None);
     let found = failure(10).unwrap();
-    assert!(found.starts_with("refused: 300000 things happened in the tests"), "{found}");
+    assert!(found.starts_with("refused: 200000 things happened in the tests"), "{found}");
 }
 
 #[test]
