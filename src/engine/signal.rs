@@ -155,7 +155,7 @@ impl<'w> Work<'w> {
             held.push(*id);
         }
         // Those that went before it in this event are gone through, too.
-        self.pay(1 + held.len() + self.firings.len() / 8);
+        self.pay(1 + held.len() + self.firings.len() / 4);
         for id in held {
             self.rows.blocked.put(id, ());
         }
