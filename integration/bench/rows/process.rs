@@ -158,7 +158,7 @@ pub fn exhausting(bench: &Bench) -> Vec<Row> {
             let reply = daemon.call_raw(op, arguments);
             let took = started.elapsed().as_secs_f64();
             let reply = crate::reply::Reply::parse(&reply);
-            let is_refused = ["invalid", "too_large"].contains(&&*reply.code);
+            let is_refused = ["invalid", "too_large"].contains(&reply.code);
             assert!(is_refused || op != "process.publish", "{what} is not refused");
             if longest < took {
                 (longest, name) = (took, format!("{op} of {what}"));
