@@ -76,12 +76,18 @@ impl Work<'_> {
                 self.attempt_failed(*item, problem.clone(), *chance)
             }
             What::Release { item } => {
-                self.started(*item)?;
-                self.change_item(*item, |it| it.wait_for_somebody());
+                let it = self.started(*item)?;
+                let by = self.fire(Kind::Again, self.path_of(&it), vec![it.by])?;
+                self.change_item(*item, |it| {
+                    it.by = by;
+                    it.wait_for_somebody();
+                });
                 Ok(())
             }
             What::Heartbeat { item } => {
-                self.started(*item)?;
+                let it = self.started(*item)?;
+                let by = self.fire(Kind::Again, self.path_of(&it), vec![it.by])?;
+                self.change_item(*item, |it| it.by = by);
                 self.listen_to_worker(*item);
                 Ok(())
             }
