@@ -8,6 +8,7 @@
 //! [`step`] begins or [ends](leave), and [`settle`] lets everything follow that follows by itself.
 
 pub mod definition;
+pub mod canonical;
 pub mod net;
 pub mod expression;
 pub mod schema;

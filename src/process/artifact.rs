@@ -11,11 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    canonical::canonical,
-    yaml::{self, FILE_BYTES_MAX, Kind},
+use super::yaml::{self, FILE_BYTES_MAX, Kind};
+use crate::{
+    engine::canonical::canonical,
+    error::{Error, Result},
 };
-use crate::error::{Error, Result};
 
 /// The longest file.
 pub const BYTES_MAX: usize = FILE_BYTES_MAX;

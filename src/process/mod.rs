@@ -6,7 +6,6 @@
 pub mod artifact;
 #[cfg(feature = "s3")]
 pub mod cache;
-pub mod canonical;
 pub mod cron;
 pub mod diagnostic;
 pub mod gate;
