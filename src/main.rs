@@ -7,6 +7,7 @@
 //! - [`port`]: length-prefixed frames on stdin and stdout.
 //! - [`dispatch`]: who runs what when.
 //! - [`ops`]: one file per operation.
+//! - [`runs`]: runs of processes, kept in Git.
 //! - [`process`]: definitions: read, linted, tested, drawn and published.
 //! - [`engine`]: what a process does, as pure functions.
 //! - [`git`]: the only code that names git2.
@@ -20,6 +21,8 @@ mod shell;
 mod port;
 mod dispatch;
 mod ops;
+#[cfg_attr(not(test), expect(dead_code, reason = "its operations come next"))]
+mod runs;
 mod process;
 mod engine;
 mod git;

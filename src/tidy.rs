@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dispatch", &["config", "git", "memory", "ops", "port", "stats"]),
     ("ops", &["config", "git", "port", "process", "snapshots", "stats"]),
     ("port", &[]),
+    ("runs", &["engine", "git"]),
     ("process", &["engine", "git"]),
     ("engine", &[]),
     ("git", &[]),

@@ -62,7 +62,7 @@ pub use self::{
     diff::{Changes, DiffQuery},
     export::{Export, Format, Output},
     folder::Folder,
-    hash::NO_ID,
+    hash::{NO_ID, object_id},
     history::{LogPage, LogQuery},
     import::{Bundle, Destination, Import, Imported, Mapping, Snapshot, check_name, trailer},
     kept::{Keeping, Kept},
@@ -91,6 +91,11 @@ pub use self::{
     verify::{Verification, Verified},
     workspaces::{Deleted, WorkspaceId, Workspaces},
 };
+
+pub use self::pack::Kind;
+
+/// The name of an object.
+pub type ObjectId = git2::Oid;
 
 /// The version of libgit2 that is linked.
 pub fn version() -> String {
