@@ -53,12 +53,11 @@ impl Work<'_> {
             What::Complete { item, outcome, data } => {
                 let it = self.started(*item)?;
                 let outcome = outcome.as_deref().unwrap_or(OK);
+                let step = self.step_of(&it);
                 let is_known = |it: &Step| it.names(outcome) || RESERVED.contains(&outcome);
-                if !self.step_of(&it).is_some_and(is_known) {
-                    let mut known = Vec::new();
-                    if let Some(step) = self.step_of(&it) {
-                        known.extend(step.arcs.iter().filter_map(|it| it.on.as_deref()));
-                    }
+                if !step.is_some_and(is_known) {
+                    let arcs = step.map(|it| &*it.arcs).unwrap_or_default();
+                    let known: Vec<&str> = arcs.iter().filter_map(|it| it.on.as_deref()).collect();
                     let message = match &*known {
                         [] => format!("no transition names the outcome `{outcome}`"),
                         _ => format!(

@@ -1,5 +1,7 @@
 //! What can happen to a run, and what came of it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -105,6 +107,26 @@ pub enum Kind {
     Signal,
     /// A process or block ended.
     End,
+}
+
+/// What happened, in words.
+impl fmt::Display for Firing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path.is_empty() { "the run" } else { &*self.path };
+        let outcome = self.outcome.as_deref().unwrap_or_default();
+        match self.kind {
+            Kind::Begin => write!(f, "the run begins"),
+            Kind::Start => write!(f, "{path} starts"),
+            Kind::Complete => write!(f, "{path} is {outcome}"),
+            Kind::Again => write!(f, "{path} again"),
+            Kind::Join if !outcome.is_empty() => write!(f, "{path} is {outcome}"),
+            Kind::Join => write!(f, "{path} joins {}", self.parents.len()),
+            Kind::Absorb => write!(f, "{path} absorbs"),
+            Kind::Cancel => write!(f, "{path} cancels"),
+            Kind::Signal => write!(f, "{outcome} comes"),
+            Kind::End => write!(f, "{path} ends"),
+        }
+    }
 }
 
 /// Why an event was refused; the state is what it was.

@@ -4,7 +4,10 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use git2::Oid;
 
-use super::{tree::Kind, trees::FOLDER};
+use super::{
+    tree::{self, Kind},
+    trees::FOLDER,
+};
 
 const HASH_BYTES: usize = 20;
 
@@ -19,6 +22,14 @@ impl Entry {
     pub fn is_folder(&self) -> bool {
         Kind::of(self.mode) == Kind::Folder
     }
+}
+
+/// The content of a tree of these files and folders.
+pub fn tree_of(files: &BTreeMap<String, Oid>, folders: &BTreeMap<String, Oid>) -> Vec<u8> {
+    let files = files.iter().map(|(name, id)| (name, Entry { mode: tree::PLAIN, id: *id }));
+    let folders = folders.iter().map(|(name, id)| (name, folder(*id)));
+    let all = files.chain(folders).map(|(name, entry)| (name.as_bytes(), Some(entry))).collect();
+    edited(b"", &all).expect("there is nothing in it that could be damaged")
 }
 
 /// The content of a tree with these names changed: to an entry, or away.

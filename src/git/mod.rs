@@ -58,8 +58,11 @@ use std::{env, path::PathBuf, process::Command, sync::Once};
 
 pub use self::{
     branches::{BranchChange, BranchDraft, BranchMoved, BranchPage},
-    commit::{Change, Committed, Draft, Expect, Files, Message, Mode, Person, What, now, now_ms},
+    commit::{
+        Change, Committed, Content, Draft, Expect, Files, Message, Mode, Person, What, now, now_ms,
+    },
     diff::{Changes, DiffQuery},
+    edit::tree_of,
     export::{Export, Format, Output},
     folder::Folder,
     hash::{NO_ID, object_id},
@@ -76,6 +79,7 @@ pub use self::{
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
     name::{FileName, RawName, RepositoryPath, Text},
     notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},
+    pack::Kind,
     references::{Pattern, RefPage, RefQuery},
     refs::{Branch, Namespace, RefName, Tag},
     remote::{Access, Auth, Namespaces, Network, Pushed, Reason, Remote, Transport},
@@ -91,8 +95,6 @@ pub use self::{
     verify::{Verification, Verified},
     workspaces::{Deleted, WorkspaceId, Workspaces},
 };
-
-pub use self::pack::Kind;
 
 /// The name of an object.
 pub type ObjectId = git2::Oid;

@@ -16,23 +16,23 @@ use crate::{
         decide::ROOT,
         state::{Id, Rows, State, table::Row},
     },
-    git::{Kind, ObjectId},
+    git::{Kind, ObjectId, tree_of},
 };
 
 const DATA: &str = "data";
 const CALLS: &str = "calls";
 const PROCESS: &str = "process";
 const NAME_BYTES_MAX: usize = 200;
-const FILE_MODE: &str = "100644";
-const FOLDER_MODE: &str = "40000";
 
+/// What is in a folder, by name.
+type Entries = BTreeMap<String, ObjectId>;
 /// Objects that are about to be written.
 pub type Objects = Vec<(ObjectId, Kind, Vec<u8>)>;
 
 /// What is in the commits of a run, as far as it goes.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
-    process: BTreeMap<String, ObjectId>,
+    process: Entries,
     /// The data of each process that is under way, by its frame.
     data: BTreeMap<Id, Scope>,
     /// The tree of all of it.
@@ -42,7 +42,7 @@ pub struct Files {
 #[derive(Debug, Clone, Default)]
 struct Scope {
     path: String,
-    files: BTreeMap<String, ObjectId>,
+    files: Entries,
 }
 
 impl Files {
@@ -88,58 +88,23 @@ impl Files {
     }
 
     fn put(&self, cause: Option<ObjectId>, objects: &mut Objects) -> ObjectId {
-        let mut root = Folder::default();
-        let (mut calls, mut has_calls) = (Folder::default(), false);
+        let none = BTreeMap::new();
+        let mut tree =
+            |files: &Entries, folders: &Entries| put(Kind::Tree, tree_of(files, folders), objects);
+        let (mut folders, mut calls) = (Entries::new(), Entries::new());
         for (frame, scope) in &self.data {
-            let folder = Folder::of_files(&scope.files).put(objects);
-            if *frame == ROOT {
-                root.folder(DATA, folder);
-            } else {
-                calls.folder(&file_name(&scope.path), folder);
-                has_calls = true;
-            }
+            let folder = tree(&scope.files, &none);
+            match *frame {
+                ROOT => folders.insert(DATA.to_owned(), folder),
+                _ => calls.insert(file_name(&scope.path), folder),
+            };
         }
-        if has_calls {
-            root.folder(CALLS, calls.put(objects));
+        if !calls.is_empty() {
+            folders.insert(CALLS.to_owned(), tree(&none, &calls));
         }
-        if let Some(cause) = cause {
-            root.file(CAUSE_FILE, cause);
-        }
-        root.folder(PROCESS, Folder::of_files(&self.process).put(objects));
-        root.put(objects)
-    }
-}
-
-/// A tree that is being made.
-#[derive(Default)]
-struct Folder(BTreeMap<Vec<u8>, (&'static str, ObjectId)>);
-
-impl Folder {
-    fn of_files(files: &BTreeMap<String, ObjectId>) -> Folder {
-        let mut folder = Folder::default();
-        files.iter().for_each(|(name, id)| folder.file(name, *id));
-        folder
-    }
-
-    fn file(&mut self, name: &str, id: ObjectId) {
-        self.0.insert(name.as_bytes().to_vec(), (FILE_MODE, id));
-    }
-
-    /// Git sorts folders as if their names ended in a slash.
-    fn folder(&mut self, name: &str, id: ObjectId) {
-        self.0.insert([name.as_bytes(), b"/"].concat(), (FOLDER_MODE, id));
-    }
-
-    fn put(&self, objects: &mut Objects) -> ObjectId {
-        let mut content = Vec::new();
-        for (name, (mode, id)) in &self.0 {
-            content.extend_from_slice(mode.as_bytes());
-            content.push(b' ');
-            content.extend_from_slice(name.strip_suffix(b"/").unwrap_or(name));
-            content.push(0);
-            content.extend_from_slice(id.as_bytes());
-        }
-        put(Kind::Tree, content, objects)
+        folders.insert(PROCESS.to_owned(), tree(&self.process, &none));
+        let cause = cause.map(|it| (CAUSE_FILE.to_owned(), it));
+        tree(&cause.into_iter().collect(), &folders)
     }
 }
 

@@ -108,21 +108,7 @@ pub fn read(message: &[u8]) -> Result<Said> {
 }
 
 fn subject(firing: &Firing) -> String {
-    let path = if firing.path.is_empty() { "the run" } else { &*firing.path };
-    let outcome = firing.outcome.as_deref().unwrap_or_default();
-    let subject = match firing.kind {
-        Kind::Begin => "the run begins".to_owned(),
-        Kind::Start => format!("{path} starts"),
-        Kind::Complete => format!("{path} is {outcome}"),
-        Kind::Again => format!("{path} again"),
-        Kind::Join if !outcome.is_empty() => format!("{path} is {outcome}"),
-        Kind::Join => format!("{path} joins {}", firing.parents.len()),
-        Kind::Absorb => format!("{path} absorbs"),
-        Kind::Cancel => format!("{path} cancels"),
-        Kind::Signal => format!("{outcome} comes"),
-        Kind::End => format!("{path} ends"),
-    };
-    one_line(&subject).chars().take(SUBJECT_CHARS_MAX).collect()
+    one_line(&firing.to_string()).chars().take(SUBJECT_CHARS_MAX).collect()
 }
 
 fn kind(kind: Kind) -> &'static str {

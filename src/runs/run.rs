@@ -17,7 +17,7 @@ use crate::{
         or_join::Cache,
         state::{Id, State},
     },
-    git::{Kind, ObjectId, Person},
+    git::{Content, Kind, Message, ObjectId, Person},
 };
 
 /// The processes of a run and the files that they were read from.
@@ -89,7 +89,7 @@ impl Run {
             let text = message(&self.id, self.seq, &cause.actor, firing, said);
             let parents = firing.parents.iter().filter_map(|it| self.commits.get(it).copied());
             let parents: Vec<ObjectId> = parents.collect();
-            let content = content(tree, &parents, &cause.actor, cause.event.at_ms, &text);
+            let content = content(tree, &parents, &cause.actor, cause.event.at_ms, text);
             let commit = put(Kind::Commit, content, &mut made.objects);
             for parent in &parents {
                 self.tips.remove(parent);
@@ -110,16 +110,10 @@ impl Run {
 }
 
 /// The content of a commit, made at the time of its event by who it is of.
-fn content(tree: ObjectId, parents: &[ObjectId], actor: &str, at_ms: i64, text: &str) -> Vec<u8> {
+fn content(tree: ObjectId, parents: &[ObjectId], actor: &str, at_ms: i64, text: String) -> Vec<u8> {
     let (name, email) = (actor.as_bytes().to_vec(), Vec::new());
     let person = Person { name, email, time: at_ms.div_euclid(1000).max(0), offset: 0 };
-    let mut content = format!("tree {tree}\n").into_bytes();
-    for parent in parents {
-        content.extend_from_slice(format!("parent {parent}\n").as_bytes());
-    }
-    content.extend_from_slice(&person.line("author"));
-    content.extend_from_slice(&person.line("committer"));
-    content.push(b'\n');
-    content.extend_from_slice(text.as_bytes());
-    content
+    let message = Message { text: text.into_bytes(), encoding: None };
+    let (author, committer) = (&person, &person);
+    Content { tree, parents, author, committer, message: &message }.bytes()
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::engine::{
     decide::{apply, decide},
     definition::{Data, around::Duration},
-    event::{Event, Firing, Kind, Refused, What},
+    event::{Event, Firing, Refused, What},
     net::Processes,
     offers::Offer,
     or_join::Cache,
@@ -381,20 +381,6 @@ fn clock(ms: i64) -> String {
 }
 
 fn told(firing: &Firing) -> String {
-    let path = if firing.path.is_empty() { "the run" } else { &*firing.path };
-    let outcome = firing.outcome.as_deref().unwrap_or_default();
     let notes = firing.notes.iter().map(|it| format!(" ({}: {})", it.kind, it.message));
-    let said = match firing.kind {
-        Kind::Begin => "the run begins".to_owned(),
-        Kind::Start => format!("{path} starts"),
-        Kind::Complete => format!("{path} is {outcome}"),
-        Kind::Again => format!("{path} again"),
-        Kind::Join if !outcome.is_empty() => format!("{path} is {outcome}"),
-        Kind::Join => format!("{path} joins {}", firing.parents.len()),
-        Kind::Absorb => format!("{path} absorbs"),
-        Kind::Cancel => format!("{path} cancels"),
-        Kind::Signal => format!("{outcome} comes"),
-        Kind::End => format!("{path} ends"),
-    };
-    said + &notes.collect::<String>()
+    firing.to_string() + &notes.collect::<String>()
 }
