@@ -136,3 +136,64 @@ fn a_request_nobody_waits_for_any_more_ends() {
     daemon.refused("timeout", about("process.test", &[("patterns.yaml", patterns)], &more));
     daemon.ok(about("process.lint", &[("ship.yaml", SHIP)], &json!({"id": 2})));
 }
+
+/// Every key of the plain style, and no other.
+const PLAIN: &str = "\
+process_name: leave-request
+process_version: 1.2.0
+initial_step: request
+steps:
+  - step_id: request
+    step_type: human_in_the_loop
+    description: The employee says from when to when.
+    configuration:
+      assignee_role: employee
+      form: {from: date, to: date}
+    transitions:
+      - on: submitted
+        next_step: approve
+  - step_id: approve
+    step_type: human_in_the_loop
+    description: The manager decides.
+    configuration:
+      timeout: 3d
+    transitions:
+      - on: approved
+        next_step: book
+      - on: rejected
+        next_step: refused
+      - on: timeout
+        next_step: refused
+  - step_id: book
+    step_type: external
+    description: The calendar is told.
+    configuration: {queue: calendar, retries: 3}
+    transitions:
+      - on: booked
+        next_step: done
+  - step_id: done
+    step_type: final_commit
+    description: The leave is granted.
+    configuration: {status: granted}
+  - step_id: refused
+    step_type: final_commit
+    description: The leave is not granted.
+";
+const PLAIN_TESTS: &str = "\
+process_name: leave-request
+tests:
+  granted: [request:submitted, approve:approved, book:booked, done, '=done']
+  refused: [request:submitted, approve:rejected, refused, '=done']
+  nobody_decides: [request:submitted, '>2d', '?approve', '>1d', '@refused', refused, '=done']
+";
+
+#[test]
+fn a_definition_in_the_plain_style_is_played_as_it_stands() {
+    let mut daemon = Daemon::start();
+    let files = [("leave.yaml", PLAIN), ("leave.test.yaml", PLAIN_TESTS)];
+    let said = lint(&mut daemon, &files[..1]);
+    assert_eq!(said["diagnostics"], json!([]), "{said}");
+    let report = test(&mut daemon, &files);
+    assert_eq!((&report["passed"], &report["tests"]), (&json!(true), &json!(3)), "{report}");
+    assert_eq!(report["tested"][0]["coverage"]["never"], json!([]), "{report}");
+}
