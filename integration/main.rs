@@ -23,6 +23,7 @@ mod publishing;
 mod reading;
 mod remotes;
 mod root;
+mod running;
 mod shell;
 mod snapshots;
 mod storing;

@@ -3122,6 +3122,741 @@ def process_list(v: Topic) -> None:
     wrong_types(v, op, {"path": path}, wrong)
 
 
+# The numbers of the tasks in a run of the fixture's `order`. They are parts of a run for ever, since what happened is
+# replayed by them.
+ITEMS = {"pack": 6, "check": 8, "sign": 10, "stamp": 12}
+HELD = {"token": 40 * "0"}
+NO_RUNS = ["", ".", "..", "a/b", "x.lock", "-a", ".a", "a.", "a..b", "a b", "é", "a\0", 101 * "a"]
+NO_TASKS = ["", "r", "r/", "/8", "r/x", "r/-8", "r/08", "r/8 ", "../8", "a/b/8", "x.lock/8"]
+NO_TASKS += ["r/8\0", f"r/{2**64}"]
+NO_NAMES = ["", 201 * "a", "a\nb", "a <b>", " a", "a "]
+STARTED = "run process version digest status commit created"
+MOVED = "run status commit"
+VERIFIED = "run ok commits status problems"
+
+
+NO_TIMES: dict[str, list[Any]] = {
+    "path": [1],
+    "run": [1, ["r"], b"\xff", *NO_RUNS],
+    "seq": [0, -1, "1", b"1", 1.5, 1.0, True, [1]],
+}
+
+
+def at(op: str) -> str:
+    """The repository of an operation on runs or tasks."""
+    return f"{TOP}/{op}.git"
+
+
+def begun(
+    v: Topic, path: str, run: str, file: str = "order.yaml", about: str = "", **arguments: Any
+) -> None:
+    request = ask("run.start", path=path, run=run, files=[file], **arguments)
+    v.has(about or f"the run {run} begins", request, STARTED)
+
+
+def stopped(v: Topic, path: str, run: str) -> None:
+    v.has(f"the run {run} is cancelled", ask("run.cancel", path=path, run=run), MOVED)
+
+
+def task_of(run: str, step: str, **more: Any) -> dict[str, Any]:
+    """A task as `task.list` shows it."""
+    told = {"task": f"{run}/{ITEMS[step]}", "run": run, "step": step, "process": "order"}
+    told |= {"version": "1.0.0", "type": None, "queue": "default", "priority": 0}
+    told |= {"assignee": None, "roles": [], "attempt": 1, "round": 1, "title": None}
+    told |= {"description": None, "configuration": {}, "data": {"total": 0}, "overdue": False}
+    its: dict[str, dict[str, Any]] = {
+        "pack": {"type": "shelf", "queue": "store", "priority": 7, "title": "Pack it"},
+        "check": {},
+        "sign": {"queue": "office", "assignee": "ada"},
+        "stamp": {"queue": "office", "roles": ["clerk", "lead"]},
+    }
+    shelf = {"configuration": {"shelf": 4}} if step == "pack" else {}
+    return told | its[step] | shelf | more
+
+
+def tasks_of(run: str, **workers: str) -> list[dict[str, Any]]:
+    """All tasks of a run, some of which somebody holds."""
+    held = {step: {"worker": worker} for step, worker in workers.items()}
+    return [task_of(run, step, **held.get(step, {})) for step in ITEMS]
+
+
+def on_runs(v: Topic, op: str, good: dict[str, Any], *needed: str) -> None:
+    """What each operation on runs and tasks refuses: a request with `good` decodes."""
+    no_repository(v, op, good)
+    no_workspaces(v, op, good)
+    both = ask(op, id=1, path=BARE, workspace="a", **good)
+    v.err("a path and a workspace", both, "bad_request", field="workspace")
+    unknown = ask(op, id=1, path=BARE, colour="red", **good)
+    v.err("an argument that nobody knows", unknown, "bad_request", field="colour")
+    near = ask(op, id=1, paths=BARE, **good)
+    v.err("an argument that is misspelt", near, "bad_request", field="paths", nearest="path")
+    missing(v, op, {"path": BARE, **good}, "path", *needed)
+
+
+def run_start(v: Topic) -> None:
+    op, path = "run.start", at("run.start")
+    here = partial(ask, op, path=path)
+    of_files = partial(here, files=["order.yaml"])
+    v.has("a run of a file", of_files(run="r"), STARTED)
+    v.has("the same again, with an id", of_files(id=1, run="r"), STARTED)
+    v.has("of the process by its name", here(run="r", process="order"), STARTED)
+    ranged = here(run="r", process="order", version="^1")
+    v.has("of a range that takes its version", ranged, STARTED)
+    said = of_files(run="r", actor="ada", attributes={"customer": "acme"})
+    v.has("by another one, with attributes", said, STARTED)
+    empty = of_files(run="r", input={}, version=None, prerelease=False, store=None)
+    v.has("arguments that are nil are absent, and no input is an empty one", empty, STARTED)
+    for about, request in {
+        "another input": of_files(id=1, run="r", input={"total": 1}),
+        "the same file as it was": of_files(id=1, run="r", rev="HEAD~1"),
+        "another file": here(id=1, run="r", files=["wait.yaml"]),
+        "another process": here(id=1, run="r", process="wait"),
+        "another version": here(id=1, run="r", process="order", version="1.0.1"),
+        "a range that does not take its version": here(
+            id=1, run="r", process="order", version="^2"
+        ),
+    }.items():
+        v.err(f"of this id is {about}", request, "conflict", has="expected actual")
+    is_one = {"runs": [], "next": None}
+    v.ok("all of these are one run", ask("run.list", path=path, after="r"), is_one)
+
+    nan = {"total": Raw(["cb7ff8000000000000"], "NaN")}
+    v.err("JSON has no NaN", of_files(id=1, input=nan), "bad_request", field="input.total")
+    v.err("nor bytes", of_files(id=1, input={"a": Raw(["c401ff"], "bytes")}), "bad_request")
+    of_store = of_files(id=1, prerelease=True)
+    v.err("files have no pre-releases", of_store, "bad_request", field="prerelease")
+
+    v.has("a run without an id gets one", of_files(), STARTED)
+    for run in ("0", "_a", "A.b-c_1", "lock", "a.lock.b", b"bin", 100 * "a"):
+        v.has(f"a run may be called {shows(run)}", here(run=run, files=["go.yaml"]), STARTED)
+    as_bin = here(files=[b"order.yaml"], rev=b"main", process=b"order", actor=b"ada")
+    v.has("texts as bin", as_bin, STARTED)
+    v.has("an earlier one", of_files(rev="main~1"), STARTED)
+    called = here(run="called", files=["bill.yaml", "wait.yaml"])
+    v.has("one that calls another one beside it", called, STARTED)
+    named = called | {"process": "bill", "files": ["wait.yaml", "bill.yaml"]}
+    v.has("the same by its name, among files in another order", named, STARTED)
+    v.has("the other one of these", named | {"run": "other", "process": "wait"}, STARTED)
+    ended = here(run="ended", files=["go.yaml"])
+    v.has("one that ends at once", ended, STARTED)
+    v.has("which is answered with as it ended", ended, STARTED)
+    numbers = {"total": 2**64 - 1, "low": -(2**63), "half": 0.5, "list": [None, True, {"": "ü"}]}
+    v.has("an input of every kind", of_files(run="input", input=numbers), STARTED)
+    v.has("the same input again", of_files(run="input", input=numbers), STARTED)
+    attributes = {f"a-{number}_b.c": 488 * "x" for number in range(50)} | {"a-0_b.c": ""}
+    v.has("as many attributes as there may be", of_files(attributes=attributes), STARTED)
+    long = {"a": 499 * "x"}
+    v.has("one that is as long as it may be", of_files(attributes=long), STARTED)
+    v.has("a name that is as long as it may be", of_files(actor=200 * "a"), STARTED)
+
+    published_ones(v, here)
+    for about, files, code in (
+        ("a file that is not there", ["none.yaml"], "not_found"),
+        ("no file", [], "not_found"),
+        ("a name that leads out", ["../order.yaml"], "denied"),
+        ("an absolute name", ["/order.yaml"], "denied"),
+        ("an empty name", [""], "denied"),
+        ("Git's own folder", [".git/config"], "denied"),
+        ("a name with NUL", ["a\0"], "denied"),
+        ("a process that it calls is not there", ["bill.yaml"], "invalid"),
+        ("a step that is not there", ["lost.yaml"], "invalid"),
+    ):
+        v.err(f"files: {about}", here(id=1, run="none", files=files), code)
+    odd = here(id=1, run="none", files=["odd.yaml"])
+    v.err("files: a key that nobody knows", odd, "invalid", has="diagnostics")
+    v.err("a process that is not in the files", of_files(id=1, process="none"), "not_found")
+    v.err("a rev that is not there", of_files(id=1, rev="none"), "not_found")
+    before = here(id=1, files=["wait.yaml"], rev="HEAD~1")
+    v.err("a file that was not there", before, "not_found")
+    v.err("a damaged file", ask(op, path=f"{TOP}/corrupt", files=["README.md"]), "corrupt")
+    wrong_input = of_files(id=1, run="none", input={"total": "1"})
+    v.err("an input that is not as the process says", wrong_input, "invalid")
+    none = ask("run.get", path=path, run="none")
+    v.err("nothing began where it was refused", none, "not_found")
+
+    folder = {"folder": f"{TOP}/run-store"}
+    for about, request, field in (
+        ("nothing to run", here(id=1), "process"),
+        ("a version of nothing", here(id=1, version="1.0.0"), "process"),
+        ("a store of nothing", here(id=1, store=folder), "process"),
+        ("a rev of a published process", here(id=1, process="order", rev="HEAD"), "rev"),
+        ("files of a store", of_files(id=1, store=folder), "store"),
+        ("a version of files", of_files(id=1, version="1.0.0"), "version"),
+        ("a name that nothing is published by", here(id=1, process="a/b"), "process"),
+        ("a rev that is none", of_files(id=1, rev="a b^{"), "rev"),
+        ("more files than a request has", here(id=1, files=Repeat("a", 10_001)), "files"),
+    ):
+        v.err(about, request, "bad_request", field=field)
+    for value in ("", "newest", "v1", "1.0.0+5"):
+        request = here(id=1, process="order", version=value)
+        v.err(f"the version {shows(value)}", request, "bad_request", field="version")
+    good = {"files": ["order.yaml"]}
+    on_runs(v, op, good)
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "run": [1, ["a"], b"\xff", *NO_RUNS],
+        "files": [1, "order.yaml", {"a": 1}],
+        "process": [1, "a\0"],
+        "version": [1, "a\0"],
+        "prerelease": [1, "yes"],
+        "rev": [1, "a\0"],
+        "input": [1, "a", ["a"], b"a"],
+        "attributes": [1, "a", ["a"], {"": "a"}, {"a b": "a"}, {"ä": "a"}, {"a": " b"}],
+        "actor": [1, "a\0", *NO_NAMES],
+    }
+    wrong["attributes"] += [{"a": "b\nc"}, {"a": 500 * "x"}, {f"a{it}": "" for it in range(51)}]
+    wrong_types(v, op, {"path": path, **good}, wrong)
+    wrong_types(v, op, {"path": path, "process": "order"}, {"store": [1, "a", {}]})
+    parts: dict[str | None, list[Any]] = {
+        "store.folder": [{"folder": "a"}, {"folder": 1}],
+        "store.s3.bucket": [{"s3": {}}, {"s3": {"bucket": 1}}],
+        None: [{"folder": "/a", "s3": {"bucket": "a"}}, {"bucket": "a"}],
+    }
+    wrong_parts(v, here(process="order"), "store", parts)
+    wrong_parts(v, of_files(), "files", {"files[0]": [[1], [["order.yaml"]]]})
+    wrong_parts(v, of_files(), "attributes", {"attributes.a": [{"a": 1}, {"a": None}]})
+    wrong_parts(v, of_files(), "input", {"input.a": [{"a": b"a"}]})
+
+
+def published_ones(v: Topic, here: Callable[..., dict[str, Any]]) -> None:
+    """Runs of what is published, in the repository and elsewhere."""
+    v.err("nothing is published yet", here(id=1, process="order"), "not_found")
+    texts = {it: git("show", f"main:{it}.yaml", at=f"{TOP}/running") for it in ("order", "wait")}
+    order = texts["order"]
+    every = {f"order {it}": order.replace("1.0.0", it) for it in ("1.0.0", "1.1.0", "2.0.0-rc")}
+    every |= {"wait": texts["wait"], "bill": git("show", "main:bill.yaml", at=f"{TOP}/running")}
+    publish = partial(ask, "process.publish", encoding="utf8")
+    for name, text in every.items():
+        request = publish(path=here()["path"], content=text)
+        v.has(f"{name} is published", request, "name version digest sha256")
+    of = partial(here, process="order")
+    v.has("the latest", of(run="latest"), STARTED)
+    v.has("which is no pre-release", of(run="latest", version="1.1.0"), STARTED)
+    v.has("the latest, pre-releases too", of(run="pre", prerelease=True), STARTED)
+    v.has("which is one", of(run="pre", version="2.0.0-rc"), STARTED)
+    v.has("one version", of(run="one", version="1.0.0"), STARTED)
+    v.has("which any range that takes it answers with", of(run="one", version="1"), STARTED)
+    newer = of(id=1, run="one", version="1.1.0")
+    v.err("and no other version", newer, "conflict", has="expected actual")
+    v.has("one that calls another published one", here(run="bill", process="bill"), STARTED)
+    v.err("a version that is not published", of(id=1, version="1.0.1"), "not_found")
+    v.err("a range of which none is published", of(id=1, version="^3"), "not_found")
+    v.err("a process that is not published", here(id=1, process="other"), "not_found")
+    store = {"folder": f"{TOP}/run-store"}
+    elsewhere = publish(content=order, store=store)
+    v.has("one is published in a folder", elsewhere, "name version digest sha256")
+    v.has("which is run in the repository", of(run="stored", store=store), STARTED)
+    v.has("where it is the same as one published there", of(run="stored", version="1"), STARTED)
+    none = of(id=1, store=store, version="1.1.0")
+    v.err("a version that is only in the repository", none, "not_found")
+    v.err("a store that is not there", of(id=1, store={"folder": NOWHERE}), "not_found")
+
+
+def run_get(v: Topic) -> None:
+    op, path = "run.get", at("run.get")
+    here = partial(ask, op, path=path)
+    keys = "run process version digest input status final_status problem actor began_ms"
+    keys += " updated_ms due_ms commit seq attributes data offers"
+    begun(v, path, "r", input={"total": 5}, actor="ada", attributes={"customer": "acme"})
+    v.has("one with something to do", here(run="r"), keys)
+    v.has("the same, with an id", here(id=1, run=b"r"), keys)
+    begun(v, path, "w", "wait.yaml")
+    v.has("one that waits", here(run="w"), keys)
+    paid = ask("run.signal", path=path, run="w", name="paid", key="p1")
+    v.has("what it waits for comes", paid, MOVED)
+    v.has("one that is done", here(run="w"), keys)
+    begun(v, path, "g", "go.yaml")
+    v.has("one without a version", here(run="g"), keys)
+    stopped(v, path, "r")
+    v.has("one that is cancelled", here(run="r"), keys)
+    as_it_was(v, here, keys)
+    v.err("one that is not there", here(id=1, run="none"), "not_found")
+    v.err("one of another repository", here(id=1, run="r") | {"path": BARE}, "not_found")
+    on_runs(v, op, {"run": "r"}, "run")
+    wrong_types(v, op, {"path": path, "run": "r"}, NO_TIMES)
+
+
+def as_it_was(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None:
+    """What `seq` may be: `r` is cancelled, `w` has waited, `g` ended at once."""
+    for run in ("r", "w", "g"):
+        v.has(f"{run} as it began", here(run=run, seq=1), keys)
+        v.has(f"{run} with its second commit", here(run=run, seq=2), keys)
+        v.has(f"{run} with a commit to come", here(id=1, run=run, seq=1000), keys)
+    v.has("later than anything", here(run="r", seq=2**64 - 1), keys)
+    v.has("a number that is nil is absent", here(run="r", seq=None), keys)
+    v.err("none as it was is there", here(id=1, run="none", seq=1), "not_found")
+
+
+def run_list(v: Topic) -> None:
+    op, path = "run.list", at("run.list")
+    here, none = partial(ask, op, path=path), {"runs": [], "next": None}
+    v.ok("nothing yet", here(), none)
+    v.ok("nothing of any kind", here(id=1, process="order", status="running", limit=10_000), none)
+    begun(v, path, "a", actor="ada", attributes={"customer": "acme", "region": "eu"})
+    begun(v, path, "b", "wait.yaml", actor="bob", attributes={"customer": "acme"})
+    begun(v, path, "c", "go.yaml")
+    v.has("all", here(), "runs next")
+    v.has("with an id", here(id=1), "runs next")
+    v.has("the first", here(limit=1), "runs next")
+    v.has("the second", here(limit=1, after="a"), "runs next")
+    v.ok("those after the last one", here(after="c"), none)
+    v.ok("those after one that is not there", here(after="cc"), none)
+    # Each of these has one of the three, and what comes after that has none.
+    for about, arguments, run in (
+        ("a process", {"process": "order"}, "a"),
+        ("another process", {"process": "go"}, "c"),
+        ("a version", {"version": "1.0.0", "process": "wait"}, "b"),
+        ("something to do", {"status": "running"}, "a"),
+        ("something to wait for", {"status": "waiting"}, "b"),
+        ("an end", {"status": "done"}, "c"),
+        ("a step to do", {"step": "pack"}, "a"),
+        ("whoever began it", {"actor": "ada"}, "a"),
+        ("an attribute", {"attributes": {"region": "eu"}}, "a"),
+        ("two attributes", {"attributes": {"customer": "acme", "region": "eu"}}, "a"),
+        ("all of it", {"process": "wait", "actor": "bob", "since_ms": 0, "until_ms": 2**62}, "b"),
+    ):
+        v.has(f"those with {about}", here(**arguments), "runs next")
+        v.ok(f"those with {about}, after {run}", here(after=run, **arguments), none)
+    for about, arguments in {
+        "another process": {"process": "none"},
+        "another version": {"version": "2.0.0"},
+        "a status that no run has": {"status": "failed"},
+        "one that is stuck": {"status": "stuck"},
+        "one that is cancelled": {"status": "cancelled"},
+        "a step that is not there": {"step": "none"},
+        "a step that was done": {"step": "go"},
+        "another one": {"actor": "carl"},
+        "another value": {"attributes": {"customer": "other"}},
+        "another attribute": {"attributes": {"colour": "acme"}},
+        "attributes of different runs": {"actor": "bob", "attributes": {"region": "eu"}},
+        "a time to come": {"since_ms": 2**62},
+        "a time before": {"until_ms": 0},
+        "a process and the status of another one": {"process": "order", "status": "done"},
+    }.items():
+        v.ok(f"none has {about}", here(**arguments), none)
+    nothing = here(process=None, status=None, attributes=None, since_ms=None, after=None)
+    v.has("arguments that are nil are absent", nothing, "runs next")
+    v.has("no attribute", here(attributes={}), "runs next")
+    v.has("texts as bin", here(process=b"order", after=b"a", actor=b"ada"), "runs next")
+    stopped(v, path, "a")
+    v.ok("nothing is to be done then", here(status="running"), none)
+    v.ok("nor at its steps", here(step="pack"), none)
+    v.has("it is cancelled", here(status="cancelled"), "runs next")
+    on_runs(v, op, {})
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "process": [1, "a\0"],
+        "version": [1, 1.0],
+        "status": [1, "", "gone", "Done"],
+        "step": [1, "a\0"],
+        "actor": [1],
+        "attributes": [1, "a", ["a"]],
+        "since_ms": ["1", 1.5, 2**63],
+        "until_ms": ["1", 1.5, 2**63],
+        "limit": [0, 10_001, -1, "1", 1.5],
+        "after": [1, "a\0"],
+    }
+    wrong_types(v, op, {"path": path}, wrong)
+    wrong_parts(v, here(), "attributes", {"attributes.a": [{"a": 1}, {"a": None}]})
+
+
+def run_history(v: Topic) -> None:
+    op, path = "run.history", at("run.history")
+    here = partial(ask, op, path=path, run="r")
+    begun(v, path, "r")
+    v.has("what happened", here(), "events next")
+    v.has("with an id", here(id=1), "events next")
+    v.has("the first", here(limit=1), "events next")
+    v.has("the one after it", here(limit=1, after=1), "events next")
+    v.has("as many as there may be", here(limit=10_000, after=0), "events next")
+    none = {"events": [], "next": None}
+    v.ok("nothing that late", here(after=1000), none)
+    v.ok("nothing later than anything", here(after=2**64 - 1), none)
+    v.err("one that is not there", here(id=1) | {"run": "none"}, "not_found")
+    stopped(v, path, "r")
+    v.has("of a run that has ended", here(), "events next")
+    called = ask("run.start", path=path, run="called", files=["bill.yaml", "wait.yaml"])
+    v.has("one that calls another one begins", called, STARTED)
+    v.has("with a process that is called", here() | {"run": "called"}, "events next")
+    on_runs(v, op, {"run": "r"}, "run")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "run": [1, ["r"], b"\xff", *NO_RUNS],
+        "limit": [0, 10_001, -1, "1", 1.5],
+        "after": [-1, "1", 1.5],
+    }
+    wrong_types(v, op, {"path": path, "run": "r"}, wrong)
+
+
+def run_graph(v: Topic) -> None:
+    op, path, keys = "run.graph", at("run.graph"), "run picture"
+    here = partial(ask, op, path=path)
+    begun(v, path, "r")
+    v.has("one with something to do", here(run="r"), keys)
+    for word in ("svg", "dot", "mermaid"):
+        v.has(f"as {word}", here(id=1, run="r", format=word), keys)
+        v.has(f"as {word} when it began", here(run="r", format=word, seq=1), keys)
+    v.has("a format that is nil is absent", here(run=b"r", format=None), keys)
+    v.has("a format as bin", here(run="r", format=b"dot"), keys)
+    held = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
+    v.has("a task is claimed", held, "tasks")
+    v.has("one that somebody is at", here(run="r"), keys)
+    begun(v, path, "w", "wait.yaml")
+    v.has("one that waits", here(run="w"), keys)
+    paid = ask("run.signal", path=path, run="w", name="paid", key="p1")
+    v.has("what it waits for comes", paid, MOVED)
+    v.has("one that is done", here(run="w"), keys)
+    begun(v, path, "g", "go.yaml")
+    v.has("one without a version", here(run="g"), keys)
+    called = ask("run.start", path=path, run="called", files=["bill.yaml", "wait.yaml"])
+    v.has("one that calls another one begins", called, STARTED)
+    for word in ("svg", "dot", "mermaid"):
+        v.has(f"with a process that is called, as {word}", here(run="called", format=word), keys)
+    stopped(v, path, "r")
+    v.has("one that is cancelled", here(run="r"), keys)
+    as_it_was(v, here, keys)
+    v.err("one that is not there", here(id=1, run="none"), "not_found")
+    v.err("one of another repository", here(id=1, run="r") | {"path": BARE}, "not_found")
+    on_runs(v, op, {"run": "r"}, "run")
+    wrong = NO_TIMES | {"format": [1, "", "png", "SVG", ["svg"]]}
+    wrong_types(v, op, {"path": path, "run": "r"}, wrong)
+
+
+def run_verify(v: Topic) -> None:
+    op, path = "run.verify", at("run.verify")
+    here = partial(ask, op, path=path)
+
+    def sound(about: str, run: str, commits: int, status: str, **more: Any) -> None:
+        good = {"run": run, "ok": True, "commits": commits, "status": status, "problems": []}
+        v.ok(about, here(run=run, **more), good)
+
+    begun(v, path, "r")
+    sound("one with something to do", "r", 2, "running")
+    sound("with an id", "r", 2, "running", id=1)
+    held = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
+    v.has("a task is claimed", held, "tasks")
+    sound("which is a commit more", "r", 3, "running")
+    begun(v, path, "w", "wait.yaml")
+    sound("one that waits", "w", 1, "waiting")
+    paid = ask("run.signal", path=path, run="w", name="paid", key="p1")
+    v.has("what it waits for comes", paid, MOVED)
+    sound("one that is done", "w", 6, "done")
+    begun(v, path, "g", "go.yaml")
+    sound("one without a version", "g", 3, "done")
+    called = ask("run.start", path=path, run="called", files=["bill.yaml", "wait.yaml"])
+    v.has("one that calls another one begins", called, STARTED)
+    sound("with a process that is called", "called", 2, "waiting")
+    stopped(v, path, "r")
+    sound("one that is cancelled", "r", 5, "cancelled")
+    v.has("a run as bin", here(run=b"r"), VERIFIED)
+    # The fixture has a ref of a run at commits that are none.
+    v.has("one that is none", here(run="forged"), VERIFIED)
+    for other in ("run.get", "run.graph", "run.history"):
+        v.err(f"as `{other}` says", ask(other, id=1, path=path, run="forged"), "corrupt")
+    v.err("one that is not there", here(id=1, run="none"), "not_found")
+    v.err("one of another repository", here(id=1, run="r") | {"path": BARE}, "not_found")
+    at_once = here(id=1, run="r", seq=1)
+    v.err("it is verified as it is", at_once, "bad_request", field="seq")
+    on_runs(v, op, {"run": "r"}, "run")
+    wrong = {argument: NO_TIMES[argument] for argument in ("path", "run")}
+    wrong_types(v, op, {"path": path}, wrong)
+
+
+def run_signal(v: Topic) -> None:
+    op, path = "run.signal", at("run.signal")
+    here = partial(ask, op, path=path, run="w", name="paid")
+    waiting = ask("run.list", path=path, status="waiting", after="w")
+    begun(v, path, "v", "wait.yaml")
+    begun(v, path, "w", "wait.yaml")
+    v.has("with another key it is not taken", here(key="p2"), MOVED)
+    v.has("without a key neither", here(id=1), MOVED)
+    v.has("an event that nobody waits for", here() | {"name": "other"}, MOVED)
+    keys: list[Any] = [0, -1, 2**64 - 1, 0.5, True, "", [], {}, {"a": [None, 1.5, {"b": "ü"}]}]
+    for key in keys:
+        v.has(f"a key may be {shows(key)}", here(key=key), MOVED)
+    v.has("texts as bin", here() | {"run": b"w", "name": b"other", "actor": b"ada"}, MOVED)
+    v.has("a name that is as long as it may be", here() | {"name": 200 * "a"}, MOVED)
+    v.ok("nothing after it waits", waiting, {"runs": [], "next": None})
+    taken = here(key="p1", data={"by": "card"}, actor="bob")
+    v.has("what it waits for", taken, MOVED)
+    after_it = waiting | {"after": "v"}
+    v.ok("it waits no more", after_it, {"runs": [], "next": None})
+    v.err("once", taken | {"id": 1}, "conflict", has="expected actual")
+    v.has("another run waits as before", taken | {"run": "v"}, MOVED)
+    begun(v, path, "g", "go.yaml")
+    v.err("a run that ended at once", here(id=1) | {"run": "g"}, "conflict")
+    for key in (Raw(["cb7ff8000000000000"], "NaN"), {"a": Raw(["c401ff"], "bytes")}):
+        field = "key.a" if isinstance(key, dict) else "key"
+        v.err(f"JSON has no {shows(key)}", here(id=1, key=key), "bad_request", field=field)
+    v.err("a run that is not there", here(id=1) | {"run": "none"}, "not_found")
+    begun(v, path, "r")
+    v.has("an event for one of many", here() | {"run": "r"}, MOVED)
+    at_it = ask("run.list", path=path, step="paid", after="g")
+    v.ok("of which the others go on", at_it, {"runs": [], "next": None})
+    left = {"tasks": tasks_of("r"), "next": None}
+    v.ok("as they were", ask("task.list", path=path, run="r"), left)
+    on_runs(v, op, {"run": "w", "name": "paid"}, "run", "name")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "run": [1, ["r"], b"\xff", *NO_RUNS],
+        "name": [1, "", 201 * "a", "a\0", b"\xff"],
+        "key": [b"a"],
+        "data": [1, "a", ["a"], True, b"a"],
+        "actor": [1, "a\0", *NO_NAMES],
+    }
+    wrong_types(v, op, {"path": path, "run": "r", "name": "paid"}, wrong)
+    wrong_parts(v, here() | {"run": "r"}, "data", {"data.a": [{"a": b"a"}]})
+
+
+def run_cancel(v: Topic) -> None:
+    op, path = "run.cancel", at("run.cancel")
+    here = partial(ask, op, path=path)
+    begun(v, path, "r")
+    held = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
+    v.has("a task is claimed", held, "tasks")
+    v.has("all that is left is withdrawn", here(run="r", actor="ada"), MOVED)
+    v.ok("none goes on", ask("run.list", path=path, status="running"), {"runs": [], "next": None})
+    none = ask("task.list", path=path)
+    v.ok("nothing is to be done", none, {"tasks": [], "next": None})
+    late = ask("task.complete", path=path, task=f"r/{ITEMS['check']}", **HELD)
+    v.err("what was held is so no more", late, "conflict", has="expected actual")
+    v.err("a second time", here(id=1, run="r"), "conflict", has="expected actual")
+    begun(v, path, "w", "wait.yaml")
+    v.has("one that waits", here(id=1, run=b"w"), MOVED)
+    begun(v, path, "g", "go.yaml")
+    v.err("one that ended by itself", here(id=1, run="g"), "conflict")
+    v.err("one that is not there", here(id=1, run="none"), "not_found")
+    again = "the same id and process again is that run"
+    begun(v, path, "r", about=again)
+    v.ok("which has ended", none, {"tasks": [], "next": None})
+    on_runs(v, op, {"run": "r"}, "run")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "run": [1, ["r"], b"\xff", *NO_RUNS],
+        "actor": [1, "a\0", *NO_NAMES],
+    }
+    wrong_types(v, op, {"path": path, "run": "r"}, wrong)
+
+
+def task_claim(v: Topic) -> None:
+    op, path = "task.claim", at("task.claim")
+    here = partial(ask, op, path=path)
+    v.ok("nothing is there", here(worker="ann"), {"tasks": []})
+    v.ok("nor after waiting", here(id=1, worker="ann", wait_ms=10), {"tasks": []})
+    v.ok("texts as bin", here(worker=b"ann", queue=b"default", types=[b"a"]), {"tasks": []})
+    nothing = here(worker="ann", queue=None, types=None, roles=None, max=None, wait_ms=None)
+    v.ok("arguments that are nil are absent", nothing, {"tasks": []})
+    most = here(worker=200 * "a", max=1000, lease_ms=DAY, types=[], roles=[])
+    v.ok("as much as there may be", most, {"tasks": []})
+    begun(v, path, "r")
+    for about, arguments in {
+        "another queue": {"queue": "none"},
+        "a queue without a name": {"queue": ""},
+        "no type": {"types": []},
+        "another type": {"types": ["shelf", "other"]},
+        "a task of somebody else, and of roles": {"queue": "office"},
+        "another role": {"queue": "office", "roles": ["boss"]},
+        "another type in the queue": {"queue": "store", "types": [""]},
+    }.items():
+        v.ok(f"nothing for {about}", here(worker="ann", **arguments), {"tasks": []})
+    holds = partial(ask, "task.list", path=path)
+
+    def given(about: str, worker: str, step: str, run: str = "r", **arguments: Any) -> None:
+        v.has(about, here(worker=worker, lease_ms=DAY, **arguments), "tasks")
+        is_its = {"tasks": [task_of(run, step, worker=worker)], "next": None}
+        v.ok(f"{about}: it has it", holds(run=run, worker=worker), is_its)
+
+    given("a task", "ann", "check")
+    v.ok("once", here(worker="bob"), {"tasks": []})
+    given("one of a type", "bob", "pack", queue="store", types=["other", "shelf"])
+    given("one of a role", "carl", "stamp", queue="office", roles=["boss", "lead"])
+    given("one that is for nobody else", "ada", "sign", queue="office", max=10)
+    v.ok("nothing is left", here(worker="ada", queue="office", roles=["clerk"]), {"tasks": []})
+    workers = {"pack": "bob", "check": "ann", "sign": "ada", "stamp": "carl"}
+    v.ok("who does what", holds(run="r"), {"tasks": tasks_of("r", **workers), "next": None})
+
+    named = here(id=1, worker="ann", task=f"r/{ITEMS['check']}")
+    v.err("one by its name that is held", named, "conflict")
+    begun(v, path, "n")
+    sign = f"n/{ITEMS['sign']}"
+    v.err("one by its name that is for another worker", named | {"task": sign}, "denied")
+    stamp = named | {"task": f"n/{ITEMS['stamp']}"}
+    v.err("one by its name that is for a role", stamp | {"roles": ["boss"]}, "denied")
+    for step, worker, roles in (
+        ("pack", "bob", []),
+        ("sign", "ada", []),
+        ("stamp", "carl", ["lead"]),
+    ):
+        by_name = {"task": f"n/{ITEMS[step]}", "roles": roles}
+        given(f"{step} by its name", worker, step, "n", **by_name)
+    v.err("one by its name that is there no more", named | {"task": "n/9999"}, "conflict")
+    v.err("one of a run that is not there", named | {"task": "none/8"}, "not_found")
+    stopped(v, path, "n")
+
+    begun(v, path, "s")
+    several = here(worker="ada", queue="office", roles=["clerk"], max=3, lease_ms=DAY)
+    v.has("several", several, "tasks")
+    both = [task_of("s", step, worker="ada") for step in ("sign", "stamp")]
+    v.ok("two of them", holds(run="s", worker="ada"), {"tasks": both, "next": None})
+    given("the empty type is that of a step without", "dora", "check", "s", types=[""])
+    v.has("one for a moment", here(worker="ann", queue="store", lease_ms=1), "tasks")
+    waiting = here(id=1, worker="bob", queue="store", wait_ms=1000, lease_ms=DAY)
+    v.has("it is offered again", waiting, "tasks")
+    over = {"tasks": [task_of("s", "pack", worker="bob")], "next": None}
+    v.ok("to whoever waits", holds(run="s", queue="store"), over)
+
+    waits = here(id=1, worker="eve", wait_ms=DAY, lease_ms=DAY)
+    begins = ask("run.start", id=2, path=path, run="t", files=["order.yaml"])
+    done = [
+        [("code", "ok"), ("id", 1), ("has", "tasks")],
+        [("code", "ok"), ("id", 2), ("has", STARTED)],
+    ]
+    v.talk("who waits is given what begins", [waits, begins], done)
+    hers = {"tasks": [task_of("t", "check", worker="eve")], "next": None}
+    v.ok("and holds it", holds(worker="eve"), hers)
+    for_ever = here(id=1, worker="eve", queue="none", wait_ms=DAY)
+    ends = ask("cancel", id=2, request=1)
+    cancelled = [refusal(for_ever, "cancelled"), answer(ends, True)]
+    v.talk("waiting is cancelled", [for_ever, ends], cancelled)
+    v.err("or takes too long", for_ever | {"timeout_ms": 10}, "timeout", has="timeout_ms")
+    v.err("nobody waits for nothing", for_ever | {"path": NOWHERE}, "not_found")
+    on_runs(v, op, {"worker": "ann"}, "worker")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "worker": [1, ["ann"], "a\0", b"\xff", *NO_NAMES],
+        "task": [1, ["r/8"], b"\xff", *NO_TASKS],
+        "queue": [1, "a\0"],
+        "types": [1, "shelf", {"a": 1}],
+        "roles": [1, "lead", {"a": 1}],
+        "max": [0, 1001, -1, "1", 1.5],
+        "lease_ms": [0, DAY + 1, -1, "1", 1.5],
+        "wait_ms": [-1, DAY + 1, "1", 1.5],
+    }
+    wrong_types(v, op, {"path": path, "worker": "ann"}, wrong)
+    wrong_parts(v, here(worker="ann"), "types", {"types[0]": [[1], ["a\0"]]})
+    wrong_parts(v, here(worker="ann"), "roles", {"roles[1]": [["a", 1], ["a", "a\0"]]})
+
+
+def held_tasks(v: Topic, op: str, rest: dict[str, Any], wrong: dict[str, list[Any]]) -> None:
+    """What is told to whoever does not hold a task. A token depends on the clock, so what comes of
+    a good one is for suites.
+    """
+    path, task = at(op), f"r/{ITEMS['check']}"
+    begun(v, path, "r")
+    here = partial(ask, op, path=path, **rest, **HELD)
+    details = {"has": "expected actual"}
+    v.err("nobody holds it", here(id=1, task=task), "conflict", **details)
+    claim = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
+    v.has("it is claimed", claim, "tasks")
+    v.err("another token", here(id=1, task=task), "conflict", **details)
+    v.err("another token of its worker", here(task=task, worker="ann"), "conflict", **details)
+    v.err("another worker", here(task=task, worker="bob"), "conflict", **details)
+    v.err("texts as bin", here(task=task.encode(), worker=b"ann"), "conflict", **details)
+    v.err("one that is offered", here(task=f"r/{ITEMS['pack']}"), "conflict", **details)
+    v.err("one that never was", here(task=f"r/{2**64 - 1}"), "conflict", **details)
+    v.err("a run that is not there", here(id=1, task="none/8"), "not_found")
+    as_it_was = {"tasks": tasks_of("r", check="ann"), "next": None}
+    v.ok("nothing has changed", ask("task.list", path=path), as_it_was)
+    stopped(v, path, "r")
+    v.err("its run has ended", here(id=1, task=task), "conflict", **details)
+    good = {"task": task, **rest, **HELD}
+    on_runs(v, op, good, "task", "token")
+    wrong = {
+        "path": [1],
+        "task": [1, ["r/8"], b"\xff", *NO_TASKS],
+        "token": [1, "a\0", b"\xff"],
+        "worker": [1, "a\0", *NO_NAMES],
+        **wrong,
+    }
+    wrong_types(v, op, {"path": path, **good}, wrong)
+
+
+def task_complete(v: Topic) -> None:
+    op = "task.complete"
+    wrong: dict[str, list[Any]] = {"outcome": [1, "a\0"], "data": [1, "a", ["a"], True, b"a"]}
+    held_tasks(v, op, {"outcome": "ok", "data": {"total": 1}}, wrong)
+    some = ask(op, path=at(op), task="r/8", **HELD)
+    wrong_parts(v, some, "data", {"data.a": [{"a": b"a"}]})
+
+
+def task_fail(v: Topic) -> None:
+    op = "task.fail"
+    wrong: dict[str, list[Any]] = {
+        "message": [1, "a\0"],
+        "type": [1, 201 * "a", "a\0"],
+        "retry": [1, "no"],
+    }
+    held_tasks(v, op, {"message": "it broke", "type": "network", "retry": False}, wrong)
+    missing(v, op, {"path": at(op), "task": "r/8", **HELD, "message": "it broke"}, "message")
+
+
+def task_heartbeat(v: Topic) -> None:
+    wrong: dict[str, list[Any]] = {"lease_ms": [0, DAY + 1, -1, "1", 1.5]}
+    held_tasks(v, "task.heartbeat", {"lease_ms": DAY}, wrong)
+
+
+def task_release(v: Topic) -> None:
+    held_tasks(v, "task.release", {}, {})
+
+
+def task_list(v: Topic) -> None:
+    op, path = "task.list", at("task.list")
+    here, none = partial(ask, op, path=path), {"tasks": [], "next": None}
+    v.ok("nothing yet", here(), none)
+    begun(v, path, "a")
+    begun(v, path, "b")
+    all_of = {run: tasks_of(run) for run in "ab"}
+    v.ok("all", here(id=1), {"tasks": [*all_of["a"], *all_of["b"]], "next": None})
+    v.ok("of one run", here(run="b"), {"tasks": all_of["b"], "next": None})
+    v.ok("of one that is not there", here(run="none"), none)
+    third = all_of["a"][2]["task"]
+    v.ok("the first three", here(limit=3), {"tasks": all_of["a"][:3], "next": third})
+    rest = {"tasks": [all_of["a"][3], *all_of["b"]], "next": None}
+    v.ok("those after them", here(after=third), rest)
+    last = {"tasks": all_of["a"][3:], "next": None}
+    v.ok("after one that is not there", here(after="a/11", run="a", limit=10_000), last)
+    v.ok("after the last one", here(after="b/12"), none)
+    for about, arguments, step in (
+        ("a queue", {"queue": "store"}, "pack"),
+        ("types", {"types": ["other", "shelf"]}, "pack"),
+        ("a queue and no type", {"queue": "default", "types": [""]}, "check"),
+        ("texts as bin", {"queue": b"store", "types": [b"shelf"]}, "pack"),
+    ):
+        both = {"tasks": [task_of(run, step) for run in "ab"], "next": None}
+        v.ok(f"those of {about}", here(**arguments), both)
+    for about, arguments in {
+        "another queue": {"queue": "none"},
+        "no type": {"types": []},
+        "another type": {"types": ["other"]},
+        "a worker that has none": {"worker": "ann"},
+        "a type in another queue": {"queue": "office", "types": ["shelf"]},
+    }.items():
+        v.ok(f"none of {about}", here(**arguments), none)
+    nothing = here(run="b", queue=None, types=None, worker=None, limit=None, after=None)
+    v.ok("arguments that are nil are absent", nothing, {"tasks": all_of["b"], "next": None})
+    claim = ask("task.claim", path=path, worker="ann", queue="store", max=2, lease_ms=DAY)
+    v.has("two are claimed", claim, "tasks")
+    held = [task_of(run, "pack", worker="ann") for run in "ab"]
+    v.ok("those of a worker", here(worker="ann"), {"tasks": held, "next": None})
+    v.ok("among others", here(run="a"), {"tasks": tasks_of("a", pack="ann"), "next": None})
+    stopped(v, path, "a")
+    v.ok("a run that has ended has none", here(worker="ann"), {"tasks": held[1:], "next": None})
+    begun(v, path, "w", "wait.yaml")
+    v.ok("what is waited for is no task", here(run="w"), none)
+    on_runs(v, op, {})
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "run": [1, ["r"], b"\xff", *NO_RUNS],
+        "queue": [1, "a\0"],
+        "types": [1, "shelf", {"a": 1}],
+        "worker": [1, "a\0"],
+        "limit": [0, 10_001, -1, "1", 1.5],
+        "after": [1, b"\xff", *NO_TASKS],
+    }
+    wrong_types(v, op, {"path": path}, wrong)
+    wrong_parts(v, here(), "types", {"types[0]": [[1], ["a\0"]]})
+
+
 def maintain(v: Topic) -> None:
     op = "maintain"
     message = {"purge_after_ms": 1}
@@ -3241,6 +3976,8 @@ OPERATIONS: tuple[Callable[[Topic], None], ...] = (
     *(workspace_create, workspace_list, workspace_info, workspace_delete, workspace_restore),
     *(workspace_export, workspace_import, workspace_imported),
     *(process_lint, process_test, process_graph, process_publish, process_get, process_list),
+    *(run_start, run_get, run_list, run_history, run_graph, run_verify, run_signal, run_cancel),
+    *(task_claim, task_complete, task_fail, task_heartbeat, task_release, task_list),
     *(hello, ping, stats, subscribe, cancel, batch, shutdown),
 )
 for operation in OPERATIONS:

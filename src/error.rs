@@ -109,7 +109,11 @@ impl Error {
 
     /// Adds a fact under its name in the contract.
     pub fn with(mut self, name: &'static str, value: impl Into<Detail>) -> Error {
-        self.details.push((name, value.into()));
+        let value = value.into();
+        match self.details.iter_mut().find(|it| it.0 == name) {
+            Some(detail) => detail.1 = value,
+            None => self.details.push((name, value)),
+        }
         self
     }
 

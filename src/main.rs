@@ -21,7 +21,6 @@ mod shell;
 mod port;
 mod dispatch;
 mod ops;
-#[cfg_attr(not(test), expect(dead_code, reason = "its operations come next"))]
 mod runs;
 mod process;
 mod engine;

@@ -149,6 +149,45 @@ printf '%s refs/heads/caf\351\n' "$(git -C latin.git rev-parse main)" > latin.gi
 # What is pushed to.
 git clone -q --bare --template= bare.git taking.git
 
+# Definitions to run, and a repository of them for each operation on runs and tasks.
+create running
+cat > order.yaml << 'end'
+process_name: order
+process_version: "0.9.0"
+data: {total: 0}
+input: {properties: {total: {type: integer}}}
+steps:
+  - {step_id: order, step_type: route, split: all, next: [pack, check, sign, stamp, paid]}
+  - {step_id: pack, step_type: shelf, queue: store, priority: 7, title: Pack it, configuration: {shelf: 4}}
+  - {step_id: check}
+  - {step_id: sign, queue: office, assignee: ada}
+  - {step_id: stamp, queue: office, roles: [clerk, lead]}
+  - {step_id: paid, await: paid}
+end
+commit 'a definition'
+sed s/0.9.0/1.0.0/ order.yaml > new.yaml
+mv new.yaml order.yaml
+cat > wait.yaml << 'end'
+process_name: wait
+process_version: "1.0.0"
+steps:
+  - {step_id: paid, await: {event: paid, key: "'p1'"}, next: close}
+  - {step_id: close, step_type: final_commit, final_status: closed}
+end
+printf 'process_name: bill\nprocess_version: "1.0.0"\nsteps: [{step_id: delivered, call: wait}]\n' > bill.yaml
+printf 'process_name: go\nsteps: [{step_id: go, step_type: route}]\n' > go.yaml
+printf 'process_name: lost\nsteps: [{step_id: go, next: gone}]\n' > lost.yaml
+printf 'process_name: odd\nstepz: []\n' > odd.yaml
+commit 'more definitions'
+cd "$new"
+for name in run.start run.get run.list run.history run.graph run.verify run.signal run.cancel \
+    task.claim task.complete task.fail task.heartbeat task.release task.list; do
+    clone --bare running "$name.git"
+    git -C "$name.git" remote remove origin
+done
+# What nobody ran.
+git -C run.verify.git update-ref refs/workflow/executions/forged main
+
 create empty
 cd "$new"
 

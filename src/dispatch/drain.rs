@@ -90,6 +90,8 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     let it = dispatch.clone();
     start("clock", move || it.keep_time());
     let it = dispatch.clone();
+    start("runs", move || it.keep_runs_going());
+    let it = dispatch.clone();
     start("rest", move || it.bring_to_rest());
     if 0 < dispatch.settings.maintain_every_ms {
         let it = dispatch.clone();

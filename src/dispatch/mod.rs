@@ -10,6 +10,7 @@ mod board;
 mod clock;
 mod drain;
 mod events;
+mod hungry;
 mod parked;
 mod pool;
 mod take;
@@ -38,6 +39,7 @@ use self::{
     clock::Alarm,
     drain::End,
     events::Events,
+    hungry::Hungry,
     parked::Parked,
     pool::{Pool, Task},
     upkeep::Schedule,
@@ -49,6 +51,7 @@ use crate::{
     id::RequestId,
     ops::{Batch, Context, Job, Lane, OPERATIONS, Work},
     port::{Output, envelope},
+    runs::Runs,
     stats::{Queue, Stats},
     watch::Watch,
 };
@@ -62,6 +65,7 @@ const WRITERS_MIN: u16 = 8;
 pub struct Dispatch {
     settings: Settings,
     store: Store,
+    runs: Runs,
     stats: Arc<Stats>,
     output: Arc<Output>,
     events: Arc<Events>,
@@ -75,6 +79,7 @@ pub struct Dispatch {
     surveyors: Pool,
     network: Pool,
     parked: Parked,
+    hungry: Hungry,
     schedule: Schedule,
     ends: Sender<End>,
     /// Hears when nothing waits for a reply any more, after the board was closed.
@@ -152,6 +157,7 @@ impl Dispatch {
         let stats = Arc::new(Stats::new(names, [waiting, (waiting / 4).max(1)]));
         Arc::new(Dispatch {
             store,
+            runs: Runs::default(),
             events: Arc::new(Events::new(output.clone(), stats.clone())),
             stats,
             output,
@@ -164,6 +170,7 @@ impl Dispatch {
             writers: Pool::new("writer", settings.workers.max(WRITERS_MIN), 100),
             network: Pool::new("network", settings.network, 1000),
             parked: Parked::default(),
+            hungry: Hungry::default(),
             schedule: Schedule::new(Duration::from_millis(settings.maintain_every_ms)),
             ends,
             quiet: bounded(1),
@@ -193,8 +200,8 @@ impl Dispatch {
         asked: Instant,
         transaction: Option<&'a RefCell<Transaction<'t>>>,
     ) -> Context<'a, 't> {
-        let (settings, store, stats) = (&self.settings, &self.store, &self.stats);
-        Context { settings, store, stats, watch, asked, transaction }
+        let Dispatch { settings, store, stats, runs, .. } = self;
+        Context { settings, store, stats, runs, watch, asked, transaction }
     }
 
     /// Hands a task to its threads, or to the queue of its lane; gives it back when that is full.
@@ -240,7 +247,7 @@ impl Dispatch {
             Ok(None) => self.run(job.work, &ticket.watch, asked),
             Ok(Some(wait)) => {
                 queue.running.fetch_sub(1, Relaxed);
-                return self.park(Task { ticket, job, then, bytes }, wait);
+                return self.set_aside(Task { ticket, job, then, bytes }, wait);
             }
             Err(error) => Err(error),
         };
@@ -303,6 +310,7 @@ impl Dispatch {
         let is_answer = self.answer(ticket, Err(ticket.watch.in_doubt(error)), from);
         ticket.watch.stop();
         self.parked.remove(ticket);
+        self.hungry.remove(ticket);
         is_answer
     }
 

@@ -11,8 +11,8 @@ use std::{
 use super::{Dispatch, From, Then, Ticket, guarded, pool::Task};
 use crate::{
     error::Result,
-    git::{Changed, RepositoryPath, Transaction, Wait},
-    ops::{Job, Work, translated},
+    git::{Changed, RepositoryPath, Transaction},
+    ops::{Job, Lane, Pause, Work, translated},
     watch::Watch,
 };
 
@@ -20,10 +20,19 @@ use crate::{
 const TOGETHER_MAX: usize = 256;
 
 /// What became of a request in its turn.
-enum Turn {
+pub enum Turn {
     Done(Result<Vec<u8>>),
     /// It gets another one.
-    Waits(Box<dyn Work>, Wait),
+    Waits(Box<dyn Work>, Pause),
+}
+
+/// A request that has had its turn.
+pub struct Seat {
+    pub ticket: Arc<Ticket>,
+    pub then: Then,
+    pub lane: Lane,
+    pub bytes: usize,
+    pub turn: Turn,
 }
 
 impl Dispatch {
@@ -32,30 +41,16 @@ impl Dispatch {
         let path = first.job.lane.written().expect("it is a change").clone();
         let mut tasks = vec![first];
         tasks.extend(self.board().together(&path, TOGETHER_MAX - 1));
+        let count = tasks.len() as u64;
         let queue = &self.stats.workers;
-        let (mut waiting, mut works) = (Vec::new(), Vec::new());
-        for Task { ticket, job, then, bytes } in tasks {
+        for task in &tasks {
             queue.waiting.fetch_sub(1, Relaxed);
-            queue.waiting_bytes.fetch_sub(bytes, Relaxed);
-            queue.running.fetch_add(1, Relaxed);
-            works.push((ticket.clone(), job.work));
-            waiting.push((ticket, then, job.lane, bytes));
+            queue.waiting_bytes.fetch_sub(task.bytes, Relaxed);
         }
-        let (turns, is_checkpoint_due) = self.change(&path, works);
-        queue.running.fetch_sub(waiting.len() as u64, Relaxed);
-        for ((ticket, then, lane, bytes), turn) in waiting.into_iter().zip(turns) {
-            match (turn, then) {
-                (Turn::Waits(work, wait), then) => {
-                    self.park(Task { ticket, job: Job { lane, work }, then, bytes }, wait);
-                }
-                (Turn::Done(result), Then::Answer) => {
-                    self.answer(&ticket, result, From::Worker);
-                }
-                (Turn::Done(result), Then::Continue(progressing)) => {
-                    self.proceed(ticket, progressing, result, From::Worker);
-                }
-            }
-        }
+        queue.running.fetch_add(count, Relaxed);
+        let (seats, outcome, is_checkpoint_due) = self.change(&path, tasks);
+        queue.running.fetch_sub(count, Relaxed);
+        self.leave_seats(seats, &outcome);
         if is_checkpoint_due {
             let place = RepositoryPath::resolved_to(&path);
             let clear_up = || self.store.clear_up(&place, &Watch::default());
@@ -70,38 +65,79 @@ impl Dispatch {
         }
     }
 
-    /// The result of each, none of them good before all of them are durable; and whether a
+    /// The result of each, none of them good before the outcome of all of them is; and whether a
     /// checkpoint is due.
-    fn change(&self, path: &Path, works: Vec<(Arc<Ticket>, Box<dyn Work>)>) -> (Vec<Turn>, bool) {
-        let count = works.len();
+    fn change(self: &Arc<Self>, path: &Path, tasks: Vec<Task>) -> (Vec<Seat>, Result<()>, bool) {
         let asked = Instant::now();
         let path = RepositoryPath::resolved_to(path);
         let watch = Watch::default();
+        let mut left: Vec<Task> = tasks;
+        left.reverse();
+        let left = RefCell::new(left);
         let change = || {
             self.store.change(&path, asked, &watch, |transaction| {
-                let works = works.into_iter();
-                works.map(|(ticket, work)| self.run_in(transaction, &ticket, work, asked)).collect()
+                let mut seats = Vec::new();
+                while let Some(task) = left.borrow_mut().pop() {
+                    let Task { ticket, job, then, bytes } = task;
+                    let turn = self.run_in(transaction, &ticket, job.work, asked);
+                    let seat = Seat { ticket, then, lane: job.lane, bytes, turn };
+                    seats.extend(self.let_wait(seat, None));
+                }
+                seats.extend(self.feed(transaction, false));
+                let transaction = transaction.borrow();
+                self.mind_time(transaction.repository().common_folder());
+                seats
             })
         };
-        let failed = |turn, error| match turn {
-            Turn::Done(Ok(_)) => Turn::Done(Err(error)),
-            turn => turn,
-        };
-        let changed: Changed<Vec<Turn>> = match guarded(change).and_then(|it| it) {
+        let changed: Changed<Vec<Seat>> = match guarded(change).and_then(|it| it) {
             Ok(changed) => changed,
             Err(error) => {
                 let error = translated(error, &path, self.store.workspaces());
-                return ((0..count).map(|_| Turn::Done(Err(error.clone()))).collect(), false);
+                let failed = |Task { ticket, job, then, bytes }| {
+                    let turn = Turn::Done(Err(error.clone()));
+                    Seat { ticket, then, lane: job.lane, bytes, turn }
+                };
+                return (left.into_inner().into_iter().rev().map(failed).collect(), Ok(()), false);
             }
         };
-        let turns = match changed.outcome {
-            Ok(()) => changed.value,
-            Err(error) => changed.value.into_iter().map(|it| failed(it, error.clone())).collect(),
-        };
-        (turns, changed.is_checkpoint_due)
+        if changed.outcome.is_err() {
+            self.runs.doubt();
+        }
+        (changed.value, changed.outcome, changed.is_checkpoint_due)
     }
 
-    fn run_in(
+    /// Answers those who are done, and lets those who are not wait.
+    pub(super) fn leave_seats(self: &Arc<Self>, seats: Vec<Seat>, outcome: &Result<()>) {
+        for Seat { ticket, then, lane, bytes, turn } in seats {
+            let result = match turn {
+                Turn::Waits(work, pause) => {
+                    self.set_aside(Task { ticket, job: Job { lane, work }, then, bytes }, pause);
+                    continue;
+                }
+                Turn::Done(Ok(value)) => outcome.clone().map(|()| value),
+                Turn::Done(failed) => failed,
+            };
+            match then {
+                Then::Answer => drop(self.answer(&ticket, result, From::Worker)),
+                Then::Continue(it) => self.proceed(ticket, it, result, From::Worker),
+            }
+        }
+    }
+
+    /// Lets a request wait for what it has to wait for.
+    pub(super) fn set_aside(self: &Arc<Self>, task: Task, pause: Pause) {
+        match pause {
+            Pause::Lock(wait) => self.park(task, wait),
+            Pause::Task { .. } => {
+                let Task { ticket, job: Job { lane, work }, then, bytes } = task;
+                let seat = Seat { ticket, then, lane, bytes, turn: Turn::Waits(work, pause) };
+                let left = self.let_wait(seat, None);
+                self.leave_seats(left.into_iter().collect(), &Ok(()));
+            }
+        }
+    }
+
+    pub(super) fn run_in(
         &self,
         transaction: &RefCell<Transaction>,
         ticket: &Ticket,

@@ -70,9 +70,9 @@ impl Work<'_> {
                 self.is_answerable = true;
                 self.complete(*item, outcome, data.clone(), vec![it.by])
             }
-            What::Fail { item, problem, chance } => {
+            What::Fail { item, problem, chance, last } => {
                 self.started(*item)?;
-                self.attempt_failed(*item, problem.clone(), *chance)
+                self.attempt_failed(*item, problem.clone(), (!last).then_some(*chance))
             }
             What::Release { item } => {
                 let it = self.started(*item)?;

@@ -33,12 +33,15 @@ pub enum What {
         #[serde(default)]
         data: Data,
     },
-    /// What was started failed; `chance` spreads the next attempts.
+    /// What was started failed; `chance` spreads the next attempts, of which there are none where
+    /// whoever did it knows that it was the last.
     Fail {
         item: Id,
         problem: Problem,
         #[serde(default)]
         chance: u32,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        last: bool,
     },
     /// Whoever started it is still there.
     Heartbeat { item: Id },

@@ -100,6 +100,10 @@ pub enum PlaceKind {
 pub struct Step {
     pub id: String,
     pub step_type: Option<String>,
+    pub title: Option<String>,
+    pub description: Option<String>,
+    /// For whoever does it.
+    pub configuration: super::definition::Data,
     pub body: Body,
     pub join: Join,
     /// The places before the join, in the order of definition.

@@ -8,7 +8,7 @@ use super::{
     definition::Data,
     net::{Processes, Step},
     or_join::Cache,
-    state::{Id, Item, ItemStatus, State, Status},
+    state::{Id, Instance, Item, ItemStatus, State, Status},
     work::{Work, path},
 };
 
@@ -93,8 +93,43 @@ impl State {
 
     /// The data of the run.
     pub fn data(&self) -> Data {
-        let ours = self.data.iter().filter(|it| it.0.0 == ROOT);
+        self.data_of(ROOT)
+    }
+
+    /// The data that an item is about: that of its process.
+    pub fn data_at(&self, item: &Item) -> Data {
+        self.frames.get(&item.frame).map(|it| self.data_of(it.process)).unwrap_or_default()
+    }
+
+    fn data_of(&self, process: Id) -> Data {
+        let ours = self.data.range((process, String::new())..(process + 1, String::new()));
         ours.map(|((_, name), value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The instance that an item is, or is inside of.
+    pub fn instance_at<'s>(&'s self, mut item: &'s Item) -> Option<&'s Instance> {
+        loop {
+            if let Some(instance) = &item.instance {
+                return Some(instance);
+            }
+            let frame = self.frames.get(&item.frame)?;
+            if frame.process == item.frame {
+                return None;
+            }
+            item = self.items.get(&frame.item?)?;
+        }
+    }
+
+    /// The step of an item that somebody may claim, if nothing stands against it: one that is
+    /// offered or open, and does not go on by itself.
+    pub fn claimable<'p>(&self, processes: &'p Processes, item: &Item) -> Option<&'p Step> {
+        let step = self.step_of(processes, item)?;
+        let is_free = matches!(item.status, ItemStatus::Offered | ItemStatus::Open);
+        (is_free && !is_by_itself(step, item)).then_some(step)
+    }
+
+    pub fn step_of<'p>(&self, processes: &'p Processes, item: &Item) -> Option<&'p Step> {
+        Some(processes.step(self.frames.get(&item.frame)?.net, item.step))
     }
 }
 
@@ -115,8 +150,7 @@ fn there<'w>(work: &Work<'w>, item: &Item) -> Option<&'w Step> {
 
 fn offer(work: &Work<'_>, id: Id, item: &Item) -> Option<Offer> {
     let step = there(work, item)?;
-    let escalation = step.escalation.as_ref().filter(|_| item.overdue);
-    let roles = escalation.and_then(|it| it.roles.as_ref()).map(|it| it.as_slice().to_vec());
+    let Meant { priority, queue, assignee, roles } = Meant::of(step, item);
     Some(Offer {
         item: id,
         path: work.path_of(item),
@@ -124,12 +158,33 @@ fn offer(work: &Work<'_>, id: Id, item: &Item) -> Option<Offer> {
         round: item.round + 1,
         attempt: item.failures + 1,
         overdue: item.overdue,
-        priority: escalation.and_then(|it| it.priority).unwrap_or(step.priority),
+        priority,
         step_type: step.step_type.clone(),
-        queue: escalation.and_then(|it| it.queue.clone()).or_else(|| step.queue.clone()),
-        assignee: escalation.and_then(|it| it.assignee.clone()).or_else(|| step.assignee.clone()),
-        roles: roles.unwrap_or_else(|| step.roles.clone()),
+        queue: queue.map(str::to_owned),
+        assignee: assignee.map(str::to_owned),
+        roles: roles.to_vec(),
         due_ms: item.timers.iter().map(|it| it.0).min(),
         instance: item.instance.as_ref().map(|it| it.item.clone()),
     })
+}
+
+/// Who an item is meant for: others once it is overdue and the step says so.
+pub struct Meant<'p> {
+    pub priority: i32,
+    pub queue: Option<&'p str>,
+    pub assignee: Option<&'p str>,
+    pub roles: &'p [String],
+}
+
+impl<'p> Meant<'p> {
+    pub fn of(step: &'p Step, item: &Item) -> Meant<'p> {
+        let escalation = step.escalation.as_ref().filter(|_| item.overdue);
+        let roles = escalation.and_then(|it| it.roles.as_ref()).map(|it| it.as_slice());
+        Meant {
+            priority: escalation.and_then(|it| it.priority).unwrap_or(step.priority),
+            queue: escalation.and_then(|it| it.queue.as_deref()).or(step.queue.as_deref()),
+            assignee: escalation.and_then(|it| it.assignee.as_deref()).or(step.assignee.as_deref()),
+            roles: roles.unwrap_or(&step.roles),
+        }
+    }
 }

@@ -129,7 +129,8 @@ impl<'p> Run<'p> {
                 let found = self.find(path, &[ItemStatus::Started]);
                 let item = found.ok_or_else(|| format!("{path} is not started"))?;
                 let problem = Problem { kind: kind.to_owned(), message: String::new() };
-                self.happen(What::Fail { item, problem, chance: 0 }).map_err(|it| it.message)
+                self.happen(What::Fail { item, problem, chance: 0, last: false })
+                    .map_err(|it| it.message)
             }
             "#" => match self.do_line(rest, data) {
                 Ok(()) => Err(format!("`{rest}` was not refused")),

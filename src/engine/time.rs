@@ -43,7 +43,7 @@ impl<'w> Work<'w> {
             }
             Timer::Silence => {
                 let message = "nothing was heard of who had started it".to_owned();
-                self.attempt_failed(id, Problem { kind: "heartbeat".to_owned(), message }, 0)
+                self.attempt_failed(id, Problem { kind: "heartbeat".to_owned(), message }, Some(0))
             }
             Timer::Timeout => {
                 let mut parents = self.take(id, false);
@@ -84,14 +84,16 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// A worker failed: another attempt, or the outcome `failed`.
-    pub fn attempt_failed(&mut self, id: Id, problem: Problem, chance: u32) -> Done {
+    /// A worker failed: another attempt, or the outcome `failed`. Without a chance there is no
+    /// other one.
+    pub fn attempt_failed(&mut self, id: Id, problem: Problem, chance: Option<u32>) -> Done {
         let Some(item) = self.item(id).cloned() else { return Ok(()) };
         let Some(step) = self.step_of(&item) else { return Ok(()) };
         let failures = item.failures + 1;
         let rule = step.retry.iter().find(|it| names(it, &problem.kind));
-        match rule.filter(|it| failures < u64::from(it.attempts)) {
-            Some(rule) => {
+        let rule = rule.filter(|it| failures < u64::from(it.attempts));
+        match chance.and_then(|chance| Some((rule?, chance))) {
+            Some((rule, chance)) => {
                 let wait = wait_ms(rule, failures, chance);
                 let due = self.rows.head.now_ms.saturating_add(wait);
                 let by = self.fire(Kind::Again, self.path_of(&item), vec![item.by])?;

@@ -2,9 +2,11 @@
 //!
 //! The tag keeps the file alive and can be signed; a note beside it says the same for programs.
 
+use git2::Oid;
+
 use super::{
-    FileName, Message, Namespace, Note, NotesDraft, Pattern, Person, RefQuery, Repository, Signer,
-    Tag, TagChange, TagDraft, Text, Transaction, Written,
+    FileName, Message, Namespace, Note, NotesDraft, Person, Repository, Signer, Tag, TagChange,
+    TagDraft, Transaction, Written,
     commit::Content,
     pack::Kind,
     refs::TAGS,
@@ -16,9 +18,6 @@ use crate::{
     error::{Code, Error, Result},
     watch::Watch,
 };
-
-/// So many refs are looked at in one go.
-const PAGE: usize = 10_000;
 
 /// A file that shall be kept.
 pub struct Keeping {
@@ -114,22 +113,16 @@ impl Repository {
 
     /// The names of all tags that begin like this, without it.
     pub fn kept_below(&self, folder: &str, watch: &Watch) -> Result<Vec<String>> {
-        let (prefix, mut after) = (format!("{TAGS}{folder}"), None);
-        let mut names = Vec::new();
-        loop {
-            let query = RefQuery {
-                prefix: prefix.clone().into_bytes(),
-                pattern: None::<Pattern>,
-                limit: PAGE,
-                after: after.take(),
-            };
-            let (found, next) = self.references(&query, watch)?;
-            let short = found.iter().filter_map(|it| str::from_utf8(&it.name[prefix.len()..]).ok());
-            names.extend(short.map(str::to_owned));
-            match next {
-                Some(Text(next)) => after = Some(next),
-                None => return Ok(names),
-            }
+        let below = self.all_below(&format!("{TAGS}{folder}"), watch)?;
+        Ok(below.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The object of a tag, which is another one as soon as the tag is.
+    pub fn kept_by(&self, tag: &Tag) -> Result<Option<Oid>> {
+        match self.inner.refname_to_id(&tag.reference()) {
+            Ok(id) => Ok(Some(id)),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 }

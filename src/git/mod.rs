@@ -9,6 +9,7 @@ mod checkout;
 mod commit;
 mod diff;
 mod edit;
+mod executions;
 pub mod example;
 mod export;
 mod failure;
@@ -63,6 +64,7 @@ pub use self::{
     },
     diff::{Changes, DiffQuery},
     edit::tree_of,
+    executions::{Advance, Execution, RunId},
     export::{Export, Format, Output},
     folder::Folder,
     hash::{NO_ID, object_id},

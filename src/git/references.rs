@@ -24,6 +24,8 @@ use crate::{
     watch::Watch,
 };
 
+/// So many refs are looked at in one go.
+const PAGE: usize = 10_000;
 /// So many refs stand for one another at most, as in Git.
 const DEPTH_MAX: usize = 5;
 
@@ -100,6 +102,28 @@ impl Repository {
             symbolic: it.symbolic.map(Text),
         };
         Ok(RefPage { refs: found.into_iter().map(shown).collect(), next })
+    }
+
+    /// All refs in a folder, by their names in it; what is not UTF-8 is left out.
+    pub(super) fn all_below(&self, folder: &str, watch: &Watch) -> Result<Vec<(String, Oid)>> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let query = RefQuery {
+                prefix: folder.as_bytes().to_vec(),
+                pattern: None,
+                limit: PAGE,
+                after: after.take(),
+            };
+            let (found, next) = self.references(&query, watch)?;
+            let short = |it: &Found| {
+                Some((str::from_utf8(&it.name[folder.len()..]).ok()?.to_owned(), it.id))
+            };
+            all.extend(found.iter().filter_map(short));
+            match next {
+                Some(Text(next)) => after = Some(next),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// A page of refs, and what the next one comes after. What is damaged or stands for nothing is

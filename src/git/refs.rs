@@ -16,6 +16,10 @@ pub const NOTES_TRACKING: &str = "refs/remote-notes/origin/";
 /// The folder of all refs but `HEAD`.
 pub const REFS: &str = "refs/";
 pub const REMOTES: &str = "refs/remotes/";
+/// Where runs are: the newest commit of each …
+pub const EXECUTIONS: &str = "refs/workflow/executions/";
+/// … and below its id its parallel paths, while there are several.
+pub const THREADS: &str = "refs/workflow/threads/";
 /// Refs that each worktree has for itself, which Git looks for nowhere else.
 pub const OF_ONE_WORKTREE: &[&str] = &["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
 pub const REPLACEMENTS: &str = "refs/replace/";
@@ -29,7 +33,13 @@ const IMPORTS: &str = "refs/gitvan/imports/";
 /// Answers to requests that had a key.
 const KEYS: &str = "refs/notes/gitvan/keys";
 /// Refs that only the program itself moves, with the rule and the words to say so.
-const OURS: [(&str, &str, &str); 3] = [
+const OURS: [(&str, &str, &str); 5] = [
+    ("refs/workflow/executions", "runs", "where runs are: `run.start` makes them"),
+    (
+        "refs/workflow/threads",
+        "runs",
+        "where the paths of runs are: what happens to a run moves it",
+    ),
     ("refs/gitvan/locks", "locks", "where locks are: `lock` and `unlock` move them"),
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),

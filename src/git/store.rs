@@ -22,10 +22,10 @@ use foldhash::fast::RandomState;
 use self::written::Written;
 use super::{
     Folder, Repository, RepositoryPath, Transaction,
-    ledger::{Ledger, Site},
+    ledger::{JOURNAL, Ledger, Site},
     locks::Locks,
     objects::Objects,
-    refs::REPLACEMENTS,
+    refs::{PACKED, REPLACEMENTS},
     root::{Root, outside},
     workspaces::Workspaces,
 };
@@ -162,7 +162,8 @@ impl Store {
         let transaction = RefCell::new(Transaction::begin(&mut ledger, site, &self.locks));
         let value = work(&transaction);
         let outcome = transaction.into_inner().carry_out();
-        Ok(Changed { value, outcome, is_checkpoint_due: ledger.is_checkpoint_due() })
+        let is_checkpoint_due = ledger.is_checkpoint_due() || ledger.is_too_late();
+        Ok(Changed { value, outcome, is_checkpoint_due })
     }
 
     /// Carries out what an earlier daemon was answered for, before anybody reads what was before.
@@ -181,16 +182,27 @@ impl Store {
         true
     }
 
+    /// What is another one once somebody wrote this repository, of whatever process.
+    pub fn stamp(common_folder: &Path) -> [u64; 6] {
+        let of = |name: &str| {
+            let file = fs::metadata(common_folder.join(name)).ok();
+            file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
+        };
+        let ([a, b, c], [d, e, f]) = (of(JOURNAL), of(PACKED));
+        [a, b, c, d, e, f]
+    }
+
     /// What can be done after the answers: with many small packs every read gets slower.
     pub fn clear_up(&self, path: &RepositoryPath, watch: &Watch) -> Result<()> {
         let repository = self.open(path, Instant::now())?;
         let ledger = self.written.ledger(repository.common_folder());
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
-        if !ledger.is_checkpoint_due() {
+        if !ledger.is_checkpoint_due() && !ledger.is_too_late() {
             return Ok(());
         }
         let mut site = ledger.enter(&repository, watch)?;
-        ledger.clear_up(&mut site)
+        ledger.show(&mut site)?;
+        if ledger.is_checkpoint_due() { ledger.clear_up(&mut site) } else { Ok(()) }
     }
 
     /// Does what is no step with the right to write a repository. Writers wait meanwhile.

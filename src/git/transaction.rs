@@ -2,6 +2,7 @@
 //!
 //! A request sees what those before it in the group did. One that fails leaves nothing behind.
 
+mod later;
 mod node;
 mod present;
 
@@ -54,6 +55,8 @@ pub struct Transaction<'a> {
     moved: BTreeMap<String, Option<Oid>>,
     is_one: bool,
     is_durable: bool,
+    /// Whether all that it moves are refs of runs, which Git may see a moment later.
+    is_later: bool,
     /// Worktrees whose branches move, by these.
     pub(super) follows: Vec<(Branch, Follow)>,
     /// Opened by whoever first asks what is on disk.
@@ -86,6 +89,7 @@ impl<'a> Transaction<'a> {
             moved: BTreeMap::new(),
             is_one: false,
             is_durable: false,
+            is_later: true,
             follows: Vec::new(),
             disk: None,
         }
@@ -138,9 +142,14 @@ impl<'a> Transaction<'a> {
 
     /// Where a ref is, as this transaction leaves it. From here on nobody else moves it.
     pub fn at(&mut self, name: &str) -> Result<Option<Oid>> {
-        if let Some(to) = self.moved.get(name) {
-            return Ok(*to);
+        match self.moved.get(name) {
+            Some(to) => Ok(*to),
+            None => self.held_at(name),
         }
+    }
+
+    fn held_at(&mut self, name: &str) -> Result<Option<Oid>> {
+        self.show()?;
         if !self.held.contains_key(name) {
             let other = self.sharable.as_ref().and_then(|it| self.held.get(it));
             let other = other.filter(|_| OWN_LOCKS_MAX <= self.held.len());
@@ -161,6 +170,7 @@ impl<'a> Transaction<'a> {
 
     /// Moves a ref; to nothing removes it.
     pub fn move_to(&mut self, name: &str, to: Option<Oid>) -> Result<()> {
+        self.is_later = false;
         let from = self.at(name)?;
         if from.is_none() && to.is_some() {
             self.expect_place(name)?;
@@ -369,8 +379,9 @@ impl<'a> Transaction<'a> {
             let tree = commit.map(|it| self.tree_of(it)).transpose()?;
             follows.extend(tree.map(|it| (it, follow)));
         }
-        let Transaction { image, moves, lines, held, is_one, is_durable, .. } = self;
-        let step = Step { image, moves, lines, held, is_one, is_durable, follows };
+        self.hold_all()?;
+        let Transaction { image, moves, lines, held, is_one, is_durable, is_later, .. } = self;
+        let step = Step { image, moves, lines, held, is_one, is_durable, is_later, follows };
         self.ledger.carry_out(step, &mut self.site)
     }
 }

@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
-use super::{Call, Context, Job, Work};
+use super::{Call, Context, Job, Pause, Work};
 use crate::{
     error::{Code, Error, Result},
-    git::{Text, Wait, WorkspaceId, Workspaces},
+    git::{Text, WorkspaceId, Workspaces},
     port::envelope::Arguments,
 };
 
@@ -106,7 +106,7 @@ impl Work for InWorkspace {
         Some(self.work.at_hand(context)?.map_err(|error| self.named.translate(error)))
     }
 
-    fn must_wait(&mut self, context: &Context) -> Result<Option<Wait>> {
+    fn must_wait(&mut self, context: &Context) -> Result<Option<Pause>> {
         self.work.must_wait(context).map_err(|error| self.named.translate(error))
     }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    Context, Lane, Operation,
+    Context, Lane, Operation, Pause,
     change::{Durability, Reply},
     far::Far,
     lsremote::access,
@@ -11,9 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    git::{
-        Auth, Lease, LockName, Patience, Queued, RepositoryPath, Taken, Wait, Wish, boottime_ms,
-    },
+    git::{Auth, Lease, LockName, Patience, Queued, RepositoryPath, Taken, Wish, boottime_ms},
 };
 
 const OWNER_BYTES_MAX: usize = 200;
@@ -68,14 +66,14 @@ impl Operation for Lock {
         Far::lane(&self.path, self.url.as_ref().or(self.remote.as_ref()))
     }
 
-    fn must_wait(&mut self, context: &Context) -> Result<Option<Wait>> {
+    fn must_wait(&mut self, context: &Context) -> Result<Option<Pause>> {
         let wish = self.wish()?;
         if let Some(far) = self.far()? {
             self.durability.expect_usual()?;
             let patience = self.patience.get_or_insert_with(|| Patience::new(self.wait_ms));
             return Ok(
                 match far.locks(context, &self.path)?.take(&self.name, &wish, patience)? {
-                    Taken::Later(wait) => Some(wait),
+                    Taken::Later(wait) => Some(Pause::Lock(wait)),
                     Taken::Now(lease) => {
                         self.lease = Some(lease);
                         None
@@ -87,7 +85,9 @@ impl Operation for Lock {
             return Ok(None);
         }
         let gives_up_ms = *self.gives_up_ms.get_or_insert_with(|| boottime_ms() + self.wait_ms);
-        context.transaction().lock_waits(&self.name, &wish, &mut self.place, gives_up_ms)
+        let mut transaction = context.transaction();
+        let wait = transaction.lock_waits(&self.name, &wish, &mut self.place, gives_up_ms)?;
+        Ok(wait.map(Pause::Lock))
     }
 
     fn run(self, context: &Context) -> Result<Self::Reply> {

@@ -19,6 +19,7 @@ mod fault;
 mod files;
 mod head;
 mod hello;
+mod json;
 mod lock;
 mod locks;
 mod log;
@@ -36,6 +37,7 @@ mod read;
 mod r#ref;
 mod refs;
 mod renew;
+mod run;
 mod shutdown;
 mod stats;
 mod status;
@@ -45,6 +47,7 @@ mod verify;
 mod workspace;
 mod tag;
 mod tags;
+mod task;
 mod unlock;
 
 use std::{
@@ -68,6 +71,7 @@ use crate::{
     error::{Code, Error, Result},
     git::{Opened, RepositoryPath, Store, Transaction, Wait, Workspaces},
     port::envelope::{Arguments, encoded, nearest},
+    runs::Runs,
     stats::Stats,
     watch::Watch,
 };
@@ -128,6 +132,21 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<process::publish::Publish>().on_a_repository(),
     Entry::of::<process::get::Get>().on_a_repository(),
     Entry::of::<process::list::List>().on_a_repository(),
+    // Are about runs of processes, and write one repository together.
+    Entry::of::<run::start::Start>().on_a_repository(),
+    Entry::of::<run::get::Get>().on_a_repository(),
+    Entry::of::<run::list::List>().on_a_repository(),
+    Entry::of::<run::history::History>().on_a_repository(),
+    Entry::of::<run::graph::Graph>().on_a_repository(),
+    Entry::of::<run::verify::Verify>().on_a_repository(),
+    Entry::of::<run::signal::Signal>().on_a_repository(),
+    Entry::of::<run::cancel::Cancel>().on_a_repository(),
+    Entry::of::<task::claim::Claim>().on_a_repository(),
+    Entry::of::<task::complete::Complete>().on_a_repository(),
+    Entry::of::<task::fail::Fail>().on_a_repository(),
+    Entry::of::<task::heartbeat::Heartbeat>().on_a_repository(),
+    Entry::of::<task::release::Release>().on_a_repository(),
+    Entry::of::<task::list::List>().on_a_repository(),
     // Are about other requests.
     Entry::control("batch", batch::decode),
     Entry::control("cancel", cancel::decode),
@@ -155,7 +174,7 @@ trait Operation: DeserializeOwned + Send + 'static {
 
     /// What must happen before this can be done; it is asked in its turn, and again when that may
     /// have happened. Nobody waits behind it meanwhile.
-    fn must_wait(&mut self, _: &Context) -> Result<Option<Wait>> {
+    fn must_wait(&mut self, _: &Context) -> Result<Option<Pause>> {
         Ok(None)
     }
 
@@ -202,11 +221,22 @@ impl Lane {
     }
 }
 
+/// What a request waits for.
+pub enum Pause {
+    Lock(Wait),
+    /// Something to do in the repository with this common folder, until a time since this boot.
+    Task {
+        folder: PathBuf,
+        gives_up_ms: u64,
+    },
+}
+
 /// What operations share, and the request they run for.
 pub struct Context<'a, 't> {
     pub settings: &'a Settings,
     pub store: &'a Store,
     pub stats: &'a Stats,
+    pub runs: &'a Runs,
     pub watch: &'a Watch,
     /// What the request changes, together with those that run in one step with it.
     pub transaction: Option<&'a RefCell<Transaction<'t>>>,
@@ -236,13 +266,22 @@ impl<'t> Context<'_, 't> {
     }
 }
 
+/// What time does to the runs of a repository.
+pub fn tick(context: &Context) -> Result<()> {
+    run::with(context, |keeper, transaction| {
+        keeper.tick(transaction)?;
+        transaction.be_durable();
+        Ok(())
+    })
+}
+
 /// What computes the encoded reply.
 pub trait Work: Send {
     /// See [`Operation::at_hand`].
     fn at_hand(&self, context: &Context) -> Option<Result<Vec<u8>>>;
 
     /// See [`Operation::must_wait`].
-    fn must_wait(&mut self, context: &Context) -> Result<Option<Wait>>;
+    fn must_wait(&mut self, context: &Context) -> Result<Option<Pause>>;
 
     fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>>;
 }
@@ -253,7 +292,7 @@ impl<O: Operation> Work for O {
         Some(reply.map(|reply| encoded(&reply)))
     }
 
-    fn must_wait(&mut self, context: &Context) -> Result<Option<Wait>> {
+    fn must_wait(&mut self, context: &Context) -> Result<Option<Pause>> {
         Operation::must_wait(self, context)
     }
 

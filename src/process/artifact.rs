@@ -168,10 +168,7 @@ impl Artifact {
         let invalid = |error: Error| Error::invalid(error.message);
         let name = Name::new(text("process_name")?).map_err(invalid)?;
         let version = version_of(text("process_version")?).map_err(invalid)?;
-        let digests = Digests {
-            digest: format!("{ALGORITHM}{}", sha256(canonical(&document).as_bytes())),
-            sha256: sha256(&bytes),
-        };
+        let digests = Digests { digest: digest_of(&canonical(&document)), sha256: sha256(&bytes) };
         Ok(Artifact { name, version, bytes, digests })
     }
 
@@ -284,6 +281,11 @@ fn read_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Version, D
 /// Files are called after it, so it has to be one.
 fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
+}
+
+/// The digest of what a definition says, which is this in the one way to write it.
+pub fn digest_of(canonical: &str) -> String {
+    format!("{ALGORITHM}{}", sha256(canonical.as_bytes()))
 }
 
 pub fn sha256(bytes: &[u8]) -> String {

@@ -18,6 +18,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use serde::Deserialize;
+
 pub use self::marking::{Marking, State};
 
 use self::model::Picture;
@@ -33,7 +35,38 @@ pub struct Subject<'a> {
     pub marking: Option<&'a Marking>,
 }
 
+/// What a picture is drawn in.
+#[derive(Debug, Deserialize, Default, Clone, Copy)]
+#[serde(try_from = "String")]
+pub enum Format {
+    #[default]
+    Svg,
+    Dot,
+    Mermaid,
+}
+
+impl TryFrom<String> for Format {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Format, &'static str> {
+        match &*word {
+            "svg" => Ok(Format::Svg),
+            "dot" => Ok(Format::Dot),
+            "mermaid" => Ok(Format::Mermaid),
+            _ => Err("it is `svg`, `dot` or `mermaid`"),
+        }
+    }
+}
+
 impl Subject<'_> {
+    pub fn drawn(self, format: Format) -> String {
+        match format {
+            Format::Svg => self.svg(),
+            Format::Dot => self.dot(),
+            Format::Mermaid => self.mermaid(),
+        }
+    }
+
     pub fn svg(self) -> String {
         svg::svg(&self.picture(), self.marking.is_some())
     }

@@ -6,6 +6,7 @@
 pub mod artifact;
 #[cfg(feature = "s3")]
 pub mod cache;
+pub mod called;
 pub mod cron;
 pub mod diagnostic;
 pub mod gate;

@@ -35,6 +35,17 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// Whether a version is one that will do.
+    pub fn takes(&self, version: &str) -> bool {
+        let Ok(version) = version_of(version) else { return false };
+        match self {
+            Selector::Exactly(wanted) => *wanted == version,
+            Selector::Best(best) => best.has(&version),
+        }
+    }
+}
+
 impl Best {
     pub fn of(&self, versions: impl Iterator<Item = Version>) -> Option<Version> {
         versions.filter(|it| self.has(it)).max()

@@ -18,6 +18,7 @@ use semver::Version;
 use super::{
     artifact::{Artifact, Name},
     diagnostic::{brief, nearest},
+    gate::Named,
     selector::Selector,
 };
 use crate::error::{Code, Error, Result};
@@ -44,17 +45,42 @@ pub enum Published {
 
 pub type Listed = (Name, Version);
 
-/// The version that is wanted of a process.
+/// What is wanted of a process.
 pub fn find(store: &dyn Store, name: &Name, selector: &Selector) -> Result<Artifact> {
+    store.get(name, &resolve(store, name, selector)?)
+}
+
+/// The version that is wanted of a process, whether it is there or not.
+pub fn resolve(store: &dyn Store, name: &Name, selector: &Selector) -> Result<Version> {
     let best = match selector {
-        Selector::Exactly(version) => return store.get(name, version),
+        Selector::Exactly(version) => return Ok(version.clone()),
         Selector::Best(best) => best,
     };
     let versions = store.list(Some(name))?.into_iter().map(|(_, version)| version);
-    match best.of(versions) {
-        Some(version) => store.get(name, &version),
-        None => Err(Error::not_found(format!("no version of `{name}` that will do is published"))),
+    let none = || Error::not_found(format!("no version of `{name}` that will do is published"));
+    best.of(versions).ok_or_else(none)
+}
+
+/// The file of a process that is called, as it was published in a store.
+pub fn published(store: &dyn Store, name: &str, version: Option<&str>) -> Result<Option<Named>> {
+    let (wanted, tries) = match version {
+        Some(version) => (version, &[false][..]),
+        // A pre-release is meant only where there is nothing else.
+        None => ("latest", &[false, true][..]),
+    };
+    for has_prereleases in tries {
+        let selector = Selector::new(wanted, *has_prereleases);
+        // What can be no name or version is for lint to say.
+        let (Ok(name), Ok(selector)) = (Name::new(name), selector) else { return Ok(None) };
+        match find(store, &name, &selector) {
+            Ok(artifact) => {
+                return Ok(Some((artifact.name.file(&artifact.version), artifact.bytes)));
+            }
+            Err(error) if error.code == Code::NotFound => (),
+            Err(error) => return Err(error),
+        }
     }
+    Ok(None)
 }
 
 /// As many versions are told to who asks for another one.

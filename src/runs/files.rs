@@ -21,7 +21,7 @@ use crate::{
 
 const DATA: &str = "data";
 const CALLS: &str = "calls";
-const PROCESS: &str = "process";
+pub const PROCESS: &str = "process";
 const NAME_BYTES_MAX: usize = 200;
 
 /// What is in a folder, by name.
@@ -49,7 +49,7 @@ impl Files {
     /// With the definitions that the run follows, each as it was published.
     pub fn of(definitions: &[(String, Vec<u8>)], objects: &mut Objects) -> Files {
         let add = |(name, content): &(String, Vec<u8>)| {
-            (file_name(name), put(Kind::Blob, content.clone(), objects))
+            (name.clone(), put(Kind::Blob, content.clone(), objects))
         };
         Files { process: definitions.iter().map(add).collect(), ..Files::default() }
     }
@@ -115,7 +115,7 @@ pub fn put(kind: Kind, content: Vec<u8>, objects: &mut Objects) -> ObjectId {
 }
 
 /// A name as a file can have it, and no other name can.
-fn file_name(name: &str) -> String {
+pub fn file_name(name: &str) -> String {
     let mut file = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {

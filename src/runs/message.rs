@@ -1,11 +1,15 @@
 //! What the commit of a firing says: in words for people, in trailers for programs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::giver::Given;
 use crate::{
     engine::{
         canonical::canonical,
         event::{Event, Firing, Kind},
+        state::Status,
     },
     error::{Error, Result},
 };
@@ -14,6 +18,22 @@ use crate::{
 const CAUSE_BYTES_MAX: usize = 1024;
 /// The file that a cause is, if it is no trailer.
 pub const CAUSE_FILE: &str = "event.json";
+/// The trailers there are.
+const RUN: &str = "Run";
+const SEQ: &str = "Seq";
+const EVENT: &str = "Event";
+const STEP: &str = "Step";
+const OUTCOME: &str = "Outcome";
+const ACTOR: &str = "Actor";
+const STATUS: &str = "Status";
+const BEGAN: &str = "Began";
+const PROCESS: &str = "Process";
+const VERSION: &str = "Version";
+const DIGEST: &str = "Digest";
+const INPUT: &str = "Input";
+const ATTRIBUTE: &str = "Attribute";
+const PROBLEM: &str = "Problem";
+const CAUSE: &str = "Cause";
 /// The longest subject.
 const SUBJECT_CHARS_MAX: usize = 72;
 
@@ -21,8 +41,27 @@ const SUBJECT_CHARS_MAX: usize = 72;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
     pub actor: String,
+    /// Of somebody who takes something up: who gave it, and for how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Given>,
     #[serde(flatten)]
     pub event: Event,
+}
+
+/// What the first commit of a run says of it, and the last: what it is a run of, and what it is
+/// found by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Birth {
+    /// Who began it, and when.
+    pub actor: String,
+    pub began_ms: i64,
+    pub process: String,
+    pub version: Option<String>,
+    /// Of the definition: `sha256:` and 64 digits.
+    pub digest: String,
+    /// Of what the run was started with, in the same form.
+    pub input: String,
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// What a commit says of itself.
@@ -31,7 +70,28 @@ pub struct Said {
     pub run: String,
     /// Which of the run's commits it is, from 1.
     pub seq: u64,
+    pub event: String,
+    pub step: Option<String>,
+    pub outcome: Option<String>,
+    pub actor: String,
     pub cause: Because,
+    pub birth: Option<Birth>,
+    /// How the run ended.
+    pub end: Option<Status>,
+}
+
+/// What is to be said of a firing.
+pub struct Words<'a> {
+    pub run: &'a str,
+    pub seq: u64,
+    pub actor: &'a str,
+    pub firing: &'a Firing,
+    /// Of the first commit of an event: what happened, or the file that says it.
+    pub cause: Option<&'a str>,
+    /// Of the first commit of a run, and of the last.
+    pub birth: Option<&'a Birth>,
+    /// Of the last: how it ended.
+    pub end: Option<Status>,
 }
 
 /// What a commit came of.
@@ -59,33 +119,49 @@ impl Cause {
     }
 }
 
-/// The message of a firing's commit; the first of an event has its cause, if it is short.
-pub fn message(run: &str, seq: u64, actor: &str, firing: &Firing, cause: Option<&str>) -> String {
-    let mut message = subject(firing);
-    message.push_str("\n\n");
-    let mut trailer = |name: &str, value: &str| {
-        message.push_str(name);
-        message.push_str(": ");
-        message.push_str(value);
-        message.push('\n');
-    };
-    trailer("Run", run);
-    trailer("Seq", &seq.to_string());
-    trailer("Event", kind(firing.kind));
-    if !firing.path.is_empty() {
-        trailer("Step", &firing.path);
+impl Words<'_> {
+    pub fn message(&self) -> String {
+        let Words { run, seq, actor, firing, cause, birth, end } = self;
+        let mut message = subject(firing);
+        message.push_str("\n\n");
+        let mut trailer = |name: &str, value: &str| {
+            message.push_str(name);
+            message.push_str(": ");
+            message.push_str(value);
+            message.push('\n');
+        };
+        trailer(RUN, run);
+        trailer(SEQ, &seq.to_string());
+        trailer(EVENT, kind(firing.kind));
+        if !firing.path.is_empty() {
+            trailer(STEP, &firing.path);
+        }
+        if let Some(outcome) = &firing.outcome {
+            trailer(OUTCOME, &one_line(outcome));
+        }
+        trailer(ACTOR, actor);
+        if let Some(end) = end {
+            trailer(STATUS, word(*end));
+        }
+        if let Some(Birth { actor, began_ms, process, version, digest, input, attributes }) = birth
+        {
+            trailer(BEGAN, &format!("{began_ms} {actor}"));
+            trailer(PROCESS, &one_line(process));
+            version.iter().for_each(|it| trailer(VERSION, &one_line(it)));
+            trailer(DIGEST, digest);
+            trailer(INPUT, input);
+            for (name, value) in attributes {
+                trailer(ATTRIBUTE, &format!("{name}={value}"));
+            }
+        }
+        for note in &firing.notes {
+            trailer(PROBLEM, &one_line(&format!("{}: {}", note.kind, note.message)));
+        }
+        if let Some(cause) = cause {
+            trailer(CAUSE, cause);
+        }
+        message
     }
-    if let Some(outcome) = &firing.outcome {
-        trailer("Outcome", &one_line(outcome));
-    }
-    trailer("Actor", actor);
-    for note in &firing.notes {
-        trailer("Problem", &one_line(&format!("{}: {}", note.kind, note.message)));
-    }
-    if let Some(cause) = cause {
-        trailer("Cause", cause);
-    }
-    message
 }
 
 /// What a message says, if it is one of a run.
@@ -93,18 +169,48 @@ pub fn read(message: &[u8]) -> Result<Said> {
     let damaged = |what: &str| Error::corrupt(format!("a commit of a run has no {what}"));
     let text = str::from_utf8(message).map_err(|_| damaged("message that is UTF-8"))?;
     let (_, trailers) = text.split_once("\n\n").ok_or_else(|| damaged("trailers"))?;
-    let find = |name: &str| {
-        let lines = trailers.lines().filter_map(|it| it.split_once(": "));
-        lines.into_iter().find(|it| it.0 == name).map(|it| it.1)
-    };
-    let run = find("Run").ok_or_else(|| damaged("`Run`"))?.to_owned();
-    let seq = find("Seq").and_then(|it| it.parse().ok()).ok_or_else(|| damaged("`Seq`"))?;
-    let cause = match find("Cause") {
+    let all = || trailers.lines().filter_map(|it| it.split_once(": "));
+    let find = |name: &str| all().find(|it| it.0 == name).map(|it| it.1);
+    let text = |name: &str| find(name).map(str::to_owned);
+    let needed = |name: &str| text(name).ok_or_else(|| damaged(&format!("`{name}`")));
+    let seq = find(SEQ).and_then(|it| it.parse().ok()).ok_or_else(|| damaged("`Seq`"))?;
+    let cause = match find(CAUSE) {
         None => Because::Before,
         Some(CAUSE_FILE) => Because::File,
         Some(cause) => Because::Of(Box::new(Cause::read(cause.as_bytes())?)),
     };
-    Ok(Said { run, seq, cause })
+    let attributes = all().filter(|it| it.0 == ATTRIBUTE).filter_map(|it| it.1.split_once('='));
+    let began = find(BEGAN).and_then(|it| it.split_once(' '));
+    let birth = began.and_then(|(began_ms, actor)| {
+        Some(Birth {
+            actor: actor.to_owned(),
+            began_ms: began_ms.parse().ok()?,
+            process: text(PROCESS)?,
+            version: text(VERSION),
+            digest: text(DIGEST)?,
+            input: text(INPUT)?,
+            attributes: attributes.map(|(it, value)| (it.to_owned(), value.to_owned())).collect(),
+        })
+    });
+    let end = find(STATUS).and_then(|it| ENDS.into_iter().find(|end| word(*end) == it));
+    let (event, actor) = (needed(EVENT)?, needed(ACTOR)?);
+    let (step, outcome) = (text(STEP), text(OUTCOME));
+    Ok(Said { run: needed(RUN)?, seq, event, step, outcome, actor, cause, birth, end })
+}
+
+/// What a run can end as.
+const ENDS: [Status; 3] = [Status::Done, Status::Failed, Status::Cancelled];
+
+pub fn word(status: Status) -> &'static str {
+    match status {
+        Status::New => "new",
+        Status::Running => "running",
+        Status::Waiting => "waiting",
+        Status::Stuck => "stuck",
+        Status::Done => "done",
+        Status::Failed => "failed",
+        Status::Cancelled => "cancelled",
+    }
 }
 
 fn subject(firing: &Firing) -> String {

@@ -1,11 +1,13 @@
 //! The commits of a run, made again from what they say happened.
 
+use std::{collections::VecDeque, sync::Arc};
+
 use super::{
     message::{self, Because, Cause},
-    run::{Pinned, Run},
+    pinned::Pinned,
+    run::Run,
 };
 use crate::{
-    engine::or_join::Cache,
     error::{Error, Result},
     git::ObjectId,
 };
@@ -20,18 +22,21 @@ pub struct Found {
 
 /// The run that these commits are, which are all of its commits in any order. Fails at the first
 /// that is not what the events before it make.
-pub fn replay(id: &str, pinned: Pinned, found: Vec<Found>) -> Result<Run> {
-    let mut commits = Vec::new();
+pub fn replay(id: &str, pinned: Arc<Pinned>, found: Vec<Found>) -> Result<Run> {
+    let (mut commits, mut attributes) = (Vec::new(), None);
     for it in found {
         let said = message::read(&it.message).map_err(|error| at(it.id, &error.message))?;
         if said.run != id {
             return Err(at(it.id, &format!("it is of the run `{}`", said.run)));
         }
+        if said.seq == 1 {
+            attributes = said.birth.map(|it| it.attributes);
+        }
         commits.push((said.seq, said.cause, it));
     }
     commits.sort_by_key(|it| it.0);
-    let (mut run, mut cache) = (Run::new(id, pinned), Cache::default());
-    let mut left: std::collections::VecDeque<_> = commits.into();
+    let mut run = Run::new(id, pinned, attributes.unwrap_or_default());
+    let mut left: VecDeque<_> = commits.into();
     while let Some((_, because, first)) = left.pop_front() {
         let cause = match because {
             Because::Of(cause) => *cause,
@@ -41,7 +46,7 @@ pub fn replay(id: &str, pinned: Pinned, found: Vec<Found>) -> Result<Run> {
             }
             Because::Before => return Err(at(first.id, "the event before it does not make it")),
         };
-        let made = run.happen(&cause, &mut cache);
+        let made = run.happen(&cause);
         let made =
             made.map_err(|it| at(first.id, &format!("its event is refused: {}", it.message)))?;
         let mut here = Some(first.id);
@@ -60,7 +65,8 @@ pub fn replay(id: &str, pinned: Pinned, found: Vec<Found>) -> Result<Run> {
     Ok(run)
 }
 
-fn at(commit: ObjectId, why: &str) -> Error {
+/// The error of a commit that is not what it should be.
+pub fn at(commit: ObjectId, why: &str) -> Error {
     Error::corrupt(format!("the commit {commit} is not one of the run: {why}"))
         .with("commit", commit.to_string())
 }

@@ -419,6 +419,143 @@ defmodule GitPort do
     operation(port, "process.list", stored(place), options)
   end
 
+  @doc """
+  Begins a run of `:process`, which is published, in a `:version` or the latest, in the repository
+  or a `:store`; or of one that `:files` of `:rev` have.
+
+      {:ok, %{"run" => run}} =
+        GitPort.run_start(port, path, process: "ship", input: %{parcel: "p1"})
+
+  `:run` is its id: one that is there already is only told of (`created` is false) if it is the
+  same. `:input` is a map, `:attributes` a map of texts that the run is found by. Also
+  `:prerelease`, `:actor`. The value has `run`, `process`, `version`, `digest`, `status`, `commit`
+  and `created`.
+  """
+  @spec run_start(t(), repository(), arguments()) :: result(map())
+  def run_start(port, path, options), do: operation(port, "run.start", at(path), options)
+
+  @doc """
+  How a run stands: its `status`, `data` and `offers`, which can be done or are waited for, and more.
+
+  `status` is `"running"`, `"waiting"`, `"stuck"`, `"done"`, `"failed"` or `"cancelled"`. With
+  `:seq`, all of it is as it was with the commit of that number.
+  """
+  @spec run_get(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_get(port, path, run, options \\ []) do
+    operation(port, "run.get", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  Runs by their ids: `runs` and `next`.
+
+  `:process`, `:version`, `:status`, `:step`, `:actor`, `:attributes`, `:since_ms`, `:until_ms`,
+  `:limit`, `:after`.
+  """
+  @spec run_list(t(), repository(), arguments()) :: result(map())
+  def run_list(port, path, options \\ []), do: operation(port, "run.list", at(path), options)
+
+  @doc "What happened to a run, each with its commit: `events` and `next`. `:limit`, `:after`."
+  @spec run_history(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_history(port, path, run, options \\ []) do
+    operation(port, "run.history", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  The picture of a run's process with where the run is, or was with the commit `:seq`.
+
+  `:format` is `"svg"` unless it is `"dot"` or `"mermaid"`. The value has `run` and `picture`.
+  """
+  @spec run_graph(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_graph(port, path, run, options \\ []) do
+    operation(port, "run.graph", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  Whether a run is what its commits say: nobody touched its history, data or definition.
+
+  The value has `run`, `ok`, `commits`, `status` and `problems`: what is wrong, as `commit` (or nil)
+  and `message`.
+  """
+  @spec run_verify(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_verify(port, path, run, options \\ []) do
+    operation(port, "run.verify", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  Tells a run that the event `name` happened. `:key`, any JSON value but null, `:data`, `:actor`.
+
+  The value has `run`, `status` and `commit`.
+  """
+  @spec run_signal(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
+  def run_signal(port, path, run, name, options \\ []) do
+    operation(port, "run.signal", at(path) ++ [run: run, name: name], options)
+  end
+
+  @doc "Withdraws all that is left of a run. `:actor`."
+  @spec run_cancel(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_cancel(port, path, run, options \\ []) do
+    operation(port, "run.cancel", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  Gives `worker` up to `:max` tasks (1 unless given) of a `:queue`; without any, it waits `:wait_ms`.
+
+  The value is the list of tasks. Each has a `token`, which whoever does it needs:
+
+      {:ok, [%{"task" => task, "token" => token, "data" => data}]} =
+        GitPort.task_claim(port, path, "worker-1", wait_ms: 60_000, timeout: 70_000)
+
+      {:ok, _} = GitPort.task_complete(port, path, task, token, data: %{weight: 12})
+
+  Where it is to wait for long, `:timeout` has to be longer. Tasks of some `:types` or `:roles`
+  only, or the `:task` that is named. They are the worker's for `:lease_ms`, 60,000 unless given.
+  """
+  @spec task_claim(t(), repository(), String.t(), arguments()) :: result([map()])
+  def task_claim(port, path, worker, options \\ []) do
+    with {:ok, %{"tasks" => tasks}} <-
+           operation(port, "task.claim", at(path) ++ [worker: worker], options) do
+      {:ok, tasks}
+    end
+  end
+
+  @doc """
+  A claimed task is done, with an `:outcome` that the step names, and `:data`. Also `:worker`.
+
+  It is a `:conflict` if the task is not held by this token any more: work counts once. The value has
+  `task`, `run`, the `status` of the run and `commit`.
+  """
+  @spec task_complete(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
+  def task_complete(port, path, task, token, options \\ []) do
+    operation(port, "task.complete", held(path, task, token), options)
+  end
+
+  @doc "An attempt failed, of a `:type`; with `retry: false` there is no other one. Also `:worker`."
+  @spec task_fail(t(), repository(), String.t(), String.t(), String.t(), arguments()) ::
+          result(map())
+  def task_fail(port, path, task, token, message, options \\ []) do
+    operation(port, "task.fail", held(path, task, token) ++ [message: message], options)
+  end
+
+  @doc "The lease of a task begins anew, of `:lease_ms` or as long as before. Also `:worker`."
+  @spec task_heartbeat(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
+  def task_heartbeat(port, path, task, token, options \\ []) do
+    operation(port, "task.heartbeat", held(path, task, token), options)
+  end
+
+  @doc "Gives a task back: it is offered again at once. `:worker`."
+  @spec task_release(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
+  def task_release(port, path, task, token, options \\ []) do
+    operation(port, "task.release", held(path, task, token), options)
+  end
+
+  @doc """
+  Tasks that can be claimed or are held: `tasks` and `next`.
+
+  `:run`, `:queue`, `:types`, `:worker`, `:limit`, `:after`.
+  """
+  @spec task_list(t(), repository(), arguments()) :: result(map())
+  def task_list(port, path, options \\ []), do: operation(port, "task.list", at(path), options)
+
   @doc "All refs by name: `refs` and `next`. `:prefix`, `:limit`, `:after`."
   @spec refs(t(), repository(), arguments()) :: result(map())
   def refs(port, path, options \\ []), do: operation(port, "refs", at(path), options)
@@ -716,6 +853,8 @@ defmodule GitPort do
 
   defp stored(store) when is_map(store), do: [store: store]
   defp stored(path), do: at(path)
+
+  defp held(path, task, token), do: at(path) ++ [task: task, token: token]
 
   defp at({:workspace, id}), do: [workspace: id]
   defp at(path), do: [path: path]

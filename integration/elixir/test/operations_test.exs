@@ -387,6 +387,13 @@ defmodule GitPort.OperationsTest do
     assert {:ok, %{"uptime_ms" => _}} = GitPort.stats(port)
   end
 
+  test "each operation of the daemon is a function", %{port: port} do
+    assert {:ok, %{"operations" => operations}} = GitPort.hello(port)
+    names = for {name, _arity} <- GitPort.__info__(:functions), do: to_string(name)
+    # One is there for suites alone.
+    assert Enum.map(operations -- ["fault"], &String.replace(&1, ".", "_")) -- names == []
+  end
+
   test "errors have their code and details", %{port: port, remote: remote} do
     assert {:error, error} = GitPort.call(port, "raed", path: remote)
     assert %Error{code: :unknown_operation, details: %{"nearest" => "read"}} = error

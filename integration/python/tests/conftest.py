@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -58,6 +59,21 @@ def stop(pid: int) -> None:
 def _state(task: Path) -> str:
     # The name before it, in brackets, may have any character.
     return (task / "stat").read_text().rpartition(") ")[2][0]
+
+
+def check_keys(value: object, kind: type) -> None:
+    """A reply has the keys that its type has, and all of those that it must have."""
+    assert isinstance(value, dict)
+    required, optional = kind.__required_keys__, kind.__optional_keys__  # type: ignore[attr-defined]
+    assert required <= set(value) <= required | optional, kind.__name__
+    for key, hint in get_type_hints(kind).items():
+        of, *_ = (*get_args(hint), None)
+        if value.get(key) is None and type(None) in get_args(hint):
+            continue
+        inner = of if hasattr(of, "__required_keys__") else hint
+        if key in value and hasattr(inner, "__required_keys__"):
+            for part in value[key] if isinstance(value[key], list) else [value[key]]:
+                check_keys(part, inner)
 
 
 @pytest.fixture(scope="session")

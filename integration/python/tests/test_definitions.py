@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import get_args, get_type_hints
 from xml.etree import ElementTree
 
 import pytest
 
 import gitport
-from conftest import SECONDS, git
+from conftest import SECONDS, check_keys, git
 from gitport import types
 from gitport.types import Draft
 
@@ -51,19 +50,6 @@ steps:
 
 def draft(content: types.Text, file: types.Path = "ship.yaml") -> Draft:
     return {"file": file, "content": content}
-
-
-def check_keys(value: object, kind: type) -> None:
-    """A reply has the keys that its type has, and all of those that it must have."""
-    assert isinstance(value, dict)
-    required, optional = kind.__required_keys__, kind.__optional_keys__  # type: ignore[attr-defined]
-    assert required <= set(value) <= required | optional, kind.__name__
-    for key, hint in get_type_hints(kind).items():
-        of, *_ = (*get_args(hint), None)
-        inner = of if hasattr(of, "__required_keys__") else hint
-        if key in value and hasattr(inner, "__required_keys__"):
-            for part in value[key] if isinstance(value[key], list) else [value[key]]:
-                check_keys(part, inner)
 
 
 def test_what_is_wrong_is_said_with_its_place(client: gitport.Client) -> None:

@@ -27,6 +27,9 @@ impl Compiler<'_> {
         Step {
             id: source.step_id.clone(),
             step_type: source.step_type.clone(),
+            title: source.title.clone(),
+            description: source.description.clone(),
+            configuration: source.configuration.clone().unwrap_or_default(),
             body: self.body(net, no, source),
             join: self.join(net, &at("join"), source.join.as_ref()),
             inputs: Vec::new(),

@@ -27,6 +27,10 @@ impl<K: Ord, V> Table<K, V> {
         self.0.iter()
     }
 
+    pub fn range<R: RangeBounds<K>>(&self, range: R) -> impl Iterator<Item = (&K, &V)> {
+        self.0.range(range)
+    }
+
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,

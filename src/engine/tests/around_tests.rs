@@ -11,7 +11,7 @@ fn waits(retry: &str, chance: u32) -> Vec<i64> {
     loop {
         let item = run.start("a").unwrap();
         let problem = Problem { kind: "any".to_owned(), message: String::new() };
-        run.happen(What::Fail { item, problem, chance }).unwrap();
+        run.happen(What::Fail { item, problem, chance, last: false }).unwrap();
         let Some(due) = run.state.due_ms() else { break };
         waits.push(due - run.now_ms);
         run.now_ms = due;

@@ -26,7 +26,7 @@ use crate::{
 /// Git writes the file it will be under this name.
 pub const PACKED_NEW: &str = "packed-refs.new";
 /// So many refs at most are moved by a file for each; more are cheaper in one.
-const LOOSE_MAX: usize = 16;
+pub const LOOSE_MAX: usize = 16;
 
 /// What shall happen at once.
 #[derive(Default)]
@@ -40,6 +40,8 @@ pub struct Step {
     /// Whether nobody may see some refs moved and others not.
     pub is_one: bool,
     pub is_durable: bool,
+    /// Whether Git may see it a moment later.
+    pub is_later: bool,
     /// Worktrees, and the trees that they become.
     pub follows: Vec<(Oid, Follow)>,
 }
@@ -48,12 +50,16 @@ impl Ledger {
     /// Makes a step durable and carries it out. When this fails, nothing of it is to be seen, or
     /// the next writer carries it out.
     pub fn carry_out(&mut self, step: Step, site: &mut Site) -> Result<()> {
-        let Step { image, moves, lines, mut held, is_one, is_durable, mut follows } = step;
+        let Step { image, moves, is_durable, is_later, .. } = step;
+        let Step { lines, mut held, is_one, mut follows, .. } = step;
         let mut last = combined(&moves);
         last.retain(|_, it| it.from() != it.to());
         if last.is_empty() {
             // What an answer speaks of may have been done before, and be on disk not yet.
             return if is_durable { self.sync() } else { Ok(()) };
+        }
+        if is_later {
+            return self.note(image, moves, is_durable, site);
         }
         let record = self.record(image, moves)?;
         let put = record.pack.clone();
@@ -175,7 +181,7 @@ impl NewPacked {
         written.map_err(|error| self.failed(&error))
     }
 
-    fn put(&self) -> Result<()> {
+    pub(super) fn put(&self) -> Result<()> {
         fs::rename(&self.new, &self.file).map_err(|error| self.failed(&error))
     }
 

@@ -15,6 +15,7 @@ use crate::{
 impl Ledger {
     /// Flushes packs and refs behind the journal.
     pub fn checkpoint(&mut self, site: &mut Site) -> Result<()> {
+        self.show(site)?;
         self.start_anew(site, false)?;
         site.right.done();
         Ok(())
@@ -23,6 +24,7 @@ impl Ledger {
     /// The same after a flush that failed, perhaps another daemon's, or a loss of power: what such
     /// a flush left out the next one would not write, so it is written anew.
     pub(super) fn secure(&mut self, site: &mut Site) -> Result<()> {
+        self.show(site)?;
         self.start_anew(site, true)?;
         self.is_doubtful = false;
         Ok(())
@@ -54,6 +56,7 @@ impl Ledger {
                 Ok(name) => Some(name),
                 // Then the small packs have to do, until there is room.
                 Err(error) if error.code == Code::DiskFull => {
+                    parts.extend(self.steps.iter().cloned());
                     self.packs.flush(&parts)?;
                     whole.append(&mut parts);
                     None

@@ -144,12 +144,7 @@ impl Held {
 
     /// Removes the ref's own file, so that `packed-refs` counts.
     pub fn remove_file(&self) -> Result<()> {
-        match fs::remove_file(&self.file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::from_io(self.file.display(), &error))
-            }
-            _ => Ok(()),
-        }
+        remove_file(&self.file)
     }
 }
 
@@ -158,6 +153,16 @@ impl Drop for Held {
         if self.is_locked {
             let_go(&self.lock);
         }
+    }
+}
+
+/// Removes the file of a ref, if it has one.
+pub fn remove_file(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::from_io(file.display(), &error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ mod checkpoint;
 mod held;
 mod housekeeping;
 mod journal;
+mod later;
 mod packed;
 mod packs;
 mod record;
@@ -19,7 +20,10 @@ mod recovery;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -29,11 +33,12 @@ pub(super) use self::housekeeping::loose_refs;
 pub use self::{
     carry::Step,
     held::{Held, Loose, read as read_loose},
+    journal::NAME as JOURNAL,
     packed::Packed,
     packs::PackFolder,
     record::Move,
 };
-use self::{journal::Journal, record::Record};
+use self::{journal::Journal, later::Later, record::Record};
 use super::{Repository, cache::Cache, image::Image, lock};
 use crate::{error::Result, watch::Watch};
 
@@ -72,12 +77,16 @@ pub struct Ledger {
     /// Whether a flush failed: what is on disk is not what is read any more, and another flush
     /// would say that it is.
     is_doubtful: bool,
+    /// What Git sees a moment later.
+    later: Later,
     /// Since when steps that nobody waited for are not flushed.
     relaxed_since: Option<Instant>,
     /// When it was last looked for what the dead left.
     swept: Option<Instant>,
     /// When this was last used.
     used: Instant,
+    /// Another one as soon as somebody else may have written.
+    epoch: u64,
     pub trees: Cache<Oid, Arc<Vec<u8>>>,
     /// The trees of commits.
     pub roots: Cache<Oid, Oid>,
@@ -94,9 +103,11 @@ impl Ledger {
             steps: Vec::new(),
             retired: Vec::new(),
             is_doubtful: false,
+            later: Later::default(),
             relaxed_since: None,
             swept: None,
             used: Instant::now(),
+            epoch: next_epoch(),
             trees: Cache::new(TREES_BYTES_MAX),
             roots: Cache::new(ROOTS_MAX),
         }
@@ -202,6 +213,11 @@ impl Ledger {
             || self.journal.as_ref().is_some_and(|it| JOURNAL_BYTES_MAX <= it.bytes())
     }
 
+    /// What is the same for as long as nobody else wrote here.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// For how long nothing was done here.
     pub fn idle(&self) -> Duration {
         self.used.elapsed()
@@ -219,4 +235,9 @@ impl Ledger {
             false => Ok(()),
         }
     }
+}
+
+fn next_epoch() -> u64 {
+    static EPOCHS: AtomicU64 = AtomicU64::new(1);
+    EPOCHS.fetch_add(1, Relaxed)
 }

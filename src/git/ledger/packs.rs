@@ -122,12 +122,18 @@ impl PackFolder {
         Ok(name)
     }
 
-    /// Has packs on disk for good that were put here for a while.
+    /// Has packs on disk for good that were put here for a while. Of steps that Git saw together
+    /// there is one pack, and none under the names of each.
     pub fn flush(&self, names: &[String]) -> Result<()> {
         for name in names {
             for ending in ["pack", "idx"] {
                 let file = self.file(name, ending);
-                flush(&file).map_err(|error| failed(&file, &error))?;
+                match flush(&file) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(failed(&file, &error));
+                    }
+                    _ => (),
+                }
             }
         }
         self.sync()

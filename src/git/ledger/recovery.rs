@@ -18,6 +18,8 @@ use super::{
     carry::PACKED_NEW,
     held::{self, Held, Loose},
     journal::Journal,
+    later::Later,
+    next_epoch,
     record::{Record, combined},
 };
 use crate::{
@@ -48,6 +50,9 @@ impl Ledger {
         }
         let is_new = self.journal.is_none();
         if is_new {
+            self.epoch = next_epoch();
+            // It is about to be read in the journal again.
+            self.later = Later::default();
             self.steps.clear();
             self.known.clear();
             self.journal = Journal::open(&self.common_folder)?;
@@ -102,12 +107,17 @@ impl Ledger {
         let mut moves = Vec::new();
         let Some(journal) = &mut self.journal else { return Ok(moves) };
         if journal.look()? {
+            self.epoch = next_epoch();
+            self.later = Later::default();
             // Their objects are in other packs by now.
             self.steps.clear();
             self.known.clear();
         }
         let carried_out = journal.carried_out()?;
         while let Some(content) = journal.next()? {
+            self.epoch = next_epoch();
+            // Whoever wrote it carried out what was there before.
+            self.later = Later::default();
             let record = Record::decode(&content)?;
             if carried_out < journal.end() {
                 if let (Some(pack), Some(image)) = (&record.pack, &record.image) {

@@ -25,7 +25,7 @@ const LEDGERS_MAX: usize = 128;
 /// A repository that was not written for so long is left …
 const IDLE: Duration = Duration::from_secs(1);
 /// … as soon as somebody looks.
-const TEND_PAUSE: Duration = Duration::from_millis(250);
+const TEND_PAUSE: Duration = Duration::from_millis(50);
 
 /// By the folders that all worktrees share.
 type Ledgers = HashMap<PathBuf, Arc<Mutex<Ledger>>>;
@@ -77,6 +77,7 @@ impl Written {
             let Ok(mut known) = ledger.try_lock() else { continue };
             let tended = match IDLE <= known.idle() {
                 true => self.leave_one(&folder, &ledger, &mut known, Duration::ZERO),
+                false if known.is_too_late() => show(&folder, &mut known),
                 false => known.flush_relaxed(),
             };
             if let Err(error) = tended {
@@ -158,4 +159,13 @@ impl Written {
     fn lock(&self) -> MutexGuard<'_, Ledgers> {
         self.ledgers.lock().expect("nobody panics with the lock")
     }
+}
+
+/// Has Git see what it was to see a moment later.
+fn show(folder: &Path, known: &mut Ledger) -> Result<()> {
+    let watch = Watch::default();
+    let right = Writer::of_store_within(folder, Duration::ZERO, &watch)?;
+    let repository = Repository::open_at(folder)?;
+    let mut site = known.enter_with(right, &repository, &watch)?;
+    known.show(&mut site)
 }

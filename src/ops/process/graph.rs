@@ -10,7 +10,7 @@ use crate::{
     git::{RawName, RepositoryPath},
     ops::{Context, Lane, Operation, change::Encoding, plain::Plain},
     process::{
-        graph::{Marking, State, Subject},
+        graph::{Format, Marking, State, Subject},
         load,
         test::beside::is_beside,
     },
@@ -32,28 +32,6 @@ pub struct Graph {
     /// The paths of steps, and how many threads are there in which state.
     #[serde(default)]
     marking: BTreeMap<String, BTreeMap<State, u32>>,
-}
-
-#[derive(Deserialize, Default, Clone, Copy)]
-#[serde(try_from = "String")]
-enum Format {
-    #[default]
-    Svg,
-    Dot,
-    Mermaid,
-}
-
-impl TryFrom<String> for Format {
-    type Error = &'static str;
-
-    fn try_from(word: String) -> Result<Format, &'static str> {
-        match &*word {
-            "svg" => Ok(Format::Svg),
-            "dot" => Ok(Format::Dot),
-            "mermaid" => Ok(Format::Mermaid),
-            _ => Err("it is `svg`, `dot` or `mermaid`"),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -89,11 +67,7 @@ impl Operation for Graph {
         }
         let marking = (!marking.is_empty()).then_some(&known);
         let subject = Subject { definition, called: &all, marking };
-        let picture = match format {
-            Format::Svg => subject.svg(),
-            Format::Dot => subject.dot(),
-            Format::Mermaid => subject.mermaid(),
-        };
+        let picture = subject.drawn(format);
         Ok(Reply { process_name: definition.process_name.clone(), picture })
     }
 }

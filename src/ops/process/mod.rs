@@ -7,5 +7,5 @@ pub mod list;
 pub mod publish;
 pub mod test;
 
-mod files;
-mod place;
+pub mod files;
+pub mod place;

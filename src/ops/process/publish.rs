@@ -17,10 +17,9 @@ use crate::{
         plain::Plain,
     },
     process::{
-        artifact::{Artifact, Name, Record},
+        artifact::{Artifact, Record},
         gate::{Candidate, Named},
-        selector::Selector,
-        store::{Published, Store, find, repository::Publisher},
+        store::{Published, Store, published, repository::Publisher},
     },
 };
 
@@ -89,7 +88,7 @@ impl Operation for Publish {
         let is_same = |it: &Record| artifact.as_ref().is_ok_and(|new| it.expect_same(new).is_ok());
         // What was good enough once is so for ever.
         if !there.as_ref().is_some_and(is_same) {
-            let lookup = |name: &str, version: Option<&str>| called(&*store, name, version);
+            let lookup = |name: &str, version: Option<&str>| published(&*store, name, version);
             let candidate = Candidate { file: &file, beside: &beside, lookup: &lookup };
             candidate.pass(context.watch)?;
         }
@@ -188,28 +187,6 @@ impl Publish {
         }
         Ok(())
     }
-}
-
-/// The file of a process that is called, as it was published in the same store.
-fn called(store: &dyn Store, name: &str, version: Option<&str>) -> Result<Option<Named>> {
-    let (wanted, tries) = match version {
-        Some(version) => (version, &[false][..]),
-        // A pre-release is meant only where there is nothing else.
-        None => ("latest", &[false, true][..]),
-    };
-    for has_prereleases in tries {
-        let selector = Selector::new(wanted, *has_prereleases);
-        // What can be no name or version is for lint to say.
-        let (Ok(name), Ok(selector)) = (Name::new(name), selector) else { return Ok(None) };
-        match find(store, &name, &selector) {
-            Ok(artifact) => {
-                return Ok(Some((artifact.name.file(&artifact.version), artifact.bytes)));
-            }
-            Err(error) if error.code == Code::NotFound => (),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(None)
 }
 
 /// What is published in this version, if anything is.

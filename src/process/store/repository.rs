@@ -12,8 +12,8 @@ use super::{Listed, Published, Store, missing};
 use crate::{
     error::{Code, Error, Result},
     git::{
-        self, FileName, Keeping, Kept, Namespace, Person, RawName, Repository, RepositoryPath,
-        Signer, Tag, Transaction,
+        self, FileName, Keeping, Kept, Namespace, ObjectId, Person, RawName, Repository,
+        RepositoryPath, Signer, Tag, Transaction,
     },
     process::artifact::{Artifact, BYTES_MAX, Name, Record, version_of},
     watch::Watch,
@@ -98,6 +98,15 @@ impl Store for InRepository<'_> {
         // A tag that somebody put beside them is none of them.
         Ok(tags.into_iter().filter_map(listed).collect())
     }
+}
+
+/// What is another one as soon as something else is published in this version.
+pub fn identity(
+    repository: &Repository,
+    name: &Name,
+    version: &Version,
+) -> Result<Option<ObjectId>> {
+    repository.kept_by(&tag(name, version)?)
 }
 
 fn tag(name: &Name, version: &Version) -> Result<Tag> {

@@ -120,7 +120,7 @@ impl<'p> Play<'p> {
             Deed::Fail { step, kind } => {
                 let item = self.find(step, &[ItemStatus::Started], "is started")?;
                 let problem = Problem { kind: kind.clone(), message: "a test said so".to_owned() };
-                self.done(What::Fail { item, problem, chance: 0 }, deed)
+                self.done(What::Fail { item, problem, chance: 0, last: false }, deed)
             }
             Deed::Heartbeat(step) => {
                 let item = self.find(step, &[ItemStatus::Started], "is started")?;

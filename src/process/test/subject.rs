@@ -13,12 +13,13 @@ use super::{
 };
 use crate::{
     engine::{
-        definition::{Definition, Step, test::Test, work::Call},
-        net::{Processes, Wrong, versions},
+        definition::{Definition, test::Test},
+        net::{Processes, Wrong},
         or_join::Cache,
     },
     error::Result,
     process::{
+        called::with_called,
         diagnostic::{Diagnostic, Rule, Spot},
         lint::{
             names::NAME_ITS_FILE,
@@ -76,11 +77,12 @@ impl<'a> Subject<'a> {
         loaded: &'a Loaded,
         tests: Vec<Named<'a>>,
     ) -> Result<Subject<'a>, Vec<Diagnostic>> {
-        let definitions = with_called(files, at, &loaded.definition);
-        let processes = compiled(&definitions).map_err(|wrong| {
-            let told = |it: &Wrong| refused(files, definitions[it.definition], it);
-            wrong.iter().filter_map(told).collect::<Vec<_>>()
-        })?;
+        let definitions = |file: &'a File| file.loaded.iter().map(|it| &it.definition);
+        // Those of the same file before those of others.
+        let near: Vec<&Definition> = definitions(&files[at]).collect();
+        let all: Vec<&Definition> = files.iter().flat_map(definitions).collect();
+        let definitions = with_called(&near, &all, &loaded.definition);
+        let processes = compiled(files, &definitions)?;
         let (mut scripts, mut diagnostics) = (Vec::new(), Vec::new());
         for test in &tests {
             match Script::of(test.test, &processes) {
@@ -159,7 +161,7 @@ impl<'a> Subject<'a> {
             let definitions: Vec<&Definition> =
                 std::iter::once(&mutant.definition).chain(others).collect();
             // What cannot be compiled is noticed by whoever writes it.
-            let Ok(processes) = compiled(&definitions) else { continue };
+            let Ok(processes) = compile(&definitions) else { continue };
             mutation.mutants += 1;
             if self.tests.iter().any(|it| !passes(it.test, &processes)) {
                 mutation.noticed += 1;
@@ -189,38 +191,17 @@ impl Named<'_> {
     }
 }
 
-fn compiled(definitions: &[&Definition]) -> Result<Processes, Vec<Wrong>> {
+/// The first of these, which are in the files, with the others that it calls.
+pub fn compiled(files: &[File], definitions: &[&Definition]) -> Result<Processes, Vec<Diagnostic>> {
+    compile(definitions).map_err(|wrong| {
+        let told = |it: &Wrong| refused(files, definitions[it.definition], it);
+        wrong.iter().filter_map(told).collect()
+    })
+}
+
+fn compile(definitions: &[&Definition]) -> Result<Processes, Vec<Wrong>> {
     let definitions: Vec<Definition> = definitions.iter().map(|it| (*it).clone()).collect();
     Processes::compile(&definitions)
-}
-
-/// A definition followed by all that it calls, however far away.
-fn with_called<'a>(files: &'a [File], at: usize, main: &'a Definition) -> Vec<&'a Definition> {
-    let definitions = |file: &'a File| file.loaded.iter().map(|it| &it.definition);
-    // Those of the same file before those of others.
-    let near: Vec<&Definition> = definitions(&files[at]).collect();
-    let all: Vec<&Definition> = files.iter().flat_map(definitions).collect();
-    let (mut found, mut next) = (vec![main], 0);
-    while let Some(caller) = found.get(next).copied() {
-        let mut calls = Vec::new();
-        called(&caller.steps, &mut calls);
-        for call in calls {
-            let is_near = versions::called(call, caller, &near).map(|it| near[it]);
-            let is_there = || versions::called(call, caller, &all).map(|it| all[it]);
-            let it = is_near.or_else(is_there);
-            found.extend(it.filter(|it| !found.iter().any(|found| std::ptr::eq(*found, *it))));
-        }
-        next += 1;
-    }
-    found
-}
-
-/// Every call in these steps.
-pub fn called<'a>(steps: &'a [Step], calls: &mut Vec<&'a Call>) {
-    for step in steps {
-        calls.extend(&step.call);
-        called(step.steps.as_deref().unwrap_or_default(), calls);
-    }
 }
 
 /// What the engine says of a definition, with its place.

@@ -52,11 +52,23 @@ from .types import (
     Removed,
     Report,
     Repository,
+    RunDrawn,
+    RunHistory,
+    RunMoved,
+    Runs,
+    RunStarted,
+    RunState,
+    RunStatus,
+    RunVerified,
     Sign,
     Status,
     Store,
     TagMoved,
     Tags,
+    Task,
+    TaskEnded,
+    TaskHeld,
+    Tasks,
     Text,
     Who,
     WorkspaceInfo,
@@ -914,6 +926,349 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(Processes, value)
+
+    async def run_start(
+        self,
+        *,
+        path: Repository,
+        process: str | None = None,
+        files: Sequence[Path] | None = None,
+        run: str | None = None,
+        version: str | None = None,
+        prerelease: bool | None = None,
+        store: Store | None = None,
+        rev: Text | None = None,
+        input: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, str] | None = None,
+        actor: Text | None = None,
+        timeout: float | None = None,
+    ) -> RunStarted:
+        """Begins a run of a `process` that is published, or of one that `files` of a `rev` have.
+
+        A `run` that is there already is only told of, if it is the same.
+        """
+        value = await self.call(
+            "run.start",
+            path=path,
+            process=process,
+            files=files,
+            run=run,
+            version=version,
+            prerelease=prerelease,
+            store=store,
+            rev=rev,
+            input=input,
+            attributes=attributes,
+            actor=actor,
+            timeout=timeout,
+        )
+        return cast(RunStarted, value)
+
+    async def run_get(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        seq: int | None = None,
+        timeout: float | None = None,
+    ) -> RunState:
+        """How a run stands, with its data and what can be done in it.
+
+        With `seq`, how it stood with the commit of that number.
+        """
+        value = await self.call(
+            "run.get",
+            path=path,
+            run=run,
+            seq=seq,
+            timeout=timeout,
+        )
+        return cast(RunState, value)
+
+    async def run_list(
+        self,
+        *,
+        path: Repository,
+        process: str | None = None,
+        version: str | None = None,
+        status: RunStatus | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        attributes: Mapping[str, str] | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> Runs:
+        """Runs by their ids; `next` is what `after` is for the following ones."""
+        value = await self.call(
+            "run.list",
+            path=path,
+            process=process,
+            version=version,
+            status=status,
+            step=step,
+            actor=actor,
+            attributes=attributes,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Runs, value)
+
+    async def run_history(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        limit: int | None = None,
+        after: int | None = None,
+        timeout: float | None = None,
+    ) -> RunHistory:
+        """What happened to a run; `next` is what `after` is for the following events."""
+        value = await self.call(
+            "run.history",
+            path=path,
+            run=run,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(RunHistory, value)
+
+    async def run_graph(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        format: Literal["svg", "dot", "mermaid"] | None = None,
+        seq: int | None = None,
+        timeout: float | None = None,
+    ) -> RunDrawn:
+        """The picture of a run's process with where the run is, or was with a commit (`seq`)."""
+        value = await self.call(
+            "run.graph",
+            path=path,
+            run=run,
+            format=format,
+            seq=seq,
+            timeout=timeout,
+        )
+        return cast(RunDrawn, value)
+
+    async def run_verify(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        timeout: float | None = None,
+    ) -> RunVerified:
+        """Whether a run is what its commits say; what is wrong otherwise is in `problems`."""
+        value = await self.call(
+            "run.verify",
+            path=path,
+            run=run,
+            timeout=timeout,
+        )
+        return cast(RunVerified, value)
+
+    async def run_signal(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        name: str,
+        key: Any = None,
+        data: Mapping[str, Any] | None = None,
+        actor: Text | None = None,
+        timeout: float | None = None,
+    ) -> RunMoved:
+        """Tells a run that an event happened; a `key` is any JSON value but null."""
+        value = await self.call(
+            "run.signal",
+            path=path,
+            run=run,
+            name=name,
+            key=key,
+            data=data,
+            actor=actor,
+            timeout=timeout,
+        )
+        return cast(RunMoved, value)
+
+    async def run_cancel(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        actor: Text | None = None,
+        timeout: float | None = None,
+    ) -> RunMoved:
+        """Withdraws all that is left of a run."""
+        value = await self.call(
+            "run.cancel",
+            path=path,
+            run=run,
+            actor=actor,
+            timeout=timeout,
+        )
+        return cast(RunMoved, value)
+
+    async def task_claim(
+        self,
+        *,
+        path: Repository,
+        worker: Text,
+        task: str | None = None,
+        queue: str | None = None,
+        types: Sequence[str] | None = None,
+        roles: Sequence[str] | None = None,
+        max: int | None = None,
+        lease_ms: int | None = None,
+        wait_ms: int | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> list[Task]:
+        """Gives a worker up to `max` tasks, or one that is named; without any it waits `wait_ms`.
+
+        A `timeout` that is shorter ends the waiting with `Timeout`.
+        """
+        value = await self.call(
+            "task.claim",
+            path=path,
+            worker=worker,
+            task=task,
+            queue=queue,
+            types=types,
+            roles=roles,
+            max=max,
+            lease_ms=lease_ms,
+            wait_ms=wait_ms,
+            id=id,
+            timeout=timeout,
+        )
+        return cast("list[Task]", value["tasks"])
+
+    async def task_complete(
+        self,
+        *,
+        path: Repository,
+        task: str,
+        token: str,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> TaskEnded:
+        """A claimed task is done; `Conflict` if it is not held by this token any more."""
+        value = await self.call(
+            "task.complete",
+            path=path,
+            task=task,
+            token=token,
+            worker=worker,
+            outcome=outcome,
+            data=data,
+            timeout=timeout,
+        )
+        return cast(TaskEnded, value)
+
+    async def task_fail(
+        self,
+        *,
+        path: Repository,
+        task: str,
+        token: str,
+        message: str,
+        worker: Text | None = None,
+        type: str | None = None,
+        retry: bool | None = None,
+        timeout: float | None = None,
+    ) -> TaskEnded:
+        """An attempt failed; with `retry` false there is no other one."""
+        value = await self.call(
+            "task.fail",
+            path=path,
+            task=task,
+            token=token,
+            message=message,
+            worker=worker,
+            type=type,
+            retry=retry,
+            timeout=timeout,
+        )
+        return cast(TaskEnded, value)
+
+    async def task_heartbeat(
+        self,
+        *,
+        path: Repository,
+        task: str,
+        token: str,
+        worker: Text | None = None,
+        lease_ms: int | None = None,
+        timeout: float | None = None,
+    ) -> TaskHeld:
+        """The lease of a task begins anew, of `lease_ms` or as long as before."""
+        value = await self.call(
+            "task.heartbeat",
+            path=path,
+            task=task,
+            token=token,
+            worker=worker,
+            lease_ms=lease_ms,
+            timeout=timeout,
+        )
+        return cast(TaskHeld, value)
+
+    async def task_release(
+        self,
+        *,
+        path: Repository,
+        task: str,
+        token: str,
+        worker: Text | None = None,
+        timeout: float | None = None,
+    ) -> TaskEnded:
+        """Gives a task back: it is offered again at once."""
+        value = await self.call(
+            "task.release",
+            path=path,
+            task=task,
+            token=token,
+            worker=worker,
+            timeout=timeout,
+        )
+        return cast(TaskEnded, value)
+
+    async def task_list(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        queue: str | None = None,
+        types: Sequence[str] | None = None,
+        worker: Text | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> Tasks:
+        """Tasks that can be claimed or are held; `next` is what `after` is for more of them."""
+        value = await self.call(
+            "task.list",
+            path=path,
+            run=run,
+            queue=queue,
+            types=types,
+            worker=worker,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(Tasks, value)
 
     async def refs(
         self,

@@ -686,6 +686,216 @@ class Processes(TypedDict):
     next: str | None
 
 
+#: `running`: something can be done, or is; `waiting`: for an event or a time; `stuck`: nothing can
+#: move what is left.
+RunStatus = Literal["running", "waiting", "stuck", "done", "failed", "cancelled"]
+
+
+class RunStarted(TypedDict):
+    run: str
+    process: str
+    version: str | None
+    digest: str
+    status: RunStatus
+    commit: str
+    #: False where this very run was there before.
+    created: bool
+
+
+class Run(TypedDict):
+    run: str
+    process: str
+    version: str | None
+    digest: str
+    #: The digest of what it was started with.
+    input: str
+    status: RunStatus
+    actor: str
+    began_ms: int
+    commit: str
+    seq: int
+    attributes: dict[str, str]
+
+
+class Runs(TypedDict):
+    runs: list[Run]
+    next: str | None
+
+
+class Problem(TypedDict):
+    type: str
+    message: str
+
+
+class _Offer(TypedDict):
+    task: str
+    item: int
+    path: str
+    status: Literal["offered", "open", "started", "backoff", "awaiting"]
+    worker: str | None
+    round: int
+    attempt: int
+    overdue: bool
+    priority: int
+
+
+class Offer(_Offer, total=False):
+    """Something that is offered, under way or waited for."""
+
+    step_type: str
+    queue: str
+    assignee: str
+    roles: list[str]
+    due_ms: int
+    instance: Any
+
+
+class RunState(Run):
+    """How a run stands."""
+
+    final_status: str | None
+    problem: Problem | None
+    updated_ms: int
+    due_ms: int | None
+    data: dict[str, Any]
+    offers: list[Offer]
+
+
+class Given(TypedDict):
+    """Which daemon gave a task to a worker, and for how long."""
+
+    by: str
+    lease_ms: int
+
+
+class _Cause(TypedDict):
+    actor: str
+    at_ms: int
+    event: str
+
+
+class Cause(_Cause, total=False):
+    """What was done from outside."""
+
+    item: int
+    given: Given
+    outcome: str
+    data: dict[str, Any]
+    problem: Problem
+    chance: int
+    last: bool
+    name: str
+    key: Any
+
+
+class _RunEvent(TypedDict):
+    seq: int
+    commit: str
+    parents: list[str]
+    event: str
+    step: str | None
+    outcome: str | None
+    actor: str
+    at_ms: int | None
+    subject: str
+
+
+class RunEvent(_RunEvent, total=False):
+    """A commit of a run; one without a `cause` follows from the one before."""
+
+    cause: Cause
+
+
+class RunHistory(TypedDict):
+    events: list[RunEvent]
+    next: int | None
+
+
+class RunDrawn(TypedDict):
+    run: str
+    picture: str
+
+
+class RunProblem(TypedDict):
+    #: The first commit that is not as it should be, where it is one.
+    commit: str | None
+    message: str
+
+
+class RunVerified(TypedDict):
+    run: str
+    ok: bool
+    commits: int
+    #: None where it is not `ok`.
+    status: RunStatus | None
+    problems: list[RunProblem]
+
+
+class RunMoved(TypedDict):
+    run: str
+    status: RunStatus
+    commit: str
+
+
+class _Work(TypedDict):
+    task: str
+    run: str
+    step: str
+    process: str
+    version: str | None
+    type: str | None
+    queue: str
+    priority: int
+    assignee: str | None
+    roles: list[str]
+    attempt: int
+    round: int
+    title: str | None
+    description: str | None
+    configuration: dict[str, Any]
+    data: dict[str, Any]
+    overdue: bool
+
+
+class _WorkOfMany(_Work, total=False):
+    #: Of an instance of `each`: which one, and what it is about.
+    index: int
+    item: Any
+    due_ms: int
+
+
+class Task(_WorkOfMany):
+    """A task that was claimed; whoever has the `token` may complete it."""
+
+    token: str
+    worker: str
+    lease_ms: int
+
+
+class ListedTask(_WorkOfMany, total=False):
+    #: Where somebody has it.
+    worker: str
+
+
+class Tasks(TypedDict):
+    tasks: list[ListedTask]
+    next: str | None
+
+
+class TaskHeld(TypedDict):
+    task: str
+    lease_ms: int
+
+
+class TaskEnded(TypedDict):
+    """What became of a task, and how its run stands now."""
+
+    task: str
+    run: str
+    status: RunStatus
+    commit: str
+
+
 class _Ref(TypedDict):
     name: Text
     sha: str

@@ -1,0 +1,381 @@
+"""Processes run: workers claim what there is to do, and all that happens is told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import gitport
+from conftest import SECONDS, check_keys, git, until, until_async
+from gitport import types
+
+SHIP = """\
+process_name: ship
+process_version: "1.0.0"
+data: {parcels: 1}
+steps:
+  - step_id: pack
+    step_type: human_in_the_loop
+    queue: floor
+    title: Pack it
+    transitions: [{on: packed, next_step: send}, {on: lost}]
+  - {step_id: send, roles: driver, retry: {attempts: 2}, next: arrive}
+  - {step_id: arrive, await: {event: arrived, key: parcel, after: 7d}, next: close}
+  - {step_id: close, step_type: final_commit, final_status: delivered}
+"""
+EACH = """\
+process_name: count
+process_version: "1.0.0"
+steps: [{step_id: shelf, each: {in: shelves}}]
+"""
+
+
+@pytest.fixture
+def shop(client: gitport.Client, repository: Path) -> Path:
+    client.process_publish(path=repository, content=SHIP)
+    client.process_publish(path=repository, content=EACH)
+    return repository
+
+
+def test_two_workers_bring_a_run_to_its_end(client: gitport.Client, shop: Path) -> None:
+    begun = client.run_start(
+        path=shop,
+        process="ship",
+        version="^1",
+        run="order-7",
+        input={"parcel": "p1"},
+        attributes={"customer": "c1"},
+        actor="shop",
+    )
+    check_keys(begun, types.RunStarted)
+    assert (begun["status"], begun["version"], begun["created"]) == ("running", "1.0.0", True)
+    (open_,) = client.task_list(path=shop, run="order-7")["tasks"]
+    assert (open_["step"], "worker" in open_) == ("pack", False)
+
+    assert client.task_claim(path=shop, worker="ann") == []
+    (pack,) = client.task_claim(path=shop, worker="ann", queue="floor", lease_ms=60_000)
+    check_keys(pack, types.Task)
+    assert pack["data"] == {"parcels": 1, "parcel": "p1"}
+    assert (pack["title"], pack["type"]) == ("Pack it", "human_in_the_loop")
+    listed = client.task_list(path=shop, worker="ann")
+    check_keys(listed, types.Tasks)
+    assert [it["task"] for it in listed["tasks"]] == [pack["task"]]
+    held = client.task_heartbeat(
+        path=shop, task=pack["task"], token=pack["token"], worker="ann", lease_ms=5_000
+    )
+    assert held == {"task": pack["task"], "lease_ms": 5_000}
+    with pytest.raises(gitport.Invalid, match="packed"):
+        client.task_complete(path=shop, task=pack["task"], token=pack["token"], outcome="eaten")
+    ended = client.task_complete(
+        path=shop,
+        task=pack["task"],
+        token=pack["token"],
+        worker="ann",
+        outcome="packed",
+        data={"parcels": 2},
+    )
+    check_keys(ended, types.TaskEnded)
+
+    (send,) = client.task_claim(path=shop, worker="bob", roles=["driver"])
+    assert send["data"]["parcels"] == 2
+    client.task_complete(path=shop, task=send["task"], token=send["token"])
+    waiting = client.run_get(path=shop, run="order-7")
+    check_keys(waiting, types.RunState)
+    assert waiting["status"] == "waiting"
+    assert [(it["path"], it["status"]) for it in waiting["offers"]] == [("arrive", "awaiting")]
+
+    other = client.run_signal(path=shop, run="order-7", name="arrived", key="p2")
+    assert other["status"] == "waiting"
+    moved = client.run_signal(
+        path=shop, run="order-7", name="arrived", key="p1", data={"at": "dock"}, actor="van"
+    )
+    check_keys(moved, types.RunMoved)
+    assert moved["status"] == "done"
+    done = client.run_get(path=shop, run="order-7")
+    check_keys(done, types.RunState)
+    assert (done["status"], done["final_status"]) == ("done", "delivered")
+    assert done["data"] == {"parcels": 2, "parcel": "p1", "at": "dock"}
+
+    history = client.run_history(path=shop, run="order-7")
+    check_keys(history, types.RunHistory)
+    assert [(it["event"], it["step"]) for it in history["events"]][:4] == [
+        ("begin", None),
+        ("start", "pack"),
+        ("complete", "pack"),
+        ("start", "send"),
+    ]
+    assert {it["actor"] for it in history["events"]} >= {"shop", "ann", "bob", "van"}
+    commits = [it["commit"] for it in history["events"]]
+    assert commits[-1] == done["commit"]
+    drawn = git(shop, "rev-list", "refs/workflow/executions/order-7").split()
+    assert sorted(drawn) == sorted(commits)
+    page = client.run_history(path=shop, run="order-7", limit=2, after=1)
+    assert [it["seq"] for it in page["events"]] == [2, 3]
+    assert page["next"] == 3
+
+
+def test_a_run_is_drawn_as_it_is_and_as_it_was(client: gitport.Client, shop: Path) -> None:
+    client.run_start(path=shop, process="ship", run="a")
+    drawn = client.run_graph(path=shop, run="a")
+    check_keys(drawn, types.RunDrawn)
+    assert ElementTree.fromstring(drawn["picture"]).tag.endswith("svg")
+    assert drawn == client.run_graph(path=shop, run="a", format="svg")
+    (task,) = client.task_claim(path=shop, worker="ann", queue="floor")
+    held = client.run_get(path=shop, run="a")["seq"]
+    client.task_complete(path=shop, task=task["task"], token=task["token"], outcome="lost")
+    assert client.run_graph(path=shop, run="a", seq=1) == drawn
+
+    def mermaid(seq: int | None) -> str:
+        return client.run_graph(path=shop, run="a", format="mermaid", seq=seq)["picture"]
+
+    assert "done" in mermaid(None)
+    assert "running" not in mermaid(None)
+    assert "running" in mermaid(held)
+    assert "done" not in mermaid(held)
+    before = client.run_get(path=shop, run="a", seq=held)
+    check_keys(before, types.RunState)
+    assert (before["status"], before["seq"]) == ("running", held)
+    assert [(it["path"], it["worker"]) for it in before["offers"]] == [("pack", "ann")]
+    assert client.run_get(path=shop, run="a", seq=1000) == client.run_get(path=shop, run="a")
+    assert client.run_graph(path=shop, run="a", format="dot")["picture"].startswith("digraph")
+    with pytest.raises(gitport.BadRequest, match="seq"):
+        client.run_get(path=shop, run="a", seq=0)
+    with pytest.raises(gitport.NotFound):
+        client.run_graph(path=shop, run="b")
+
+
+def test_a_run_is_what_its_commits_say(client: gitport.Client, shop: Path) -> None:
+    begun = client.run_start(path=shop, process="ship", run="a", actor="shop")
+    verified = client.run_verify(path=shop, run="a")
+    check_keys(verified, types.RunVerified)
+    assert verified == {
+        "run": "a",
+        "ok": True,
+        "commits": 1,
+        "status": "running",
+        "problems": [],
+    }
+    ref = "refs/workflow/executions/a"
+
+    def is_carried_out() -> bool:
+        return begun["commit"] in git(shop, "for-each-ref", ref)
+
+    until(is_carried_out)
+    said = git(shop, "cat-file", "commit", ref).replace("author shop", "author shed")
+    (shop / "said").write_text(said)
+    forged = git(shop, "hash-object", "-t", "commit", "-w", "said").strip()
+    git(shop, "update-ref", ref, forged)
+    verified = client.run_verify(path=shop, run="a")
+    check_keys(verified, types.RunVerified)
+    assert (verified["ok"], verified["status"]) == (False, None)
+    assert [it["commit"] for it in verified["problems"]] == [forged]
+    with pytest.raises(gitport.NotFound):
+        client.run_verify(path=shop, run="b")
+
+
+def test_a_start_is_repeated_without_harm(client: gitport.Client, shop: Path) -> None:
+    begun = client.run_start(path=shop, process="ship", run="a", input={"parcel": "p1"})
+    again = client.run_start(path=shop, process="ship", run="a", input={"parcel": "p1"})
+    assert again == begun | {"created": False}
+    with pytest.raises(gitport.Conflict) as conflict:
+        client.run_start(path=shop, process="ship", run="a", input={"parcel": "p2"})
+    assert set(conflict.value.details) == {"expected", "actual"}
+    with pytest.raises(gitport.NotFound):
+        client.run_start(path=shop, process="sell")
+    with pytest.raises(gitport.BadRequest):
+        client.run_start(path=shop)
+
+
+def test_runs_are_of_files_too_and_found(client: gitport.Client, shop: Path) -> None:
+    (shop / "ship.yaml").write_text(SHIP)
+    git(shop, "add", ".")
+    git(shop, "commit", "-q", "-m", "definitions")
+    for number, customer in enumerate(("c1", "c2", "c1")):
+        client.run_start(
+            path=shop,
+            files=[Path("ship.yaml")],
+            rev="main",
+            run=f"r{number}",
+            attributes={"customer": customer},
+            actor="shop",
+        )
+    found = client.run_list(path=shop, attributes={"customer": "c1"}, limit=1)
+    check_keys(found, types.Runs)
+    assert ([it["run"] for it in found["runs"]], found["next"]) == (["r0"], "r0")
+    more = client.run_list(path=shop, attributes={"customer": "c1"}, after=found["next"])
+    assert ([it["run"] for it in more["runs"]], more["next"]) == (["r2"], None)
+
+    cancelled = client.run_cancel(path=shop, run="r1", actor="shop")
+    check_keys(cancelled, types.RunMoved)
+    assert cancelled["status"] == "cancelled"
+    state = client.run_get(path=shop, run="r1")
+    check_keys(state, types.RunState)
+    assert state["problem"]
+    assert state["problem"]["type"] == "cancelled"
+    alive = client.run_list(path=shop, process="ship", status="running", step="pack", actor="shop")
+    assert [it["run"] for it in alive["runs"]] == ["r0", "r2"]
+    with pytest.raises(gitport.Conflict):
+        client.run_signal(path=shop, run="r1", name="arrived")
+
+
+def test_work_counts_once(client: gitport.Client, shop: Path) -> None:
+    client.run_start(path=shop, process="ship", run="a")
+    (first,) = client.task_claim(path=shop, worker="ann", queue="floor")
+    released = client.task_release(
+        path=shop, task=first["task"], token=first["token"], worker="ann"
+    )
+    check_keys(released, types.TaskEnded)
+    (second,) = client.task_claim(path=shop, worker="bob", queue="floor")
+    assert second["task"] == first["task"]
+    assert (second["attempt"], second["token"] != first["token"]) == (1, True)
+    with pytest.raises(gitport.Conflict):
+        client.task_complete(path=shop, task=first["task"], token=first["token"], outcome="lost")
+    with pytest.raises(gitport.Conflict):
+        client.task_complete(
+            path=shop, task=second["task"], token=second["token"], worker="ann", outcome="lost"
+        )
+    client.task_complete(path=shop, task=second["task"], token=second["token"], outcome="packed")
+    with pytest.raises(gitport.Conflict):
+        client.task_complete(
+            path=shop, task=second["task"], token=second["token"], outcome="packed"
+        )
+
+
+def test_what_failed_is_tried_again_unless_that_is_in_vain(
+    client: gitport.Client, shop: Path
+) -> None:
+    for run in ("a", "b"):
+        client.run_start(path=shop, process="ship", run=run)
+    for task in client.task_claim(path=shop, worker="ann", queue="floor", max=2):
+        client.task_complete(path=shop, task=task["task"], token=task["token"], outcome="packed")
+    one, other = client.task_claim(path=shop, worker="bob", roles=["driver"], max=10)
+    failed = client.task_fail(
+        path=shop, task=one["task"], token=one["token"], message="no van", type="van"
+    )
+    check_keys(failed, types.TaskEnded)
+    assert failed["status"] == "running"
+    (again,) = client.task_claim(path=shop, worker="bob", roles=["driver"], wait_ms=10_000)
+    assert (again["task"], again["attempt"]) == (one["task"], 2)
+    failed = client.task_fail(
+        path=shop, task=other["task"], token=other["token"], message="no road", retry=False
+    )
+    assert failed["status"] == "failed"
+    state = client.run_get(path=shop, run=other["run"])
+    check_keys(state, types.RunState)
+    assert state["problem"]
+    assert "no road" in state["problem"]["message"]
+
+
+def test_instances_are_tasks_of_their_own(client: gitport.Client, shop: Path) -> None:
+    shelves = ["north", {"name": "south"}, None]
+    client.run_start(path=shop, process="count", run="a", input={"shelves": shelves})
+    state = client.run_get(path=shop, run="a")
+    check_keys(state, types.RunState)
+    tasks = client.task_claim(path=shop, worker="ann", max=10)
+    for task in tasks:
+        check_keys(task, types.Task)
+    assert [it["item"] for it in tasks] == shelves
+    assert [it["index"] for it in tasks] == [0, 1, 2]
+    assert [it["step"] for it in tasks] == ["shelf#1", "shelf#2", "shelf#3"]
+
+
+def test_a_task_is_claimed_by_its_name(client: gitport.Client, shop: Path) -> None:
+    client.run_start(path=shop, process="count", run="a", input={"shelves": [1, 2]})
+    name = client.task_list(path=shop)["tasks"][1]["task"]
+    (task,) = client.task_claim(path=shop, worker="ann", task=name)
+    assert (task["task"], task["index"]) == (name, 1)
+    with pytest.raises(gitport.Conflict):
+        client.task_claim(path=shop, worker="bob", task=name)
+
+
+def test_a_claim_waits_for_the_first_task(client: gitport.Client, shop: Path) -> None:
+    assert client.task_claim(path=shop, worker="ann", queue="floor", wait_ms=50) == []
+    claimed: list[types.Task] = []
+
+    def work() -> None:
+        claimed.extend(
+            client.task_claim(
+                path=shop,
+                worker="ann",
+                queue="floor",
+                types=["human_in_the_loop"],
+                wait_ms=60_000,
+                id="mine",
+            )
+        )
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    until(lambda: "mine" in client._waiting)
+    # When what came after it is answered, the claim waits.
+    assert client.task_list(path=shop)["tasks"] == []
+    client.run_start(path=shop, process="ship", run="a")
+    worker.join(SECONDS)
+    assert [(it["run"], it["step"]) for it in claimed] == [("a", "pack")]
+    with pytest.raises(gitport.Timeout):
+        client.task_claim(path=shop, worker="ann", wait_ms=60_000, timeout=0.1)
+
+
+def test_the_same_awaited(program: str, shop: Path) -> None:
+    async def use() -> None:
+        async with gitport.AsyncClient(program, timeout=SECONDS) as client:
+
+            async def work(worker: str, queue: str | None, outcome: str | None) -> None:
+                """Does one task of each run, as they come."""
+                for _ in ("a", "b"):
+                    (task,) = await client.task_claim(
+                        path=shop, worker=worker, queue=queue, roles=["driver"], wait_ms=60_000
+                    )
+                    name, token = task["task"], task["token"]
+                    await client.task_heartbeat(path=shop, task=name, token=token, worker=worker)
+                    await client.task_complete(path=shop, task=name, token=token, outcome=outcome)
+                    with pytest.raises(gitport.Conflict):
+                        await client.task_complete(
+                            path=shop, task=name, token=token, outcome=outcome
+                        )
+
+            for run in ("a", "b"):
+                await client.run_start(path=shop, process="ship", run=run, input={"parcel": run})
+            await asyncio.gather(work("ann", "floor", "packed"), work("bob", None, None))
+            for run in ("a", "b"):
+                await client.run_signal(path=shop, run=run, name="arrived", key=run)
+                assert (await client.run_get(path=shop, run=run))["final_status"] == "delivered"
+                history = await client.run_history(path=shop, run=run)
+                assert {it["actor"] for it in history["events"]} >= {"ann", "bob"}
+                assert (await client.run_verify(path=shop, run=run))["ok"]
+                drawn = await client.run_graph(path=shop, run=run, format="mermaid", seq=1)
+                assert "offered" in drawn["picture"]
+                assert (await client.run_get(path=shop, run=run, seq=1))["status"] == "running"
+
+            await client.run_start(path=shop, process="ship", run="c")
+            (task,) = await client.task_claim(path=shop, worker="ann", queue="floor")
+            await client.task_release(path=shop, task=task["task"], token=task["token"])
+            (task,) = await client.task_claim(path=shop, worker="ann", queue="floor")
+            failed = await client.task_fail(
+                path=shop, task=task["task"], token=task["token"], message="lost"
+            )
+            assert failed["status"] == "failed"
+            await client.run_start(path=shop, process="ship", run="d")
+            assert len((await client.task_list(path=shop))["tasks"]) == 1
+            assert (await client.run_cancel(path=shop, run="d"))["status"] == "cancelled"
+            ended = await client.run_list(path=shop, status="cancelled")
+            assert [it["run"] for it in ended["runs"]] == ["d"]
+
+    asyncio.run(asyncio.wait_for(use(), 2 * SECONDS))
+
+
+def test_a_claim_that_waits_is_cancelled_by_its_id(program: str, shop: Path) -> None:
+    async def use() -> None:
+        async with gitport.AsyncClient(program, timeout=SECONDS) as client:
+            claim = client.task_claim(path=shop, worker="ann", wait_ms=60_000, id="mine")
+            waiting = asyncio.create_task(claim)
+            await until_async(lambda: "mine" in client._waiting)
+            assert await client.cancel(request="mine")
+            with pytest.raises(gitport.Cancelled):
+                await waiting
+
+    asyncio.run(asyncio.wait_for(use(), 2 * SECONDS))

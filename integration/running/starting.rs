@@ -1,0 +1,148 @@
+//! A run follows the process that it was started with, and a start may be repeated.
+
+use serde_json::{Value, json};
+
+use super::{Scene, execution};
+use crate::repository::text;
+
+const ORDER: &str = "\
+process_name: order
+process_version: 1.0.0
+data: {total: 0, lines: []}
+input: {type: object, properties: {total: {type: integer}}}
+steps:
+  - {step_id: check, next: send}
+  - {step_id: send}
+";
+
+fn publish(scene: &mut Scene, version: &str) {
+    let content = ORDER.replace("1.0.0", version);
+    scene.ok("process.publish", json!({"content": content, "encoding": "utf8"}));
+}
+
+#[test]
+fn a_start_that_is_repeated_is_answered_with_the_run_that_there_is() {
+    let mut scene = Scene::of(ORDER);
+    let first = scene.start("r1", json!({"input": {"total": 5}, "actor": "ann"}));
+    assert_eq!(first["created"], true);
+    assert_eq!((&first["process"], &first["version"]), (&json!("order"), &json!("1.0.0")));
+    assert!(first["digest"].as_str().unwrap().starts_with("sha256:"), "{first}");
+    let task = scene.claim_one();
+    for _ in 0..2 {
+        let again = scene.start("r1", json!({"input": {"total": 5}, "actor": "bob"}));
+        assert_eq!((&again["created"], &again["commit"]), (&json!(false), &task["token"]));
+        scene.restart();
+    }
+    let other = json!({"run": "r1", "files": ["p.yaml"], "input": {"total": 6}});
+    let refused = scene.refused("conflict", "run.start", other.clone());
+    assert_ne!(refused["expected"], refused["actual"], "{refused}");
+    let mut changed = other;
+    changed["input"] = json!({"total": 5});
+    scene.repository.write("p.yaml", ORDER.replace("send}", "send, priority: 3}"));
+    scene.repository.commit("another");
+    scene.refused("conflict", "run.start", changed);
+    assert_eq!(scene.ok("run.list", json!({}))["runs"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_run_has_its_process_with_it_whatever_becomes_of_where_it_came_from() {
+    let mut scene = Scene::of("process_name: other\nsteps: [{step_id: a}]\n");
+    publish(&mut scene, "1.2.0");
+    publish(&mut scene, "1.10.0");
+    publish(&mut scene, "2.0.0");
+    let start =
+        |run: &str, version: &str| json!({"run": run, "process": "order", "version": version});
+    assert_eq!(scene.ok("run.start", start("r1", "^1.0"))["version"], "1.10.0");
+    assert_eq!(scene.ok("run.start", start("r2", "1.2.0"))["version"], "1.2.0");
+    assert_eq!(scene.ok("run.start", start("r3", "latest"))["version"], "2.0.0");
+    // A range that the run is in is no other one, also when something newer is there.
+    publish(&mut scene, "1.11.0");
+    let again = scene.ok("run.start", start("r1", "^1.0"));
+    assert_eq!((&again["version"], &again["created"]), (&json!("1.10.0"), &json!(false)));
+    scene.refused("conflict", "run.start", start("r1", "^2"));
+    let missing = scene.refused("not_found", "run.start", start("r4", "3.0.0"));
+    assert!(missing["err"].as_str().unwrap().contains("2.0.0"), "{missing}");
+
+    let tags = scene.git(&["tag", "--list", "process/*"]);
+    tags.lines().for_each(|tag| drop(scene.git(&["tag", "-d", tag])));
+    scene.restart();
+    let task = scene.claim(json!({"max": 3}));
+    assert_eq!(task.len(), 3, "they go on without a store");
+    let shown = scene.git(&["show", &format!("{}:process/order_v1.10.0.yaml", execution("r1"))]);
+    assert_eq!(shown.trim(), ORDER.replace("1.0.0", "1.10.0").trim());
+    let begun = scene.git(&[
+        "log",
+        "--reverse",
+        "--format=%(trailers:key=Digest,valueonly)",
+        &execution("r1"),
+    ]);
+    assert!(begun.starts_with("sha256:"), "{begun}");
+}
+
+#[test]
+fn processes_that_are_called_come_along_from_a_folder_as_well() {
+    let mut scene = Scene::of(ORDER);
+    let folder = tempfile::tempdir().unwrap();
+    let store = json!({"folder": text(&folder.path().join("store"))});
+    let caller =
+        "process_name: outer\nprocess_version: 1.0.0\nsteps: [{step_id: a, call: order}]\n";
+    for content in [ORDER, caller] {
+        let arguments = json!({"op": "process.publish", "store": store, "content": content, "encoding": "utf8"});
+        scene.daemon.ok(arguments);
+    }
+    scene.ok("run.start", json!({"run": "r1", "process": "outer", "store": store}));
+    drop(folder);
+    scene.restart();
+    let task = scene.claim_one();
+    assert_eq!(task["step"], "a/check");
+    scene.complete(&task, json!({}));
+    let task = scene.claim_one();
+    let done = scene.complete(&task, json!({}));
+    assert_eq!(done["status"], "done");
+    scene.is_sound();
+}
+
+#[test]
+fn what_a_definition_does_not_take_is_no_run() {
+    let mut scene = Scene::of(ORDER);
+    let wrong = json!({"run": "r1", "files": ["p.yaml"], "input": {"total": "five"}});
+    let refused = scene.refused("invalid", "run.start", wrong);
+    assert!(refused["err"].as_str().unwrap().contains("total"), "{refused}");
+    scene.refused("not_found", "run.get", json!({"run": "r1"}));
+    assert_eq!(scene.git(&["for-each-ref", "refs/workflow"]), "");
+    // The id is still free.
+    assert_eq!(scene.start("r1", json!({}))["created"], true);
+}
+
+#[test]
+fn runs_are_found_by_what_is_said_of_them() {
+    let mut scene = Scene::of(ORDER);
+    for (run, customer, actor) in [("a", "acme", "ann"), ("b", "acme", "bob"), ("c", "zet", "ann")]
+    {
+        let attributes = json!({"customer": customer});
+        scene.start(run, json!({"attributes": attributes, "actor": actor}));
+    }
+    let first = scene.claim(json!({"task": "a/3"}));
+    scene.complete(&first[0], json!({}));
+    scene.ok("run.cancel", json!({"run": "c"}));
+    for _ in 0..2 {
+        let mut found = |query: Value| {
+            let listed = scene.ok("run.list", query);
+            let runs = listed["runs"].as_array().unwrap().clone();
+            runs.iter().map(|it| it["run"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(found(json!({})), "a b c");
+        assert_eq!(found(json!({"limit": 2})), "a b");
+        assert_eq!(found(json!({"after": "b"})), "c");
+        assert_eq!(found(json!({"attributes": {"customer": "acme"}})), "a b");
+        assert_eq!(found(json!({"actor": "ann"})), "a c");
+        assert_eq!(found(json!({"actor": "ann", "attributes": {"customer": "acme"}})), "a");
+        assert_eq!(found(json!({"status": "cancelled"})), "c");
+        assert_eq!(found(json!({"status": "running"})), "a b");
+        assert_eq!(found(json!({"step": "check"})), "b");
+        assert_eq!(found(json!({"process": "order", "version": "1.0.0"})), "a b c");
+        assert_eq!(found(json!({"process": "other"})), "");
+        assert_eq!(found(json!({"until_ms": 1})), "");
+        scene.restart();
+    }
+}

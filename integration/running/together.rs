@@ -1,0 +1,70 @@
+//! Two daemons on one repository, and many workers at one.
+
+use std::{collections::BTreeSet, thread};
+
+use serde_json::json;
+
+use super::{Scene, held};
+use crate::{daemon::Daemon, repository::text};
+
+const TEN: &str = "\
+process_name: p
+data: {sum: 0}
+steps:
+  - {step_id: a, each: {count: 40}, next: z}
+  - {step_id: z}
+";
+
+#[test]
+fn two_daemons_go_on_with_the_same_runs() {
+    let mut scene = Scene::of(TEN);
+    let mut other = Daemon::start();
+    scene.start("r", json!({}));
+    let path = text(scene.path()).to_owned();
+    let claim = |worker: &str| json!({"op": "task.claim", "path": path, "worker": worker});
+    let (mut done, mut turn) = (BTreeSet::new(), 0);
+    loop {
+        turn += 1;
+        let daemon = if turn % 2 == 0 { &mut scene.daemon } else { &mut other };
+        let claimed = daemon.ok(claim("w"));
+        let Some(task) = claimed["tasks"].as_array().unwrap().first().cloned() else { break };
+        assert!(done.insert(task["task"].to_string()), "given twice: {task}");
+        // It was claimed of one, and the other is told that it is done.
+        let daemon = if turn % 3 == 0 { &mut scene.daemon } else { &mut other };
+        let mut complete = held(&task, json!({"op": "task.complete", "path": path}));
+        complete["data"] = json!({"last": turn});
+        daemon.ok(complete);
+    }
+    assert_eq!(done.len(), 41);
+    assert_eq!(scene.status("r"), "done");
+    assert_eq!(other.ok(json!({"op": "run.get", "path": path, "run": "r"}))["status"], "done");
+    assert!(other.end().status.success());
+    scene.is_sound();
+}
+
+#[test]
+fn workers_side_by_side_do_each_task_once() {
+    let scene = Scene::of(TEN);
+    let path = text(scene.path()).to_owned();
+    let work = |run: &str| {
+        let mut daemon = Daemon::start();
+        daemon.ok(json!({"op": "run.start", "path": path, "run": run, "files": ["p.yaml"]}));
+        let mut done = Vec::new();
+        loop {
+            let claim = json!({"op": "task.claim", "path": path, "worker": "w", "wait_ms": 1500});
+            let claimed = daemon.ok(claim);
+            let Some(task) = claimed["tasks"].as_array().unwrap().first().cloned() else { break };
+            daemon.ok(held(&task, json!({"op": "task.complete", "path": path})));
+            done.push(task["task"].to_string());
+        }
+        assert!(daemon.end().status.success());
+        done
+    };
+    let done: Vec<String> = thread::scope(|scope| {
+        let workers: Vec<_> = ["r1", "r2", "r3"].map(|it| scope.spawn(move || work(it))).into();
+        workers.into_iter().flat_map(|it| it.join().unwrap()).collect()
+    });
+    let once: BTreeSet<&String> = done.iter().collect();
+    assert_eq!((done.len(), once.len()), (123, 123), "each once");
+    scene.is_sound();
+}

@@ -1,0 +1,235 @@
+//! Requests that wait for something to do, without a thread; and what time does to runs.
+//!
+//! Whoever makes a task carries out, in the same durable step, the request that waits for it. One
+//! thread for all repositories does what is due: timers of runs, leases that ended, waits that
+//! were long enough.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Dispatch, From, Ticket, guarded,
+    pool::Task,
+    together::{Seat, Turn},
+};
+use crate::{
+    error::Error,
+    git::{RepositoryPath, Store, Transaction, boottime_ms},
+    ops::{self, Job, Pause},
+    watch::Watch,
+};
+
+/// How many requests may wait for tasks before others are `busy`.
+const WAITING_MAX: usize = 16_384;
+/// A clock that people set may jump: it is looked at so often while anything depends on it.
+const LOOK_MAX: Duration = Duration::from_millis(500);
+
+/// How long it takes at most to see what another process did, while somebody waits for it.
+const OTHERS_MS: u64 = 50;
+
+/// How long it takes at most to see that another process died.
+const DEAD_MS: u64 = 1000;
+
+#[derive(Default)]
+pub struct Hungry {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order in which they began to wait, by the folders of their repositories.
+    waiting: BTreeMap<(PathBuf, u64), (Task, u64)>,
+    numbers: u64,
+    /// When the thread looks next, at the latest.
+    looks_at: Option<u64>,
+    /// What repositories were like that somebody waits in, when it last looked.
+    stamps: HashMap<PathBuf, [u64; 6]>,
+    /// When it looks whether they changed or not.
+    all_at: u64,
+}
+
+impl Hungry {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics with the lock")
+    }
+
+    /// Lets go of a request that was answered.
+    pub fn remove(&self, ticket: &Ticket) {
+        let mut state = self.state();
+        let is_it = |it: &&(Task, u64)| std::ptr::eq(&*it.0.ticket, ticket);
+        let found = state.waiting.iter().find(|it| is_it(&it.1)).map(|it| it.0.clone());
+        let removed = found.and_then(|it| state.waiting.remove(&it));
+        drop(state);
+        drop(removed);
+    }
+
+    /// Has the thread look at this time since the boot, or earlier.
+    pub fn look_at(&self, at_ms: u64) {
+        let state = self.state();
+        if state.looks_at.is_none_or(|it| at_ms < it) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Those who wait for tasks of this repository, who had waited longest first.
+    fn take(&self, folder: &Path) -> Vec<(u64, Task)> {
+        let mut state = self.state();
+        let here: Vec<(PathBuf, u64)> = (state.waiting)
+            .range((folder.to_owned(), 0)..=(folder.to_owned(), u64::MAX))
+            .map(|it| it.0.clone())
+            .collect();
+        let take = |it: (PathBuf, u64)| Some((it.1, state.waiting.remove(&it)?.0));
+        here.into_iter().filter_map(take).collect()
+    }
+
+    /// The repositories that somebody waits in, and another process may have written.
+    fn written(&self) -> Vec<PathBuf> {
+        let mut state = self.state();
+        let folders: BTreeSet<PathBuf> = state.waiting.keys().map(|it| it.0.clone()).collect();
+        // Whoever gave what others have may have died.
+        if state.all_at <= boottime_ms() {
+            state.all_at = boottime_ms() + DEAD_MS;
+            state.stamps.clear();
+        }
+        let stamp = |it: PathBuf| (Store::stamp(&it), it);
+        let now: Vec<_> = folders.into_iter().map(stamp).collect();
+        let is_news = |it: &&([u64; 6], PathBuf)| state.stamps.get(&it.1) != Some(&it.0);
+        let news = now.iter().filter(is_news).map(|it| it.1.clone()).collect();
+        state.stamps = now.into_iter().map(|(stamp, folder)| (folder, stamp)).collect();
+        news
+    }
+
+    /// Those who waited long enough.
+    fn over(&self) -> Vec<Task> {
+        let now = boottime_ms();
+        let mut state = self.state();
+        let over: Vec<(PathBuf, u64)> =
+            state.waiting.iter().filter(|it| it.1.1 <= now).map(|it| it.0.clone()).collect();
+        over.into_iter().filter_map(|it| Some(state.waiting.remove(&it)?.0)).collect()
+    }
+}
+
+impl Dispatch {
+    /// Puts a request aside that waits for something to do, while its step still goes on: what the
+    /// step makes comes to it, too. Gives all others back.
+    pub(super) fn let_wait(&self, seat: Seat, number: Option<u64>) -> Option<Seat> {
+        let Seat { ticket, then, lane, bytes, turn } = seat;
+        let (work, folder, gives_up_ms) = match turn {
+            Turn::Waits(work, Pause::Task { folder, gives_up_ms }) => (work, folder, gives_up_ms),
+            turn => return Some(Seat { ticket, then, lane, bytes, turn }),
+        };
+        let mut state = self.hungry.state();
+        if WAITING_MAX <= state.waiting.len() {
+            let error = Error::busy(format!("{WAITING_MAX} requests wait for tasks"));
+            let turn = Turn::Done(Err(error.with("retry_after_ms", 1000)));
+            return Some(Seat { ticket, then, lane, bytes, turn });
+        }
+        state.numbers += 1;
+        let number = number.unwrap_or(state.numbers);
+        let task = Task { ticket: ticket.clone(), job: Job { lane, work }, then, bytes };
+        state.waiting.insert((folder, number), (task, gives_up_ms));
+        drop(state);
+        if ticket.watch.is_stopped() {
+            // Whoever answered it did not find it here.
+            self.hungry.remove(&ticket);
+        }
+        self.hungry.look_at(gives_up_ms);
+        None
+    }
+
+    /// Carries out, in a step that made tasks, or is sure that there are others, the requests that
+    /// wait for them.
+    pub(super) fn feed(&self, transaction: &RefCell<Transaction>, is_sure: bool) -> Vec<Seat> {
+        let folder = transaction.borrow().repository().common_folder().to_owned();
+        if !self.runs.takes_news(&folder) && !is_sure {
+            return Vec::new();
+        }
+        let mut seats = Vec::new();
+        for (number, Task { ticket, job, then, bytes }) in self.hungry.take(&folder) {
+            let turn = self.run_in(transaction, &ticket, job.work, Instant::now());
+            let seat = Seat { ticket, then, lane: job.lane, bytes, turn };
+            seats.extend(self.let_wait(seat, Some(number)));
+        }
+        seats
+    }
+
+    /// Has the thread look when something is due in this repository.
+    pub(super) fn mind_time(&self, folder: &Path) {
+        if let Some(at_ms) = self.runs.next_ms(folder) {
+            self.hungry.look_at(at_ms);
+        }
+    }
+
+    /// The thread for it, for ever.
+    pub(super) fn keep_runs_going(self: &Arc<Self>) {
+        loop {
+            let mut next = None;
+            for (folder, at_ms) in self.runs.times() {
+                let is_due = at_ms <= boottime_ms();
+                if is_due && let Err(error) = guarded(|| self.take_time(&folder)) {
+                    log::error!("{}: {error}", folder.display());
+                }
+                let at_ms = self.runs.next_ms(&folder).map(|it| it.max(boottime_ms() + 1));
+                next = next.into_iter().chain(at_ms).min();
+            }
+            for folder in self.hungry.written() {
+                if let Err(error) = guarded(|| self.take_time(&folder)) {
+                    log::error!("{}: {error}", folder.display());
+                }
+            }
+            for task in self.hungry.over() {
+                // It is answered with what there is, and comes back where there is no room.
+                if let Some((task, _)) = self.submit(task) {
+                    let error = Err(Error::busy("too many requests are waiting"));
+                    self.answer(&task.ticket, error, From::Worker);
+                }
+            }
+            let mut state = self.hungry.state();
+            let waits = state.waiting.values().map(|it| it.1.min(boottime_ms() + OTHERS_MS));
+            let next = next.into_iter().chain(waits).min();
+            state.looks_at = next;
+            let pause = next.map(|it| Duration::from_millis(it.saturating_sub(boottime_ms())));
+            let waited = match pause {
+                Some(pause) => self.hungry.changed.wait_timeout(state, pause.min(LOOK_MAX)),
+                None => {
+                    drop(self.hungry.changed.wait(state));
+                    continue;
+                }
+            };
+            waited.expect("nobody panics with the lock").0.looks_at = Some(0);
+        }
+    }
+
+    /// Does what is due in a repository.
+    fn take_time(self: &Arc<Self>, folder: &Path) {
+        let path = RepositoryPath::resolved_to(folder);
+        let watch = Watch::default();
+        let changed = self.store.change(&path, Instant::now(), &watch, |transaction| {
+            let context = self.context(&watch, Instant::now(), Some(transaction));
+            let ticked = ops::tick(&context);
+            (ticked, self.feed(transaction, true))
+        });
+        match changed {
+            Ok(changed) => {
+                let (ticked, seats) = changed.value;
+                if let Err(error) = ticked {
+                    log::error!("{}: {error}", folder.display());
+                }
+                if changed.outcome.is_err() {
+                    self.runs.doubt();
+                }
+                self.leave_seats(seats, &changed.outcome);
+            }
+            Err(error) => {
+                self.runs.postpone(folder);
+                log::error!("{}: {error}", folder.display());
+            }
+        }
+    }
+}

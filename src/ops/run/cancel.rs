@@ -1,0 +1,39 @@
+//! `run.cancel`: all that is left of a run is withdrawn.
+
+use serde::Deserialize;
+
+use super::{Taken, actor, run_id, with};
+use crate::{
+    engine::event::What,
+    error::Result,
+    git::RepositoryPath,
+    ops::{Context, Lane, Operation, plain::Plain},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    path: RepositoryPath,
+    run: Plain,
+    actor: Option<Plain>,
+}
+
+impl Operation for Cancel {
+    const NAME: &'static str = "run.cancel";
+
+    type Reply = Taken;
+
+    fn lane(&self) -> Lane {
+        Lane::Change(self.path.resolved())
+    }
+
+    fn run(self, context: &Context) -> Result<Taken> {
+        let run = run_id(&self.run)?;
+        with(context, |keeper, transaction| {
+            let actor = actor(self.actor.as_ref(), "actor", transaction)?;
+            let happened = keeper.happen(&run, &actor, What::Cancel, transaction)?;
+            transaction.be_durable();
+            Taken::of(&run, &happened, keeper)
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! Runs of processes: started, watched and told what happens.
+
+pub mod cancel;
+pub mod get;
+pub mod graph;
+pub mod history;
+pub mod list;
+pub mod signal;
+pub mod start;
+pub mod verify;
+
+use serde::Serialize;
+
+use super::{Context, plain::Plain};
+use crate::{
+    error::{Error, Result},
+    git::{RunId, Transaction},
+    runs::keeper::{Happened, Keeper},
+};
+
+const ACTOR_BYTES_MAX: usize = 200;
+
+/// Works on the runs of a request's repository, together with what runs in one step with it.
+pub fn with<T>(
+    context: &Context,
+    work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
+) -> Result<T> {
+    let mut transaction = context.transaction();
+    with_in(context, &mut transaction, work)
+}
+
+/// The same in a transaction that is at hand.
+pub fn with_in<T>(
+    context: &Context,
+    transaction: &mut Transaction,
+    work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
+) -> Result<T> {
+    let keeper = context.runs.keeper(transaction.repository().common_folder());
+    let mut keeper = keeper.lock().map_err(|_| Error::internal("a bug ended another request"))?;
+    keeper.wake(transaction)?;
+    let done = work(&mut keeper, transaction);
+    if done.is_err() {
+        keeper.go_back();
+    }
+    done
+}
+
+/// Who does something: by a name that Git can keep, or whoever the repository says it is.
+pub fn actor(
+    actor: Option<&Plain>,
+    field: &'static str,
+    transaction: &Transaction,
+) -> Result<String> {
+    match actor {
+        Some(actor) => name(actor, field),
+        None => Ok(String::from_utf8_lossy(&transaction.repository().owner().name).into_owned()),
+    }
+}
+
+pub fn name(name: &str, field: &'static str) -> Result<String> {
+    let is_fit = (1..=ACTOR_BYTES_MAX).contains(&name.len())
+        && name.trim() == name
+        && !name.contains(|it: char| it.is_control() || "<>".contains(it));
+    match is_fit {
+        true => Ok(name.to_owned()),
+        false => Err(Error::bad_request(format!(
+            "`{field}` is a name of 1 to {ACTOR_BYTES_MAX} bytes, without `<`, `>`, line ends and \
+             blanks around it"
+        ))
+        .with("field", field)),
+    }
+}
+
+pub fn run_id(run: &Plain) -> Result<RunId> {
+    RunId::new(run)
+}
+
+/// What a request comes to that something happened by.
+#[derive(Serialize)]
+pub struct Taken {
+    run: String,
+    status: &'static str,
+    /// The commit that took it.
+    commit: Option<String>,
+}
+
+impl Taken {
+    pub fn of(run: &RunId, happened: &Happened, keeper: &Keeper) -> Result<Taken> {
+        let status = keeper.status(run).ok_or_else(|| Error::internal("a run is gone"))?;
+        let commit = happened.commit.map(|it| it.to_string());
+        Ok(Taken { run: run.to_string(), status, commit })
+    }
+}

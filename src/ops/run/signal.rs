@@ -1,0 +1,55 @@
+//! `run.signal`: something that happened outside, for whoever in a run waits for it.
+
+use serde::Deserialize;
+
+use super::{Taken, actor, run_id, with};
+use crate::{
+    engine::event::What,
+    error::{Error, Result},
+    git::RepositoryPath,
+    ops::{
+        Context, Lane, Operation,
+        json::{Json, Object},
+        plain::Plain,
+    },
+};
+
+const NAME_BYTES_MAX: usize = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    path: RepositoryPath,
+    run: Plain,
+    name: Plain,
+    key: Option<Json>,
+    #[serde(default)]
+    data: Object,
+    actor: Option<Plain>,
+}
+
+impl Operation for Signal {
+    const NAME: &'static str = "run.signal";
+
+    type Reply = Taken;
+
+    fn lane(&self) -> Lane {
+        Lane::Change(self.path.resolved())
+    }
+
+    fn run(self, context: &Context) -> Result<Taken> {
+        let run = run_id(&self.run)?;
+        let (name, key, data) = (String::from(self.name), self.key.map(|it| it.0), self.data.0);
+        if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
+            let message = format!("`name` has 1 to {NAME_BYTES_MAX} bytes");
+            return Err(Error::bad_request(message).with("field", "name"));
+        }
+        with(context, |keeper, transaction| {
+            let actor = actor(self.actor.as_ref(), "actor", transaction)?;
+            let what = What::Signal { name, key, data };
+            let happened = keeper.happen(&run, &actor, what, transaction)?;
+            transaction.be_durable();
+            Taken::of(&run, &happened, keeper)
+        })
+    }
+}

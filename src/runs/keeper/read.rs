@@ -1,0 +1,105 @@
+//! What a keeper learns from the repository.
+
+use std::collections::HashMap;
+
+use super::{Keeper, Over};
+use crate::{
+    error::{Error, Result},
+    git::{ObjectId, RunId, Transaction},
+    runs::{files::PROCESS, load, message, pinned::Pinned, run::Run},
+};
+
+impl Keeper {
+    /// Brings what is known here up to the repository.
+    pub fn wake(&mut self, transaction: &mut Transaction) -> Result<()> {
+        self.touched.clear();
+        for run in std::mem::take(&mut self.stale) {
+            self.forget(&run);
+            if let Some(newest) = transaction.execution(&run)? {
+                self.take_in_or_tell(&run, newest, transaction);
+            }
+        }
+        let epoch = transaction.epoch();
+        if self.epoch == Some(epoch) {
+            return Ok(());
+        }
+        let there: HashMap<RunId, ObjectId> = transaction.executions()?.into_iter().collect();
+        let known = self.open.keys().chain(self.over.keys()).chain(self.unreadable.keys());
+        let is_gone = |it: &&RunId| self.newest(it) != there.get(*it).copied();
+        let gone: Vec<RunId> = known.filter(is_gone).cloned().collect();
+        gone.iter().for_each(|it| self.forget(it));
+        for (run, newest) in there {
+            if self.newest(&run).is_some() {
+                continue;
+            }
+            transaction.watch().check()?;
+            self.take_in_or_tell(&run, newest, transaction);
+        }
+        (self.epoch, self.has_news) = (Some(epoch), true);
+        Ok(())
+    }
+
+    /// One that cannot be read is no reason to stop all others.
+    fn take_in_or_tell(&mut self, run: &RunId, newest: ObjectId, transaction: &mut Transaction) {
+        if let Err(error) = self.take_in(run, newest, transaction) {
+            log::error!("the run {run} cannot be read: {error}");
+            self.unreadable.insert(run.clone(), (newest, error));
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        run: &RunId,
+        newest: ObjectId,
+        transaction: &mut Transaction,
+    ) -> Result<()> {
+        let commit = transaction.execution_at(newest)?;
+        let said = message::read(&commit.message)?;
+        if let (Some(status), Some(birth)) = (said.end, said.birth) {
+            let over = Over { newest, birth, status, seq: said.seq };
+            self.over.insert(run.clone(), over);
+            return Ok(());
+        }
+        let it = self.read(run, transaction)?;
+        self.index_all(run, &it);
+        self.open.insert(run.clone(), it);
+        Ok(())
+    }
+
+    /// A run as its commits make it.
+    pub fn read(&mut self, run: &RunId, transaction: &mut Transaction) -> Result<Run> {
+        self.read_until(run, None, transaction)
+    }
+
+    /// The same as it was with the commit of this number.
+    pub fn read_until(
+        &mut self,
+        run: &RunId,
+        until: Option<u64>,
+        transaction: &mut Transaction,
+    ) -> Result<Run> {
+        if until == Some(0) {
+            let message = "`seq` is the number of a commit, from 1";
+            return Err(Error::bad_request(message).with("field", "seq"));
+        }
+        let told = load::told(transaction.history(run)?)?;
+        let damaged = |what: &str| Error::corrupt(format!("the run `{run}` has no {what}"));
+        let first = told.iter().find(|it| it.0.seq == 1).ok_or_else(|| damaged("first commit"))?;
+        let birth = first.0.birth.clone().ok_or_else(|| damaged("beginning"))?;
+        let tree = first.1.tree;
+        let process = transaction.find(tree, PROCESS.as_bytes())?.map(|it| it.id);
+        let process = process.ok_or_else(|| damaged("process"))?;
+        let key = (process, birth.process.clone(), birth.version.clone());
+        let pinned = match self.pinned.get(&key) {
+            Some(pinned) => pinned.clone(),
+            None => {
+                let files = transaction.folder(tree, PROCESS)?;
+                let version = birth.version.as_deref();
+                let pinned = Pinned::of(files, Some(&birth.process), version)?;
+                self.pinned.insert(key, pinned.clone());
+                pinned
+            }
+        };
+        load::run(run, pinned, told, until, transaction)
+    }
+}

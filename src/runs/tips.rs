@@ -1,0 +1,63 @@
+//! The commits of a run that are no parent of another one: a ref for each while there are several.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::git::ObjectId;
+
+/// The number of a parallel path; the commits of a path have one for as long as it goes on.
+pub type Path = u32;
+
+#[derive(Debug, Default)]
+pub struct Tips {
+    paths: BTreeMap<Path, ObjectId>,
+    of: HashMap<ObjectId, Path>,
+    /// Paths that go on elsewhere, or are over, since it was last asked.
+    changed: BTreeSet<Path>,
+    /// Where the refs of paths are.
+    refs: BTreeMap<Path, ObjectId>,
+}
+
+/// From where to where the ref of a path moves; nothing: there is none.
+pub type PathMove = (Path, Option<ObjectId>, Option<ObjectId>);
+
+impl Tips {
+    /// Takes in a commit that comes after these.
+    pub fn grow(&mut self, commit: ObjectId, parents: &[ObjectId]) {
+        let taken: BTreeSet<Path> = parents.iter().filter_map(|it| self.of.remove(it)).collect();
+        for path in &taken {
+            self.paths.remove(path);
+        }
+        self.changed.extend(&taken);
+        let free = || (1..).zip(self.paths.keys()).find(|(free, it)| free < *it).map(|it| it.0);
+        let end = || self.paths.keys().next_back().map_or(1, |it| it + 1);
+        let path = taken.first().copied().or_else(free).unwrap_or_else(end);
+        self.paths.insert(path, commit);
+        self.of.insert(commit, path);
+        self.changed.insert(path);
+    }
+
+    /// What becomes of the refs of paths: there are none while there is one path.
+    pub fn moves(&mut self) -> Vec<PathMove> {
+        let are_several = 1 < self.paths.len();
+        if are_several == self.refs.is_empty() {
+            self.changed.extend(self.paths.keys());
+        }
+        let mut moves = Vec::new();
+        for path in std::mem::take(&mut self.changed) {
+            let to = self.paths.get(&path).copied().filter(|_| are_several);
+            let from = match to {
+                Some(to) => self.refs.insert(path, to),
+                None => self.refs.remove(&path),
+            };
+            if from != to {
+                moves.push((path, from, to));
+            }
+        }
+        moves
+    }
+
+    /// Where the refs of paths are.
+    pub fn refs(&self) -> &BTreeMap<Path, ObjectId> {
+        &self.refs
+    }
+}
