@@ -55,18 +55,25 @@ impl Daemon {
     }
 
     pub fn receive(&mut self) -> OwnedReply {
-        self.wire.receive(|input| {
-            let body = body(input)?;
-            let reply = Reply::parse(body);
-            let owned = OwnedReply {
-                id: reply.id.number(),
-                ok: reply.ok.map(<[u8]>::to_vec),
-                err: reply.err.to_owned(),
-                code: reply.code.to_owned(),
-            };
-            Some((owned, body.len() + HEADER_BYTES))
-        })
+        self.wire.receive(owned)
     }
+
+    /// A reply that has come already.
+    pub fn received(&mut self) -> Option<OwnedReply> {
+        self.wire.received(owned)
+    }
+}
+
+fn owned(input: &[u8]) -> Option<(OwnedReply, usize)> {
+    let body = body(input)?;
+    let reply = Reply::parse(body);
+    let owned = OwnedReply {
+        id: reply.id.number(),
+        ok: reply.ok.map(<[u8]>::to_vec),
+        err: reply.err.to_owned(),
+        code: reply.code.to_owned(),
+    };
+    Some((owned, body.len() + HEADER_BYTES))
 }
 
 pub struct OwnedReply {

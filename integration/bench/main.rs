@@ -13,6 +13,9 @@ mod echo;
 mod exhausting;
 mod fixture;
 mod git;
+#[allow(dead_code)] // The suites ask it for more.
+#[path = "../servers/postgres.rs"]
+mod postgres;
 mod process;
 mod reply;
 mod rounds;

@@ -98,6 +98,13 @@ impl Wire {
         }
     }
 
+    /// The same of what has come already.
+    pub fn received<T>(&mut self, parse: impl Fn(&[u8]) -> Option<(T, usize)>) -> Option<T> {
+        let (value, length) = parse(&self.input[self.start..self.end])?;
+        self.start += length;
+        Some(value)
+    }
+
     fn flush(&mut self) {
         if self.output.is_empty() {
             return;

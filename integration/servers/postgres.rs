@@ -23,7 +23,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// One whose data need not outlive it.
     pub fn start() -> Postgres {
+        Postgres::start_with(&["fsync=off"])
+    }
+
+    pub fn start_with(settings: &[&str]) -> Postgres {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("password"), PASSWORD).unwrap();
         give(folder.path());
@@ -44,9 +49,8 @@ impl Postgres {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut serve = program("postgres");
         serve.arg("-D").arg(&data).arg("-k").arg(folder.path()).arg("-p").arg(port.to_string());
-        let settings =
-            ["listen_addresses=127.0.0.1", "ssl=on", "fsync=off", "log_min_messages=log"];
-        for setting in settings {
+        let own = ["listen_addresses=127.0.0.1", "ssl=on", "log_min_messages=log"];
+        for setting in own.iter().chain(settings) {
             serve.args(["-c", setting]);
         }
         let mut server = serve.stderr(Stdio::piped()).spawn().unwrap();
@@ -85,7 +89,7 @@ impl Drop for Postgres {
 }
 
 /// A program of PostgreSQL, which refuses to be run by root.
-fn program(name: &str) -> Command {
+pub fn program(name: &str) -> Command {
     let mut command = Command::new("setpriv");
     // Whatever becomes of the test, nothing is left of its server.
     command.args(["--pdeathsig", "QUIT"]);

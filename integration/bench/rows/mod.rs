@@ -14,6 +14,7 @@ mod program;
 mod read;
 mod refs;
 mod resident;
+mod run;
 
 use crate::{Bench, table::Row};
 
@@ -42,6 +43,9 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[process::OR_JOIN], run: process::or_join },
     Benchmark { rows: &[process::LINT], run: process::lint },
     Benchmark { rows: &[process::EXHAUSTING, process::MEMORY], run: process::exhausting },
+    Benchmark { rows: &[run::STEPS], run: run::steps },
+    Benchmark { rows: &[run::ONE, run::ONE_SLOWEST], run: run::one },
+    Benchmark { rows: &[run::FIRST], run: run::first },
     Benchmark { rows: &[elixir::READS], run: elixir::reads },
     Benchmark { rows: &[ping::SLOW_CLONES], run: ping::slow_clones },
     Benchmark { rows: &network::NOTHING_HTTP, run: network::nothing_new_http },
