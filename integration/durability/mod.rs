@@ -9,6 +9,7 @@ mod kills;
 mod power;
 mod races;
 mod rest;
+mod running;
 mod shim;
 mod synced;
 mod writings;

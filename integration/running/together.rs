@@ -44,7 +44,7 @@ fn two_daemons_go_on_with_the_same_runs() {
 
 #[test]
 fn workers_side_by_side_do_each_task_once() {
-    let scene = Scene::of(TEN);
+    let mut scene = Scene::of(TEN);
     let path = text(scene.path()).to_owned();
     let work = |run: &str| {
         let mut daemon = Daemon::start();
@@ -66,5 +66,9 @@ fn workers_side_by_side_do_each_task_once() {
     });
     let once: BTreeSet<&String> = done.iter().collect();
     assert_eq!((done.len(), once.len()), (123, 123), "each once");
+    for run in ["r1", "r2", "r3"] {
+        let verified = scene.ok("run.verify", json!({"run": run}));
+        assert_eq!((&verified["ok"], &verified["status"]), (&json!(true), &json!("done")));
+    }
     scene.is_sound();
 }

@@ -239,6 +239,26 @@ fn who_begins_to_wait_together_with_what_it_waits_for_is_given_it() {
 }
 
 #[test]
+fn who_waits_does_not_keep_a_daemon_from_its_end() {
+    let mut scene = Scene::of("process_name: p\nsteps: [{step_id: a}]\n");
+    for is_asked in [false, true] {
+        let claim = json!({"worker": "w", "wait_ms": 86_400_000, "id": 1});
+        let waiting = scene.request("task.claim", claim);
+        scene.daemon.send(waiting);
+        scene.daemon.ok(json!({"op": "ping"}));
+        let mut daemon = std::mem::replace(&mut scene.daemon, crate::daemon::Daemon::start());
+        if is_asked {
+            daemon.send(json!({"op": "shutdown", "id": 2}));
+        }
+        let began = Instant::now();
+        let end = daemon.end();
+        let of_claim = end.frames.iter().find(|it| it["id"] == 1).unwrap();
+        assert_eq!(of_claim["code"], "cancelled");
+        assert!(end.status.success() && began.elapsed() < Duration::from_secs(4));
+    }
+}
+
+#[test]
 fn what_is_no_json_is_refused_before_it_is_anything_else() {
     let mut scene = Scene::of("process_name: p\nsteps: [{step_id: a, await: {event: e}}]\n");
     scene.start("r", json!({}));

@@ -192,6 +192,7 @@ impl Dispatch {
             if is_open {
                 is_open = false;
                 self.board().close(self.quiet.0.clone());
+                self.send_away();
             }
         }
         self.say_goodbye(asked, grace);

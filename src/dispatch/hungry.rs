@@ -48,6 +48,8 @@ struct State {
     numbers: u64,
     /// When the thread looks next, at the latest.
     looks_at: Option<u64>,
+    /// When it was asked to, since it last looked.
+    asked_for: Option<u64>,
     /// What repositories were like that somebody waits in, when it last looked.
     stamps: HashMap<PathBuf, [u64; 6]>,
     /// When it looks whether they changed or not.
@@ -71,7 +73,8 @@ impl Hungry {
 
     /// Has the thread look at this time since the boot, or earlier.
     pub fn look_at(&self, at_ms: u64) {
-        let state = self.state();
+        let mut state = self.state();
+        state.asked_for = state.asked_for.into_iter().chain([at_ms]).min();
         if state.looks_at.is_none_or(|it| at_ms < it) {
             self.changed.notify_one();
         }
@@ -124,6 +127,15 @@ impl Dispatch {
             Turn::Waits(work, Pause::Task { folder, gives_up_ms }) => (work, folder, gives_up_ms),
             turn => return Some(Seat { ticket, then, lane, bytes, turn }),
         };
+        if self.board().is_closing() {
+            return Some(Seat {
+                ticket,
+                then,
+                lane,
+                bytes,
+                turn: Turn::Done(Err(nothing_comes())),
+            });
+        }
         let mut state = self.hungry.state();
         if WAITING_MAX <= state.waiting.len() {
             let error = Error::busy(format!("{WAITING_MAX} requests wait for tasks"));
@@ -193,16 +205,28 @@ impl Dispatch {
             let mut state = self.hungry.state();
             let waits = state.waiting.values().map(|it| it.1.min(boottime_ms() + OTHERS_MS));
             let next = next.into_iter().chain(waits).min();
+            let next = next.into_iter().chain(state.asked_for.take()).min();
             state.looks_at = next;
             let pause = next.map(|it| Duration::from_millis(it.saturating_sub(boottime_ms())));
             let waited = match pause {
-                Some(pause) => self.hungry.changed.wait_timeout(state, pause.min(LOOK_MAX)),
-                None => {
-                    drop(self.hungry.changed.wait(state));
-                    continue;
+                Some(pause) => {
+                    let waited = self.hungry.changed.wait_timeout(state, pause.min(LOOK_MAX));
+                    waited.map(|it| it.0).ok()
                 }
+                None => self.hungry.changed.wait(state).ok(),
             };
-            waited.expect("nobody panics with the lock").0.looks_at = Some(0);
+            let mut state = waited.expect("nobody panics with the lock");
+            // It looks now.
+            (state.looks_at, state.asked_for) = (Some(0), None);
+        }
+    }
+
+    /// Nothing more comes for those who wait.
+    pub(super) fn send_away(self: &Arc<Self>) {
+        let tickets: Vec<Arc<Ticket>> =
+            self.hungry.state().waiting.values().map(|it| it.0.ticket.clone()).collect();
+        for ticket in tickets {
+            self.give_up(&ticket, nothing_comes(), From::Clock);
         }
     }
 
@@ -226,10 +250,15 @@ impl Dispatch {
                 }
                 self.leave_seats(seats, &changed.outcome);
             }
+            Err(_) if !folder.exists() => self.runs.forget(folder),
             Err(error) => {
                 self.runs.postpone(folder);
                 log::error!("{}: {error}", folder.display());
             }
         }
     }
+}
+
+fn nothing_comes() -> Error {
+    Error::cancelled("the daemon ended before there was anything to do")
 }

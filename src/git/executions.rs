@@ -121,7 +121,7 @@ impl Transaction<'_> {
     /// Takes a run on from where the caller knows that it is.
     pub fn advance(&mut self, run: &RunId, advance: Advance) {
         for (id, kind, content) in advance.objects {
-            self.add_like(id, kind, content, None);
+            self.add_plain(id, kind, content);
         }
         self.move_later(&run.reference(), advance.before, Some(advance.newest));
         for (path, from, to) in advance.paths {

@@ -22,6 +22,8 @@ const HEAD_BYTES: usize = 12;
 const DEPTH_MAX: u8 = 48;
 /// What is longer is not looked at for differences.
 const DIFFERENCE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What is longer is deflated in any case.
+const PLAIN_BYTES_MAX: usize = 2048;
 /// What one instruction of a delta can copy or insert.
 const COPY_BYTES_MAX: usize = 0xffff;
 const INSERT_BYTES_MAX: usize = 0x7f;
@@ -103,6 +105,15 @@ impl Image {
         self.place(id, None, |entries| {
             push_head(entries, type_of(kind), content.len());
             deflate(entries, content, level_of(kind));
+        });
+    }
+
+    /// Adds an object as it is: so small that it takes longer to deflate it than to write it twice.
+    pub fn add_plain(&mut self, id: Oid, kind: Kind, content: &[u8]) {
+        let level = if content.len() <= PLAIN_BYTES_MAX { 0 } else { level_of(kind) };
+        self.place(id, None, |entries| {
+            push_head(entries, type_of(kind), content.len());
+            deflate(entries, content, level);
         });
     }
 

@@ -32,7 +32,8 @@ pub type Objects = Vec<(ObjectId, Kind, Vec<u8>)>;
 /// What is in the commits of a run, as far as it goes.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
-    process: Entries,
+    /// The tree of the definitions.
+    process: Option<ObjectId>,
     /// The data of each process that is under way, by its frame.
     data: BTreeMap<Id, Scope>,
     /// The tree of all of it.
@@ -43,6 +44,8 @@ pub struct Files {
 struct Scope {
     path: String,
     files: Entries,
+    /// The tree of them, while it is the same.
+    tree: Option<ObjectId>,
 }
 
 impl Files {
@@ -51,7 +54,9 @@ impl Files {
         let add = |(name, content): &(String, Vec<u8>)| {
             (name.clone(), put(Kind::Blob, content.clone(), objects))
         };
-        Files { process: definitions.iter().map(add).collect(), ..Files::default() }
+        let files: Entries = definitions.iter().map(add).collect();
+        let process = put(Kind::Tree, tree_of(&files, &Entries::new()), objects);
+        Files { process: Some(process), ..Files::default() }
     }
 
     /// Takes in what changed in the data.
@@ -68,7 +73,7 @@ impl Files {
                 }
                 Row::Gone => drop(scope.files.remove(&file_name(name))),
             }
-            self.tree = None;
+            (scope.tree, self.tree) = (None, None);
         }
         self.data.retain(|_, it| !it.files.is_empty());
     }
@@ -87,13 +92,13 @@ impl Files {
         (tree, with_cause.unwrap_or(tree))
     }
 
-    fn put(&self, cause: Option<ObjectId>, objects: &mut Objects) -> ObjectId {
-        let none = BTreeMap::new();
+    fn put(&mut self, cause: Option<ObjectId>, objects: &mut Objects) -> ObjectId {
+        let none = Entries::new();
         let mut tree =
             |files: &Entries, folders: &Entries| put(Kind::Tree, tree_of(files, folders), objects);
         let (mut folders, mut calls) = (Entries::new(), Entries::new());
-        for (frame, scope) in &self.data {
-            let folder = tree(&scope.files, &none);
+        for (frame, scope) in &mut self.data {
+            let folder = *scope.tree.get_or_insert_with(|| tree(&scope.files, &none));
             match *frame {
                 ROOT => folders.insert(DATA.to_owned(), folder),
                 _ => calls.insert(file_name(&scope.path), folder),
@@ -102,7 +107,7 @@ impl Files {
         if !calls.is_empty() {
             folders.insert(CALLS.to_owned(), tree(&none, &calls));
         }
-        folders.insert(PROCESS.to_owned(), tree(&self.process, &none));
+        folders.extend(self.process.map(|it| (PROCESS.to_owned(), it)));
         let cause = cause.map(|it| (CAUSE_FILE.to_owned(), it));
         tree(&cause.into_iter().collect(), &folders)
     }

@@ -107,7 +107,14 @@ pub enum Because {
 impl Cause {
     /// As one line, or nothing if that is too long for a message.
     pub fn line(&self) -> (String, bool) {
-        let value = serde_json::to_value(self).expect("it is made of text and numbers");
+        // As it is derived, but without a look at each part for where it is flattened to.
+        let fits = "it is made of text and numbers";
+        let mut value = serde_json::to_value(&self.event.what).expect(fits);
+        value["actor"] = self.actor.as_str().into();
+        value["at_ms"] = self.event.at_ms.into();
+        if let Some(given) = &self.given {
+            value["given"] = serde_json::to_value(given).expect(fits);
+        }
         let line = canonical(&value);
         let is_short = line.len() <= CAUSE_BYTES_MAX;
         (line, is_short)

@@ -86,6 +86,11 @@ impl Runs {
         }
     }
 
+    /// Its repository is gone.
+    pub fn forget(&self, common_folder: &Path) {
+        self.keepers.lock().expect("nobody panics with the lock").remove(common_folder);
+    }
+
     fn known(&self, common_folder: &Path) -> Option<Arc<Mutex<Keeper>>> {
         let keepers = self.keepers.lock().expect("nobody panics with the lock");
         keepers.get(common_folder).cloned()

@@ -56,7 +56,8 @@ impl Ledger {
         last.retain(|_, it| it.from() != it.to());
         if last.is_empty() {
             // What an answer speaks of may have been done before, and be on disk not yet.
-            return if is_durable { self.sync() } else { Ok(()) };
+            let is_owed = is_durable && self.relaxed_since.is_some();
+            return if is_owed { self.sync() } else { Ok(()) };
         }
         if is_later {
             return self.note(image, moves, is_durable, site);

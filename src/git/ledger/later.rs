@@ -16,7 +16,7 @@ use super::{
     Ledger, Loose, Move, Site,
     carry::{LOOSE_MAX, NewPacked},
     held::{self, remove_file},
-    record::{Record, combined},
+    record::{Passed, Record, combined, passed},
 };
 use crate::{
     error::{Error, Result},
@@ -57,11 +57,11 @@ impl Ledger {
     }
 
     /// Each by its own file.
-    fn show_few(&mut self, mut due: Moves, site: &mut Site) -> Result<()> {
+    fn show_few(&mut self, mut due: Moves, passed: &Passed, site: &mut Site) -> Result<()> {
         let mut held = BTreeMap::new();
         for (name, it) in &due {
             let ours = self.hold(name, None, site)?;
-            if self.is_due(name, it, ours.before) {
+            if self.is_due(it, passed, ours.before) {
                 held.insert(name.clone(), ours);
             }
         }
@@ -73,11 +73,11 @@ impl Ledger {
 
     /// All in one file, under its lock alone: nobody else moves these refs, and whoever does it all
     /// the same, in this moment, is noticed the next time.
-    fn show_many(&mut self, mut due: Moves, site: &mut Site) -> Result<()> {
+    fn show_many(&mut self, mut due: Moves, passed: &Passed, site: &mut Site) -> Result<()> {
         let new = NewPacked::take(self, site)?;
         self.packed.refresh(&self.common_folder)?;
         let mut loose = Vec::new();
-        let mut passed = Vec::new();
+        let mut others = Vec::new();
         for (name, it) in &due {
             let file = self.common_folder.join(name);
             let before = match held::read(&file)? {
@@ -90,11 +90,11 @@ impl Ledger {
                     return Err(Error::corrupt(format!("the ref `{name}`")));
                 }
             };
-            if !self.is_due(name, it, before) {
-                passed.push(name.clone());
+            if !self.is_due(it, passed, before) {
+                others.push(name.clone());
             }
         }
-        passed.iter().for_each(|it| drop(due.remove(it)));
+        others.iter().for_each(|it| drop(due.remove(it)));
         loose.retain(|it| due.contains_key(&it.0));
         if !loose.is_empty() {
             // Their own files would be read instead: the old values go where the new ones come.
@@ -112,13 +112,17 @@ impl Ledger {
         new.put()
     }
 
-    /// Whether a ref is where a step found it.
-    fn is_due(&mut self, name: &str, it: &Move, before: Option<Oid>) -> bool {
-        if before != it.from() && before != it.to() {
-            log::warn!("{name} was moved by somebody else, and stays there");
+    /// Whether a ref is where one of the steps found it, and has to go on.
+    fn is_due(&mut self, it: &Move, passed: &Passed, before: Option<Oid>) -> bool {
+        if before == it.to() {
+            return false;
+        }
+        let is_ours = passed.get(it.name.as_str()).is_some_and(|it| it.contains(&before));
+        if !is_ours {
+            log::warn!("{} was moved by somebody else, and stays there", it.name);
             self.epoch = super::next_epoch();
         }
-        before == it.from()
+        is_ours
     }
 
     /// Whether Git does not see everything yet.
@@ -154,10 +158,12 @@ impl Ledger {
         self.steps.push(pack);
         let mut due = combined(moves);
         due.retain(|_, it| it.from() != it.to());
+        // Another daemon that was here meanwhile has carried out a part of it.
+        let passed = passed(moves);
         site.right.begin();
         match due.len() <= LOOSE_MAX && due.values().all(|it| it.to().is_some()) {
-            true => self.show_few(due, site)?,
-            false => self.show_many(due, site)?,
+            true => self.show_few(due, &passed, site)?,
+            false => self.show_many(due, &passed, site)?,
         }
         self.journal()?.mark_carried_out()?;
         site.right.done();

@@ -71,6 +71,17 @@ pub fn combined(moves: &[Move]) -> BTreeMap<String, Move> {
     combined
 }
 
+/// What each ref was before each of its moves.
+pub type Passed<'a> = BTreeMap<&'a str, Vec<Option<Oid>>>;
+
+pub fn passed(moves: &[Move]) -> Passed<'_> {
+    let mut passed = Passed::new();
+    for it in moves {
+        passed.entry(&it.name).or_default().push(it.from());
+    }
+    passed
+}
+
 fn bytes(id: Oid) -> ByteArray<20> {
     ByteArray::new(id.as_bytes().try_into().expect("an id has this length"))
 }

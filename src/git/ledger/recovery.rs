@@ -20,7 +20,7 @@ use super::{
     journal::Journal,
     later::Later,
     next_epoch,
-    record::{Record, combined},
+    record::{Passed, Record, combined, passed},
 };
 use crate::{
     error::{Code, Error, Result},
@@ -39,8 +39,6 @@ const SWEEP_WAIT: Duration = Duration::from_secs(1);
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 type Moves = BTreeMap<String, Move>;
-/// What each ref was before each of its moves.
-type Passed<'a> = BTreeMap<&'a str, Vec<Option<Oid>>>;
 
 impl Ledger {
     /// Brings this process's knowledge and the repository up to the journal.
@@ -116,8 +114,9 @@ impl Ledger {
         let carried_out = journal.carried_out()?;
         while let Some(content) = journal.next()? {
             self.epoch = next_epoch();
-            // Whoever wrote it carried out what was there before.
+            // Whoever wrote it carried out what was there before, and may not have waited for it.
             self.later = Later::default();
+            self.relaxed_since.get_or_insert_with(Instant::now);
             let record = Record::decode(&content)?;
             if carried_out < journal.end() {
                 if let (Some(pack), Some(image)) = (&record.pack, &record.image) {
@@ -133,10 +132,7 @@ impl Ledger {
     /// Moves the refs to where the records left them, except for those that others moved on.
     fn settle(&mut self, moves: Vec<Move>, site: &Site) -> Result<()> {
         log::warn!("carrying out what {} records say", moves.len());
-        let mut passed: Passed = BTreeMap::new();
-        for it in &moves {
-            passed.entry(&it.name).or_default().push(it.from());
-        }
+        let passed = passed(&moves);
         // What goes makes room for what comes.
         let (come, go): (Moves, Moves) =
             combined(&moves).into_iter().partition(|(_, it)| it.to().is_some());

@@ -1,9 +1,14 @@
 //! Moves of refs that only the program moves, and that Git may see a moment later.
 
+use std::sync::Arc;
+
 use git2::Oid;
 
 use super::Transaction;
-use crate::{error::Result, git::ledger::Move};
+use crate::{
+    error::Result,
+    git::{ledger::Move, pack::Kind},
+};
 
 impl Transaction<'_> {
     /// What is the same for as long as nobody else wrote here.
@@ -14,6 +19,12 @@ impl Transaction<'_> {
     /// Has Git see what it was to see a moment later: whoever looks for that finds it.
     pub fn show(&mut self) -> Result<()> {
         self.ledger.show(&mut self.site)
+    }
+
+    /// Adds an object of those that many others come with.
+    pub fn add_plain(&mut self, id: Oid, kind: Kind, content: Vec<u8>) {
+        self.image.add_plain(id, kind, &content);
+        self.fresh.insert(id, (kind, Arc::new(content)));
     }
 
     /// Moves a ref that only the program moves, and that Git may see there a moment later. The

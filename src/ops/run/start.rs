@@ -91,11 +91,13 @@ impl Operation for Start {
                 let transaction = &mut *transaction.borrow_mut();
                 self.start(run, context, transaction)
             }
-            None => context.store.change_alone(&self.path, context.watch, |transaction| {
-                let reply = self.start(run, context, transaction)?;
-                transaction.be_durable();
-                Ok(reply)
-            }),
+            None => {
+                let started = context
+                    .store
+                    .change_alone(&self.path, context.watch, |it| self.start(run, context, it));
+                // What began may not be in Git.
+                started.inspect_err(|_| context.runs.doubt())
+            }
         }
     }
 }
