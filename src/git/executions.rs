@@ -15,7 +15,7 @@ use super::{
     edit,
     hash::{id_of, parents_of},
     pack::Kind,
-    refs::{EXECUTIONS, THREADS},
+    refs::{EXECUTIONS, THREADS, is_part},
 };
 use crate::error::{Error, Result};
 
@@ -27,14 +27,7 @@ pub struct RunId(Arc<str>);
 
 impl RunId {
     pub fn new(id: &str) -> Result<RunId> {
-        let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-_.".contains(&it);
-        let is_one = (1..=ID_BYTES_MAX).contains(&id.len())
-            && id.bytes().all(is_plain)
-            && !id.starts_with(['-', '.'])
-            && !id.ends_with('.')
-            && !id.ends_with(".lock")
-            && !id.contains("..");
-        match is_one {
+        match is_part(id, ID_BYTES_MAX) {
             true => Ok(RunId(id.into())),
             false => Err(Error::bad_request(format!(
                 "`{id}` cannot be the id of a run: it has 1 to {ID_BYTES_MAX} of A-Z, a-z, 0-9, \

@@ -83,7 +83,7 @@ pub use self::{
     notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},
     pack::Kind,
     references::{Pattern, RefPage, RefQuery},
-    refs::{Branch, Namespace, RefName, Tag},
+    refs::{Branch, Namespace, RefName, Tag, is_part},
     remote::{Access, Auth, Namespaces, Network, Pushed, Reason, Remote, Transport},
     repository::{Repository, Sha},
     root::Root,

@@ -49,6 +49,18 @@ const DEFINITIONS: &str = "refs/notes/gitvan/definitions";
 /// Below it and the name of an import: states without children beside the branch.
 const IMPORTED: &str = "refs/imported/";
 
+/// Whether a name can be a part of a ref, a folder and a file anywhere, as it is: of A-Z, a-z, 0-9,
+/// `_`, `-` and single dots inside.
+pub fn is_part(name: &str, bytes_max: usize) -> bool {
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-_.".contains(&it);
+    (1..=bytes_max).contains(&name.len())
+        && name.bytes().all(is_plain)
+        && !name.starts_with(['-', '.'])
+        && !name.ends_with('.')
+        && !name.ends_with(".lock")
+        && !name.contains("..")
+}
+
 /// Where an import keeps what it has done. Its name is one that is no folder and needs no care.
 pub fn import(name: &str) -> Result<String> {
     let reference = format!("{IMPORTS}{name}");

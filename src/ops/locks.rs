@@ -13,7 +13,7 @@ use crate::{
 pub struct Locks {
     path: RepositoryPath,
     prefix: Option<Plain>,
-    #[serde(default = "thousand")]
+    #[serde(default = "paging::thousand")]
     limit: usize,
     after: Option<Plain>,
     url: Option<Plain>,
@@ -23,10 +23,6 @@ pub struct Locks {
     ca: Option<Plain>,
     ca_file: Option<Plain>,
     proxy: Option<Plain>,
-}
-
-fn thousand() -> usize {
-    1000
 }
 
 impl Operation for Locks {

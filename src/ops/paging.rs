@@ -7,6 +7,11 @@ use crate::{
 
 const LIMIT_MAX: usize = 10_000;
 
+/// How long a page is where it is not said.
+pub fn thousand() -> usize {
+    1000
+}
+
 pub fn limit_max() -> usize {
     LIMIT_MAX
 }

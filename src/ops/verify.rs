@@ -20,17 +20,13 @@ pub struct Verify {
     allowed_signers_file: Option<RepositoryPath>,
     #[serde(default = "yes")]
     fsck: bool,
-    #[serde(default = "thousand")]
+    #[serde(default = "paging::thousand")]
     limit: usize,
     after: Option<Plain>,
 }
 
 fn yes() -> bool {
     true
-}
-
-fn thousand() -> usize {
-    1000
 }
 
 impl Operation for Verify {

@@ -15,6 +15,7 @@ use super::yaml::{self, FILE_BYTES_MAX, Kind};
 use crate::{
     engine::canonical::canonical,
     error::{Error, Result},
+    git::is_part,
 };
 
 /// The longest file.
@@ -65,14 +66,7 @@ pub struct Record {
 
 impl Name {
     pub fn new(name: &str) -> Result<Name> {
-        let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-_.".contains(&it);
-        let is_one = (1..=NAME_BYTES_MAX).contains(&name.len())
-            && name.bytes().all(is_plain)
-            && !name.starts_with(['-', '.'])
-            && !name.ends_with('.')
-            && !name.ends_with(".lock")
-            && !name.contains("..");
-        match is_one {
+        match is_part(name, NAME_BYTES_MAX) {
             true => Ok(Name(name.to_owned())),
             false => Err(Error::bad_request(format!(
                 "`{name}` cannot be the name of a published process: it has 1 to \

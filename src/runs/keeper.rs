@@ -136,13 +136,13 @@ impl Keeper {
         }
     }
 
-    /// Begins a run; one of this id that is there already is answered with if it is the same.
-    pub fn begin(&mut self, begin: Begin, transaction: &mut Transaction) -> Result<bool> {
+    /// Begins a run, of an id that is free.
+    pub fn begin(&mut self, begin: Begin, transaction: &mut Transaction) -> Result<()> {
         let Begin { run, pinned, attributes, input, actor } = begin;
         let it = Run::new(run.as_str(), pinned, attributes);
         self.open.insert(run.clone(), it);
         match self.happen(&run, &actor, What::Begin { data: input }, transaction) {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(()),
             Err(error) => {
                 self.forget(&run);
                 Err(error)

@@ -148,7 +148,7 @@ impl Words<'_> {
         }
         trailer(ACTOR, actor);
         if let Some(end) = end {
-            trailer(STATUS, word(*end));
+            trailer(STATUS, end.word());
         }
         if let Some(Birth { actor, began_ms, process, version, digest, input, attributes }) = birth
         {
@@ -199,7 +199,7 @@ pub fn read(message: &[u8]) -> Result<Said> {
             attributes: attributes.map(|(it, value)| (it.to_owned(), value.to_owned())).collect(),
         })
     });
-    let end = find(STATUS).and_then(|it| ENDS.into_iter().find(|end| word(*end) == it));
+    let end = find(STATUS).and_then(|it| ENDS.into_iter().find(|end| end.word() == it));
     let (event, actor) = (needed(EVENT)?, needed(ACTOR)?);
     let (step, outcome) = (text(STEP), text(OUTCOME));
     Ok(Said { run: needed(RUN)?, seq, event, step, outcome, actor, cause, birth, end })
@@ -207,18 +207,6 @@ pub fn read(message: &[u8]) -> Result<Said> {
 
 /// What a run can end as.
 const ENDS: [Status; 3] = [Status::Done, Status::Failed, Status::Cancelled];
-
-pub fn word(status: Status) -> &'static str {
-    match status {
-        Status::New => "new",
-        Status::Running => "running",
-        Status::Waiting => "waiting",
-        Status::Stuck => "stuck",
-        Status::Done => "done",
-        Status::Failed => "failed",
-        Status::Cancelled => "cancelled",
-    }
-}
 
 fn subject(firing: &Firing) -> String {
     one_line(&firing.to_string()).chars().take(SUBJECT_CHARS_MAX).collect()

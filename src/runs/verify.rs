@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{keeper::Keeper, message::word, run::Run};
+use super::{keeper::Keeper, run::Run};
 use crate::{
     error::{Code, Detail, Error, Result},
     git::{ObjectId, RunId, Transaction},
@@ -31,14 +31,13 @@ impl Keeper {
         if transaction.execution(run)?.is_none() {
             return Err(Error::not_found(format!("there is no run `{run}`")));
         }
-        let history = transaction.history(run);
-        let commits = history.as_ref().map_or(0, |it| it.len() as u64);
-        let read = history.and_then(|_| self.read(run, transaction));
+        let read = self.read(run, transaction);
         let read = read.and_then(|it| expect_refs(&it, run, transaction).map(|()| it));
         let name = run.to_string();
         match read {
             Ok(it) => {
-                let status = Some(word(it.state.status(&it.pinned.processes)));
+                let status = Some(it.state.status(&it.pinned.processes).word());
+                let commits = it.seq;
                 Ok(Verified { run: name, ok: true, commits, status, problems: Vec::new() })
             }
             // Of a run that is as it should be, everything can be read.
@@ -49,6 +48,7 @@ impl Keeper {
                     Detail::Text(id) => Some(id.clone()),
                     _ => None,
                 });
+                let commits = transaction.history(run).map_or(0, |it| it.len() as u64);
                 let problems = vec![Wrong { commit, message: error.message }];
                 Ok(Verified { run: name, ok: false, commits, status: None, problems })
             }

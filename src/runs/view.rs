@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     keeper::{Keeper, Over},
-    message::{self, Because, Cause, word},
+    message::{self, Because, Cause},
     run::Run,
 };
 use crate::{
@@ -118,7 +118,7 @@ impl Run {
             version: self.birth.version.clone(),
             digest: self.birth.digest.clone(),
             input: self.birth.input.clone(),
-            status: word(self.state.status(&self.pinned.processes)),
+            status: self.state.status(&self.pinned.processes).word(),
             actor: self.birth.actor.clone(),
             began_ms: self.birth.began_ms,
             commit: self.newest().map(|it| it.to_string()).unwrap_or_default(),
@@ -158,7 +158,7 @@ impl Over {
             version: self.birth.version.clone(),
             digest: self.birth.digest.clone(),
             input: self.birth.input.clone(),
-            status: word(self.status),
+            status: self.status.word(),
             actor: self.birth.actor.clone(),
             began_ms: self.birth.began_ms,
             commit: self.newest.to_string(),
@@ -189,7 +189,7 @@ impl Keeper {
     /// How a run stands.
     pub fn status(&self, run: &RunId) -> Option<&'static str> {
         let open = self.open.get(run).map(|it| it.state.status(&it.pinned.processes));
-        open.or_else(|| Some(self.over.get(run)?.status)).map(word)
+        open.or_else(|| Some(self.over.get(run)?.status)).map(Status::word)
     }
 
     /// What there is of a run without reading all of its commits.

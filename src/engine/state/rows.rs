@@ -41,6 +41,20 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::New => "new",
+            Status::Running => "running",
+            Status::Waiting => "waiting",
+            Status::Stuck => "stuck",
+            Status::Done => "done",
+            Status::Failed => "failed",
+            Status::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// What went wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

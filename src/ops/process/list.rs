@@ -17,13 +17,9 @@ pub struct List {
     path: Option<RepositoryPath>,
     name: Option<Plain>,
     store: Option<Place>,
-    #[serde(default = "thousand")]
+    #[serde(default = "paging::thousand")]
     limit: usize,
     after: Option<Plain>,
-}
-
-fn thousand() -> usize {
-    1000
 }
 
 #[derive(Serialize)]

@@ -15,15 +15,11 @@ use crate::{
 pub struct History {
     path: RepositoryPath,
     run: Plain,
-    #[serde(default = "thousand")]
+    #[serde(default = "paging::thousand")]
     limit: usize,
     /// The number of the commit that the page comes after.
     #[serde(default)]
     after: u64,
-}
-
-fn thousand() -> usize {
-    1000
 }
 
 impl Operation for History {

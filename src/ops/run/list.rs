@@ -25,13 +25,9 @@ pub struct List {
     attributes: BTreeMap<String, String>,
     since_ms: Option<i64>,
     until_ms: Option<i64>,
-    #[serde(default = "thousand")]
+    #[serde(default = "paging::thousand")]
     limit: usize,
     after: Option<Plain>,
-}
-
-fn thousand() -> usize {
-    1000
 }
 
 impl Operation for List {

@@ -26,14 +26,10 @@ pub struct List {
     types: Option<Vec<Plain>>,
     /// Who does it.
     worker: Option<Plain>,
-    #[serde(default = "thousand")]
+    #[serde(default = "paging::thousand")]
     limit: usize,
     /// The task that the page comes after.
     after: Option<Plain>,
-}
-
-fn thousand() -> usize {
-    1000
 }
 
 impl Operation for List {

@@ -16,13 +16,9 @@ pub struct Listing {
     path: RepositoryPath,
     #[serde(default = "usual_name")]
     name: Plain,
-    #[serde(default = "thousand")]
+    #[serde(default = "paging::thousand")]
     limit: usize,
     after: Option<Plain>,
-}
-
-fn thousand() -> usize {
-    1000
 }
 
 #[derive(Serialize)]

@@ -11,15 +11,11 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    #[serde(default = "thousand")]
+    #[serde(default = "paging::thousand")]
     limit: usize,
     after: Option<Plain>,
     #[serde(default)]
     deleted: bool,
-}
-
-fn thousand() -> usize {
-    1000
 }
 
 #[derive(Serialize)]

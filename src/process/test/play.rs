@@ -274,7 +274,7 @@ impl<'p> Play<'p> {
     }
 
     pub fn status(&self) -> &'static str {
-        word(self.state.status(self.processes))
+        self.state.status(self.processes).word()
     }
 
     /// How the run stands, for a person.
@@ -357,18 +357,6 @@ fn refusal(refused: &Refused) -> String {
 
 fn list(names: &[&str]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
-}
-
-pub fn word(status: Status) -> &'static str {
-    match status {
-        Status::New => "new",
-        Status::Running => "running",
-        Status::Waiting => "waiting",
-        Status::Stuck => "stuck",
-        Status::Done => "done",
-        Status::Failed => "failed",
-        Status::Cancelled => "cancelled",
-    }
 }
 
 /// A time since the run began, such as 1d02h or 5m30s.

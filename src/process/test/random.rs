@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use self::{chance::Chance, moves::Pool};
 use super::{
-    play::{Left, Play, word},
+    play::{Left, Play},
     script::{Deed, Script},
 };
 use crate::{
@@ -193,7 +193,7 @@ impl Field<'_> {
             Mistake::Refused(message) => message.clone(),
             Mistake::Failed(message) => format!("the run fails: {message}"),
             Mistake::Stuck => {
-                let words = word(Status::Stuck);
+                let words = Status::Stuck.word();
                 format!("the run is {words}: threads are left, and nothing can move them")
             }
         };
