@@ -2695,6 +2695,8 @@ def process_lint(v: Topic) -> None:
     v.ok("no file", ask(op, path=REPOSITORY, files=[]), nothing)
     v.ok("no draft", sent(drafts=[]), nothing)
     v.ok("tests alone", sent(drafts=[draft("deep/ship.test.yaml", "a: [")]), nothing)
+    reached = draft("ship.yaml", f"{DEFINITION}    milestone: half-way_2\n")
+    v.ok("a milestone", sent(drafts=[reached]), nothing)
     v.has("a bare repository as of HEAD", ask(op, path=BARE, files=["config.yaml"]), keys)
     for about, text in {
         "no YAML": "a: [",
@@ -2707,6 +2709,8 @@ def process_lint(v: Topic) -> None:
         "a step that is not there": DEFINITION.replace("next_step: send", "next_step: sned"),
         "a step that nothing leads to": DEFINITION + "  - step_id: never\n",
         "a process that is not there": CALLER,
+        "a milestone that no tag can be called by": f"{DEFINITION}    milestone: a b\n",
+        "a milestone that is none": f"{DEFINITION}    milestone: [a]\n",
         "one process twice": f"{DEFINITION}---\n{DEFINITION}",
         "more than a file may have": TOO_LONG,
     }.items():
@@ -3125,6 +3129,8 @@ def process_list(v: Topic) -> None:
 # The numbers of the tasks in a run of the fixture's `order`. They are parts of a run for ever, since what happened is
 # replayed by them.
 ITEMS = {"pack": 6, "check": 8, "sign": 10, "stamp": 12}
+# The number of the call in a run of the fixture's `bill`.
+CALLED = 3
 HELD = {"token": 40 * "0"}
 NO_RUNS = ["", ".", "..", "a/b", "x.lock", "-a", ".a", "a.", "a..b", "a b", "é", "a\0", 101 * "a"]
 NO_TASKS = ["", "r", "r/", "/8", "r/x", "r/-8", "r/08", "r/8 ", "../8", "a/b/8", "x.lock/8"]
@@ -3132,6 +3138,8 @@ NO_TASKS += ["r/8\0", f"r/{2**64}"]
 NO_NAMES = ["", 201 * "a", "a\nb", "a <b>", " a", "a "]
 STARTED = "run process version digest status commit created"
 MOVED = "run status commit"
+AGAIN = f"{MOVED} again"
+NO_LIST: dict[str, Any] = {"runs": [], "next": None}
 VERIFIED = "run ok commits status problems"
 
 
@@ -3356,7 +3364,7 @@ def run_get(v: Topic) -> None:
     op, path = "run.get", at("run.get")
     here = partial(ask, op, path=path)
     keys = "run process version digest input status final_status problem actor began_ms"
-    keys += " updated_ms due_ms commit seq attributes data offers"
+    keys += " updated_ms due_ms commit seq attributes forked data offers milestones children"
     begun(v, path, "r", input={"total": 5}, actor="ada", attributes={"customer": "acme"})
     v.has("one with something to do", here(run="r"), keys)
     v.has("the same, with an id", here(id=1, run=b"r"), keys)
@@ -3370,10 +3378,67 @@ def run_get(v: Topic) -> None:
     stopped(v, path, "r")
     v.has("one that is cancelled", here(run="r"), keys)
     as_it_was(v, here, keys)
+    fork = ask("run.fork", path=path, run="r", seq=1, new="forked", actor="eve")
+    v.has("another one begins as it was", fork, AGAIN)
+    v.has("one that was forked", here(run="forked"), keys)
+    milestones(v, here, keys)
+    children(v, here, keys)
     v.err("one that is not there", here(id=1, run="none"), "not_found")
     v.err("one of another repository", here(id=1, run="r") | {"path": BARE}, "not_found")
     on_runs(v, op, {"run": "r"}, "run")
-    wrong_types(v, op, {"path": path, "run": "r"}, NO_TIMES)
+    no_children = [it for it in NO_TASKS if "/" in it and it not in NO_RUNS]
+    wrong = NO_TIMES | {"run": [*NO_TIMES["run"], *no_children]}
+    wrong_types(v, op, {"path": path, "run": "r"}, wrong)
+
+
+def milestones(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None:
+    """A run that reaches a milestone by itself, and another one when it is told of something."""
+    path = here()["path"]
+    begun(v, path, "m", "reach.yaml")
+    v.has("one that has reached a milestone", here(run="m"), keys)
+    v.has("as it was before", here(run="m", seq=1), keys)
+    move = ask("run.signal", path=path, run="m", name="paid")
+    v.has("it reaches another one", move, MOVED)
+    v.has("one that has reached two, and has failed", here(run="m"), keys)
+    failed = ask("run.list", path=path, status="failed", after="m")
+    v.ok("the only one that has", failed, {"runs": [], "next": None})
+    mine = ask("ref.update", id=1, path=path)
+    for about, update in {
+        "moves": {"ref": "refs/tags/milestone/m/begun", "to": "main"},
+        "takes away": {"ref": "refs/tags/milestone/m/begun"},
+        "makes": {"ref": "refs/tags/milestone/m/other", "to": "main"},
+    }.items():
+        request = mine | {"updates": [update]}
+        v.err(f"nobody else {about} a milestone", request, "denied", has="rule")
+
+
+def children(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None:
+    """A run that calls another process, which waits."""
+    path, child = here()["path"], f"called/{CALLED}"
+    its = "run parent step process status commit data offers"
+    called = ask("run.start", path=path, run="called", files=["bill.yaml", "wait.yaml"])
+    v.has("one that calls another process begins", called, STARTED)
+    v.has("with what it calls", here(run="called"), keys)
+    v.has("what it calls", here(run=child), its)
+    v.has("what it calls, with an id", here(id=1, run=child.encode()), its)
+    v.has("what it calls, as it was with a commit", here(run=child, seq=2), its)
+    for about, run in {
+        "a number that is no call's": "called/1",
+        "a number later than all": f"called/{2**64 - 1}",
+        "a call of a run that calls nothing": f"r/{CALLED}",
+        "a call of a run that is not there": f"none/{CALLED}",
+    }.items():
+        v.err(about, here(id=1, run=run), "not_found")
+    for other in ("run.graph", "run.history", "run.verify", "run.cancel", "run.suspend"):
+        request = ask(other, id=1, path=path, run=child)
+        v.err(f"`{other}` takes no call", request, "bad_request", field="run")
+    mine = {"ref": f"refs/workflow/children/called/{CALLED}", "to": "main"}
+    request = ask("ref.update", id=1, path=path, updates=[mine])
+    v.err("nobody else moves what it calls", request, "denied", has="rule")
+    paid = ask("run.signal", path=path, run="called", name="paid", key="p1")
+    v.has("what the call waits for comes", paid, MOVED)
+    v.has("what it called is done", here(run=child), its)
+    v.has("and so is the run", here(run="called"), keys)
 
 
 def as_it_was(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None:
@@ -3442,6 +3507,17 @@ def run_list(v: Topic) -> None:
     v.ok("nothing is to be done then", here(status="running"), none)
     v.ok("nor at its steps", here(step="pack"), none)
     v.has("it is cancelled", here(status="cancelled"), "runs next")
+    v.ok("none is suspended", here(status="suspended"), none)
+    v.has("one is", ask("run.suspend", path=path, run="b"), MOVED)
+    v.has("those that are suspended", here(id=1, status="suspended"), "runs next")
+    v.ok("there is one", here(status="suspended", after="b"), none)
+    v.ok("it waits no more", here(status="waiting"), none)
+    v.has("it is at its step all the same", here(step="paid", status="suspended"), "runs next")
+    fork = ask("run.fork", path=path, run="a", seq=1, new="d", actor="eve")
+    v.has("another one begins as the first was", fork, AGAIN)
+    v.has("it is there", here(after="c"), "runs next")
+    v.has("with the same attributes", here(after="c", attributes={"region": "eu"}), "runs next")
+    v.has("begun by whoever forked it", here(actor="eve"), "runs next")
     on_runs(v, op, {})
     wrong: dict[str, list[Any]] = {
         "path": [1],
@@ -3478,6 +3554,18 @@ def run_history(v: Topic) -> None:
     called = ask("run.start", path=path, run="called", files=["bill.yaml", "wait.yaml"])
     v.has("one that calls another one begins", called, STARTED)
     v.has("with a process that is called", here() | {"run": "called"}, "events next")
+    told = partial(ask, path=path, run="r")
+    for about, move, keys in (
+        ("tried again", told("run.retry"), AGAIN),
+        ("suspended", told("run.suspend"), MOVED),
+        ("moved", told("run.migrate", files=["moved.yaml"], steps={"sign": "seal"}), MOVED),
+        ("resumed", told("run.resume"), MOVED),
+        ("forked", told("run.fork", new="f"), AGAIN),
+    ):
+        v.has(f"it is {about}", move, keys)
+        v.has(f"what happened once it is {about}", here(), "events next")
+    v.has("a fork has the history of what it began as", here(limit=1) | {"run": "f"}, "events next")
+    v.has("and its own", here(limit=1, after=1) | {"run": "f"}, "events next")
     on_runs(v, op, {"run": "r"}, "run")
     wrong: dict[str, list[Any]] = {
         "path": [1],
@@ -3636,6 +3724,396 @@ def run_cancel(v: Topic) -> None:
         "actor": [1, "a\0", *NO_NAMES],
     }
     wrong_types(v, op, {"path": path, "run": "r"}, wrong)
+
+
+def run_suspend(v: Topic) -> None:
+    op, path = "run.suspend", at("run.suspend")
+    here, none = partial(ask, op, path=path), {"tasks": [], "next": None}
+    begun(v, path, "r")
+    held = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
+    v.has("a task is claimed", held, "tasks")
+    v.has("nothing more of it is started", here(run="r", actor="ada"), MOVED)
+    claim = partial(ask, "task.claim", path=path)
+    for queue, worker, roles in (
+        ("default", "bob", []),
+        ("store", "bob", []),
+        ("office", "ada", ["clerk"]),
+    ):
+        nothing = claim(worker=worker, queue=queue, roles=roles)
+        v.ok(f"nothing of the queue {queue} is given to {worker}", nothing, {"tasks": []})
+    v.err("one by its name neither", claim(id=1, worker="b", task=f"r/{ITEMS['pack']}"), "conflict")
+    its = {"tasks": [task_of("r", "check", worker="ann")], "next": None}
+    v.ok("what is held stays so", ask("task.list", path=path, worker="ann"), its)
+    v.err("a second time", here(id=1, run="r"), "conflict")
+    runs = partial(ask, "run.list", path=path)
+    v.has("it is suspended", runs(status="suspended"), "runs next")
+    v.ok("nothing of it can be done", runs(status="running"), NO_LIST)
+    v.has("signals are taken", ask("run.signal", path=path, run="r", name="paid"), MOVED)
+    v.ok("its step is done", runs(step="paid"), {"runs": [], "next": None})
+    v.err("it is not tried again", ask("run.retry", id=1, path=path, run="r"), "conflict")
+    unheld = ask("task.complete", id=1, path=path, task=f"r/{ITEMS['check']}", **HELD)
+    v.err("what is held is another's", unheld, "conflict", has="expected actual")
+    sound = {"run": "r", "ok": True, "commits": 6, "status": "suspended", "problems": []}
+    v.ok("it is what its commits say", ask("run.verify", path=path, run="r"), sound)
+    stopped(v, path, "r")
+    v.ok("nothing is left of it", ask("task.list", path=path), none)
+    v.err("one that was cancelled", here(id=1, run="r"), "conflict", has="expected actual")
+    begun(v, path, "w", "wait.yaml")
+    v.has("one that waits", here(id=1, run=b"w", actor=b"ada"), MOVED)
+    paid = ask("run.signal", path=path, run="w", name="paid", key="p1")
+    v.has("what it waits for comes", paid, MOVED)
+    v.has("what comes after it does not", runs(status="suspended", process="wait"), "runs next")
+    v.ok("so it is not done", runs(status="done"), NO_LIST)
+    begun(v, path, "g", "go.yaml")
+    v.err("one that ended by itself", here(id=1, run="g"), "conflict", has="expected actual")
+    v.err("one that is not there", here(id=1, run="none"), "not_found")
+    moves(v, op)
+
+
+def moves(v: Topic, op: str, good: dict[str, Any] | None = None, **more: list[Any]) -> None:
+    """What operations that move a run refuse."""
+    good = {"run": "r", **(good or {})}
+    on_runs(v, op, good, "run")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "run": [1, ["r"], b"\xff", *NO_RUNS, f"r/{CALLED}"],
+        "actor": [1, "a\0", *NO_NAMES],
+        **more,
+    }
+    wrong_types(v, op, {"path": at(op), **good}, wrong)
+
+
+def run_resume(v: Topic) -> None:
+    op, path = "run.resume", at("run.resume")
+    here = partial(ask, op, path=path)
+    suspend = partial(ask, "run.suspend", path=path)
+    tasks = partial(ask, "task.list", path=path)
+    begun(v, path, "r")
+    v.err("one that was not suspended", here(id=1, run="r"), "conflict")
+    v.has("it is suspended", suspend(run="r"), MOVED)
+    v.has("it goes on", here(run="r", actor="ada"), MOVED)
+    left = {"tasks": tasks_of("r"), "next": None}
+    v.ok("with all that there was to do", tasks(run="r"), left)
+    v.err("a second time", here(id=1, run="r"), "conflict")
+    v.has("it is suspended again", suspend(run="r", actor="bob"), MOVED)
+    v.has("and goes on again", here(id="again", run=b"r", actor=b"ada"), MOVED)
+    claim = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
+    v.has("its tasks are given out", claim, "tasks")
+    held = {"tasks": tasks_of("r", check="ann"), "next": None}
+    v.ok("to whoever asks", tasks(run="r"), held)
+    v.has("it is suspended while a task is held", suspend(run="r"), MOVED)
+    v.has("it goes on while a task is held", here(run="r"), MOVED)
+    v.ok("which is held as before", tasks(run="r"), held)
+    begun(v, path, "w", "wait.yaml")
+    v.has("one that waits is suspended", suspend(run="w"), MOVED)
+    paid = ask("run.signal", path=path, run="w", name="paid", key="p1")
+    v.has("what it waits for comes meanwhile", paid, MOVED)
+    v.has("it goes on to its end", here(run="w"), MOVED)
+    done = ask("run.list", path=path, status="done", after="w")
+    v.ok("it is the last that is done", done, {"runs": [], "next": None})
+    v.ok("none is suspended", done | {"status": "suspended", "after": None}, NO_LIST)
+    v.err("one that has ended", here(id=1, run="w"), "conflict", has="expected actual")
+    v.has("one is suspended", suspend(run="r"), MOVED)
+    stopped(v, path, "r")
+    late = here(id=1, run="r")
+    v.err("one that was cancelled meanwhile", late, "conflict", has="expected actual")
+    v.err("one that is not there", here(id=1, run="none"), "not_found")
+    moves(v, op)
+
+
+def run_retry(v: Topic) -> None:
+    op, path = "run.retry", at("run.retry")
+    here = partial(ask, op, path=path)
+    details = {"has": "expected actual"}
+    begun(v, path, "r", attributes={"customer": "acme"})
+    v.err("one with something to do", here(id=1, run="r"), "conflict", **details)
+    claim = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
+    v.has("a task is claimed", claim, "tasks")
+    stopped(v, path, "r")
+    v.has("one that was cancelled", here(run="r", actor="ada"), AGAIN)
+    offered = {"tasks": tasks_of("r"), "next": None}
+    v.ok("what was held is offered anew", ask("task.list", path=path, run="r"), offered)
+    v.err("a second time", here(id=1, run="r"), "conflict", **details)
+    claimed = "it is given to whoever asks"
+    v.has(claimed, claim | {"worker": "bob"}, "tasks")
+    held = {"tasks": tasks_of("r", check="bob"), "next": None}
+    v.ok(f"{claimed}: bob has it", ask("task.list", path=path, run="r"), held)
+    sound = {"run": "r", "ok": True, "commits": 7, "status": "running", "problems": []}
+    v.ok("nothing is taken away", ask("run.verify", path=path, run="r"), sound)
+    again = ask("run.cancel", path=path, run="r", actor="ada")
+    v.has("it is cancelled again", again, MOVED)
+    v.has("from a commit", here(id=1, run=b"r", seq=1, actor=b"ada"), AGAIN)
+    v.ok("all is offered from there", ask("task.list", path=path, run="r"), offered)
+    v.has("and cancelled once more", again | {"actor": "bob"}, MOVED)
+    for seq in (4, 1000, 2**64 - 1):
+        late = here(id=1, run="r", seq=seq)
+        v.err(f"from the commit {seq}, with which it had ended", late, "conflict", **details)
+    v.has("a number that is nil is absent", here(run="r", seq=None, actor=None), AGAIN)
+
+    begun(v, path, "m", "reach.yaml")
+    v.err("one that waits", here(id=1, run="m"), "conflict", **details)
+    failing = ask("run.signal", path=path, run="m", name="paid")
+    v.has("it fails of what it waits for", failing, MOVED)
+    v.has("one that failed", here(run="m"), AGAIN)
+    waits = ask("run.list", path=path, status="waiting", step="paid", after="m")
+    v.has("it waits again", waits | {"after": None}, "runs next")
+    v.ok("it alone", waits, {"runs": [], "next": None})
+    v.has("it fails again", failing | {"data": {"round": 2}}, MOVED)
+    v.has("from its beginning", here(run="m", seq=1), AGAIN)
+    v.has("it is suspended", ask("run.suspend", path=path, run="m"), MOVED)
+    v.err("one that is suspended", here(id=1, run="m"), "conflict", **details)
+    begun(v, path, "g", "go.yaml")
+    v.err("one that is done", here(id=1, run="g"), "conflict", **details)
+    v.err("one that is done, from a commit", here(id=1, run="g", seq=1), "conflict", **details)
+    v.err("one that is not there", here(id=1, run="none"), "not_found")
+    v.has("it ends for good", again | {"id": 1}, MOVED)
+    moves(v, op, seq=NO_TIMES["seq"])
+
+
+def run_fork(v: Topic) -> None:
+    op, path = "run.fork", at("run.fork")
+    here = partial(ask, op, path=path)
+    details = {"has": "expected actual"}
+    tasks = partial(ask, "task.list", path=path)
+    begun(v, path, "r", actor="ada", attributes={"customer": "acme"})
+    as_it_began = here(run="r", seq=1, new="a", actor="eve")
+    v.has("another one as it began", as_it_began, AGAIN)
+    v.has("the same again, with an id", as_it_began | {"id": 1}, AGAIN)
+    v.ok("with its tasks", tasks(run="a"), {"tasks": tasks_of("a"), "next": None})
+    v.ok("which are left to it, too", tasks(run="r"), {"tasks": tasks_of("r"), "next": None})
+    claim = ask("task.claim", path=path, worker="ann", task=f"r/{ITEMS['check']}", lease_ms=DAY)
+    v.has("a task is claimed", claim, "tasks")
+    v.has("another one as it is now", here(run=b"r", new=b"b", actor=b"eve"), AGAIN)
+    v.ok("what is held is offered there", tasks(run="b"), {"tasks": tasks_of("b"), "next": None})
+    held = {"tasks": tasks_of("r", check="ann"), "next": None}
+    v.ok("and held as before", tasks(run="r"), held)
+    v.err("another one of that name", here(id=1, run="r", seq=1, new="b"), "conflict", **details)
+    sound = {"ok": True, "status": "running", "problems": []}
+    for run, commits in {"a": 3, "b": 4, "r": 3}.items():
+        verify = ask("run.verify", path=path, run=run)
+        v.ok(f"{run} is what its commits say", verify, {"run": run, "commits": commits, **sound})
+    v.has("one that is called as it comes", here(run="r"), AGAIN)
+    v.has("nil is absent", here(run="r", seq=None, new=None, actor=None), AGAIN)
+    v.has("a fork of a fork", here(run="b", new="c"), AGAIN)
+    stopped(v, path, "r")
+    v.err("one that was cancelled, as it is", here(id=1, run="r"), "conflict", **details)
+    v.has("one that was cancelled, as it was", here(run="r", seq=1, new="d"), AGAIN)
+    v.ok("goes on", tasks(run="d"), {"tasks": tasks_of("d"), "next": None})
+    v.err("itself", here(id=1, run="b", new="b"), "conflict", **details)
+    v.err("one that is another run", here(id=1, run="b", new="r"), "conflict", **details)
+    for run in ("0", "_a", "A.b-c_1", "lock", "a.lock.b", 100 * "a"):
+        v.has(f"it may be called {shows(run)}", here(run="b", new=run), AGAIN)
+    begun(v, path, "g", "go.yaml")
+    v.err("one that is done", here(id=1, run="g"), "conflict", **details)
+    v.err("one that was done at once", here(id=1, run="g", seq=1), "conflict", **details)
+    begun(v, path, "w", "wait.yaml")
+    v.has("one that waits", here(run="w", new="x"), AGAIN)
+    paid = ask("run.signal", path=path, run="x", name="paid", key="p1")
+    v.has("what the other one waits for comes", paid, MOVED)
+    one = ask("run.list", path=path, process="wait", status="waiting", after="w")
+    v.ok("what it was forked from waits", one | {"after": "x"}, NO_LIST)
+    v.ok("and nothing else", one, NO_LIST)
+    v.err("one that is not there", here(id=1, run="none"), "not_found")
+    moves(v, op, seq=NO_TIMES["seq"], new=[1, ["a"], b"\xff", *NO_RUNS, f"r/{CALLED}"])
+
+
+def run_migrate(v: Topic) -> None:
+    op, path = "run.migrate", at("run.migrate")
+    here = partial(ask, op, path=path, run="r")
+    of_files = partial(here, files=["moved.yaml"])
+    tasks = ask("task.list", path=path, run="r")
+    begun(v, path, "r")
+    claim = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
+    v.has("a task is claimed", claim, "tasks")
+    as_before: dict[str, Any] = {"tasks": tasks_of("r", check="ann"), "next": None}
+    there = here(id=1, files=["order.yaml"])
+    v.err("to what it follows already", there, "conflict", has="actual")
+    v.err("to where a step is not", of_files(id=1), "conflict", has="missing")
+    unnamed = of_files(id=1, steps={"sign": "none"})
+    v.err("to where a step is not by its other name", unnamed, "conflict", has="missing")
+    v.ok("nothing has changed", tasks, as_before)
+    sealed = of_files(steps={"sign": "seal"}, actor="ada")
+    v.has("to where each has a place", sealed, MOVED)
+    moved = [it | {"version": "2.0.0"} for it in as_before["tasks"]]
+    for task in moved:
+        task["step"] = {"sign": "seal"}.get(task["step"], task["step"])
+    v.ok("all is as it was, there", tasks, {"tasks": moved, "next": None})
+    v.has("it is at its step", ask("run.list", path=path, step="seal"), "runs next")
+    v.has("it is of that version", ask("run.list", path=path, version="2.0.0"), "runs next")
+    v.err("a second time", sealed | {"id": 1}, "conflict", has="actual")
+    sound = {"run": "r", "ok": True, "commits": 4, "status": "running", "problems": []}
+    v.ok("it is what its commits say", ask("run.verify", path=path, run="r"), sound)
+    back = here(id="back", files=[b"order.yaml"], rev=b"main", steps={"seal": "sign"}, actor=b"b")
+    v.has("back, with texts as bin", back, MOVED)
+    v.ok("it is as it was", tasks, as_before)
+    v.has("to the files of another rev", here(files=["order.yaml"], rev="HEAD~1"), MOVED)
+    empty = here(files=["order.yaml"], version=None, prerelease=False, store=None, steps={})
+    v.has("nil is absent", empty, MOVED)
+    v.has("one is suspended", ask("run.suspend", path=path, run="r"), MOVED)
+    v.has("which moves all the same", sealed, MOVED)
+    v.has("and goes on", ask("run.resume", path=path, run="r"), MOVED)
+    v.has("back once more", back, MOVED)
+    moved_to_published(v, path)
+
+    for about, request, code in (
+        ("a file that is not there", here(files=["none.yaml"]), "not_found"),
+        ("a rev that is not there", of_files(rev="none"), "not_found"),
+        ("a file that was not there", of_files(rev="HEAD~1"), "not_found"),
+        ("no file", here(files=[]), "not_found"),
+        ("files of another process", here(files=["wait.yaml"]), "not_found"),
+        ("a name that leads out", here(files=["../order.yaml"]), "denied"),
+        ("an absolute name", here(files=["/order.yaml"]), "denied"),
+        ("an empty name", here(files=[""]), "denied"),
+        ("Git's own folder", here(files=[".git/config"]), "denied"),
+        ("a key that nobody knows", here(files=["odd.yaml"]), "invalid"),
+    ):
+        v.err(f"files: {about}", request | {"id": 1}, code)
+    called = ask("run.start", path=path, run="called", files=["bill.yaml", "wait.yaml"])
+    v.has("one that calls another process", called, STARTED)
+    alone = here(id=1, files=["bill.yaml"]) | {"run": "called"}
+    v.err("without what it calls", alone, "invalid")
+    begun(v, path, "g", "go.yaml")
+    over = of_files(id=1) | {"run": "g"}
+    v.err("one that has ended", over, "conflict", has="expected actual")
+    v.err("one that is not there", of_files(id=1) | {"run": "none"}, "not_found")
+
+    folder = {"folder": f"{TOP}/run-store"}
+    for about, request, field in (
+        ("a rev of a published process", here(id=1, rev="HEAD"), "rev"),
+        ("files of a store", of_files(id=1, store=folder), "store"),
+        ("a version of files", of_files(id=1, version="1.0.0"), "version"),
+        ("pre-releases of files", of_files(id=1, prerelease=True), "prerelease"),
+        ("a rev that is none", of_files(id=1, rev="a b^{"), "rev"),
+        ("more files than a request has", here(id=1, files=Repeat("a", 10_001)), "files"),
+        ("another process", of_files(id=1, process="order"), "process"),
+    ):
+        v.err(about, request, "bad_request", field=field)
+    for value in ("", "newest", "v1", "1.0.0+5"):
+        request = here(id=1, version=value)
+        v.err(f"the version {shows(value)}", request, "bad_request", field="version")
+    wrong: dict[str, list[Any]] = {
+        "files": [1, "order.yaml", {"a": 1}],
+        "rev": [1, "a\0"],
+        "steps": [1, "a", ["a"], b"a"],
+    }
+    moves(v, op, {"files": ["moved.yaml"]}, **wrong)
+    others: dict[str, list[Any]] = {
+        "version": [1, "a\0"],
+        "prerelease": [1, "yes"],
+        "store": [1, "a", {}],
+    }
+    wrong_types(v, op, {"path": path, "run": "r"}, others)
+    wrong_parts(v, of_files(), "files", {"files[0]": [[1], [["order.yaml"]]]})
+    wrong_parts(v, of_files(), "steps", {"steps.a": [{"a": 1}, {"a": None}, {"a": ["b"]}]})
+
+
+def moved_to_published(v: Topic, path: str) -> None:
+    """A run of files goes on by what is published, in the repository and elsewhere."""
+    here = partial(ask, "run.migrate", path=path, run="r")
+    v.err("nothing is published yet", here(id=1), "not_found")
+    order = git("show", "main:order.yaml", at=f"{TOP}/running")
+    publish = partial(ask, "process.publish", encoding="utf8")
+    keys = "name version digest sha256"
+    for version in ("1.1.0", "1.2.0", "2.0.0-rc"):
+        request = publish(path=path, content=order.replace("1.0.0", version))
+        v.has(f"{version} is published", request, keys)
+    v.has("to one version", here(version="1.1.0"), MOVED)
+    v.has("to the latest of a range", here(version="^1"), MOVED)
+    latest = here(id=1, version="latest")
+    v.err("which is the latest", latest, "conflict", has="actual")
+    v.has("pre-releases too", here(prerelease=True), MOVED)
+    v.has("to the latest", here(id=1), MOVED)
+    v.err("a version that is not published", here(id=1, version="1.0.1"), "not_found")
+    v.err("a range of which none is published", here(id=1, version="^3"), "not_found")
+    store = {"folder": f"{TOP}/migrate-store"}
+    v.err("a store that is not there", here(id=1, store=store), "not_found")
+    elsewhere = publish(content=order.replace("1.0.0", "1.3.0"), store=store)
+    v.has("one is published in a folder", elsewhere, keys)
+    v.has("to one of a store", here(store=store), MOVED)
+    only = here(id=1, store=store, version="1.1.0")
+    v.err("a version that is only in the repository", only, "not_found")
+
+
+def run_prune(v: Topic) -> None:
+    op, path, keys = "run.prune", at("run.prune"), "runs more file bytes"
+    here = partial(ask, op, path=path)
+    nothing = {"runs": [], "more": False, "file": None, "bytes": None}
+    file, details = f"{TOP}/pruned.bundle", {"has": "expected actual"}
+    runs = partial(ask, "run.list", path=path)
+    v.ok("there is none", here(keep=0), nothing)
+    for run in ("a", "b", "c"):
+        begun(v, path, run, "go.yaml")
+    begun(v, path, "r")
+    begun(v, path, "s")
+    begun(v, path, "w", "wait.yaml")
+    v.has("one is suspended", ask("run.suspend", path=path, run="s"), MOVED)
+    for about, arguments in {
+        "no run has ended so long ago": {"keep_ms": DAY},
+        "nor longer ago than anything": {"keep_ms": 2**64 - 1},
+        "as many may stay as there are": {"keep": 3},
+        "or more": {"keep": 2**32},
+        "none is named": {"runs": []},
+        "another process": {"keep": 0, "process": "none"},
+        "a process of which none has ended": {"keep": 0, "process": "order"},
+        "a status that no run has": {"keep": 0, "status": "failed"},
+        "one of another process": {"runs": ["a"], "process": "order"},
+        "one of another status": {"runs": ["a"], "status": "cancelled"},
+    }.items():
+        v.ok(about, here(**arguments), nothing)
+    v.has("which would go", here(id=1, keep=0, dry_run=True), keys)
+    v.has("which one would go", here(runs=["b"], dry_run=True, to=file), keys)
+    v.has("none is gone", runs(limit=3), "runs next")
+    v.ok("none was written", here(keep=3, to=file), nothing)
+    for run in ("r", "s", "w"):
+        request = here(id=1, runs=["a", run])
+        v.err(f"{run} is under way", request, "conflict", **details)
+    v.err("one that is not there", here(id=1, runs=["a", "none"]), "not_found")
+    v.has("and the one beside it stays", ask("run.get", path=path, run="a"), MOVED)
+    v.err("a file that is there", here(id=1, keep=0, to=f"{FOLDER}/one.yaml"), "already_exists")
+    v.err("a folder", here(id=1, keep=0, to=FOLDER), "bad_request", field="to")
+    v.err("a folder that is not there", here(id=1, keep=0, to=f"{NOWHERE}/a"), "not_found")
+
+    v.has("the first to end, into a file", here(keep=1, limit=1, to=file), keys)
+    v.err("it is gone", ask("run.get", id=1, path=path, run="a"), "not_found")
+    v.err("the file is there", here(id=1, keep=0, to=file), "already_exists")
+    v.has("the next, in its place", here(id=1, keep=1, to=file, overwrite=True), keys)
+    v.ok("no more than so many are left", here(keep=1), nothing)
+    v.has("one by its name", here(runs=[b"c"], process=b"go", status=b"done"), keys)
+    v.ok("of the ended none is left", runs(status="done"), NO_LIST)
+    begun(v, path, "a", "wait.yaml", about="its id begins another one")
+    stopped(v, path, "a")
+    stopped(v, path, "s")
+    cancelled = here(keep=0, status="cancelled", process="wait", limit=10_000)
+    v.has("those that were cancelled", cancelled, keys)
+    v.ok("of that process", cancelled, nothing)
+    of_nil = here(keep=0, runs=None, keep_ms=None, process=None, status=None, to=None, limit=None)
+    v.has("nil is absent", of_nil, keys)
+    v.ok("twice", of_nil, nothing)
+    v.has("those that are under way stay", runs(limit=2), "runs next")
+    left = {"tasks": tasks_of("r"), "next": None}
+    v.ok("as they were", ask("task.list", path=path), left)
+
+    v.err("no rule", here(id=1), "bad_request")
+    v.err("no rule but a process", here(id=1, process="go"), "bad_request")
+    v.err("those named, and a number", here(id=1, runs=["r"], keep=0), "bad_request", field="runs")
+    v.err("those named, and a time", here(id=1, runs=["r"], keep_ms=0), "bad_request", field="runs")
+    on_runs(v, op, {"keep": 0})
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "keep": [-1, "1", 1.5, True],
+        "keep_ms": [-1, "1", 1.5, True],
+        "process": [1, "a\0"],
+        "status": [1, "", "gone", "Done", "running", "waiting", "stuck", "suspended"],
+        "to": [1, "a", "", f"{TOP}/../a"],
+        "overwrite": [1, "yes"],
+        "limit": [0, 10_001, -1, "1", 1.5],
+        "dry_run": [1, "yes"],
+    }
+    wrong_types(v, op, {"path": path, "keep": 0}, wrong)
+    wrong_types(v, op, {"path": path}, {"runs": [1, "a", {"a": 1}]})
+    for run in NO_RUNS:
+        v.err(f"a run called {shows(run)}", here(id=1, runs=[run]), "bad_request")
+    wrong_parts(v, here(), "runs", {"runs[0]": [[1], [["a"]]]})
 
 
 def task_claim(v: Topic) -> None:
@@ -3977,6 +4455,7 @@ OPERATIONS: tuple[Callable[[Topic], None], ...] = (
     *(workspace_export, workspace_import, workspace_imported),
     *(process_lint, process_test, process_graph, process_publish, process_get, process_list),
     *(run_start, run_get, run_list, run_history, run_graph, run_verify, run_signal, run_cancel),
+    *(run_suspend, run_resume, run_retry, run_fork, run_migrate, run_prune),
     *(task_claim, task_complete, task_fail, task_heartbeat, task_release, task_list),
     *(hello, ping, stats, subscribe, cancel, batch, shutdown),
 )

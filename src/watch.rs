@@ -5,7 +5,7 @@
 use std::{
     sync::{
         Condvar, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -24,6 +24,8 @@ pub struct Watch {
     /// The leader of the process group to kill.
     child: Mutex<Option<Pid>>,
     listener: Option<Listener>,
+    /// How much more whoever waits can take.
+    credits: AtomicU64,
 }
 
 pub type Listener = Box<dyn Fn(&Progress) + Send + Sync>;
@@ -123,6 +125,20 @@ impl Watch {
         let mut child = self.child.lock().expect("nobody panics with the lock");
         *child = None;
         !self.is_stopped()
+    }
+
+    /// Whoever waits can take so much more.
+    pub fn add_credits(&self, credits: u64) {
+        self.credits.fetch_add(credits, Ordering::AcqRel);
+    }
+
+    pub fn credits(&self) -> u64 {
+        self.credits.load(Ordering::Acquire)
+    }
+
+    /// So much is on its way, which is no more than there are credits.
+    pub fn spend_credits(&self, credits: u64) {
+        self.credits.fetch_sub(credits, Ordering::AcqRel);
     }
 
     pub fn tell(&self, progress: &Progress) {

@@ -1,7 +1,10 @@
 //! Runs of processes: started, done by workers, and kept in Git whatever happens.
 
+mod again;
 mod conformance;
 mod kills;
+mod pruning;
+mod sending;
 mod starting;
 mod story;
 mod time;

@@ -178,9 +178,19 @@ printf 'process_name: bill\nprocess_version: "1.0.0"\nsteps: [{step_id: delivere
 printf 'process_name: go\nsteps: [{step_id: go, step_type: route}]\n' > go.yaml
 printf 'process_name: lost\nsteps: [{step_id: go, next: gone}]\n' > lost.yaml
 printf 'process_name: odd\nstepz: []\n' > odd.yaml
+# The same with another name for a step, where runs move to.
+sed -e s/1.0.0/2.0.0/ -e s/sign,/seal,/ order.yaml > moved.yaml
+cat > reach.yaml << 'end'
+process_name: reach
+steps:
+  - {step_id: begun, step_type: route, milestone: begun, next: paid}
+  - {step_id: paid, await: paid, milestone: paid, next: lost}
+  - {step_id: lost, step_type: route, end: failed}
+end
 commit 'more definitions'
 cd "$new"
 for name in run.start run.get run.list run.history run.graph run.verify run.signal run.cancel \
+    run.suspend run.resume run.retry run.fork run.migrate run.prune \
     task.claim task.complete task.fail task.heartbeat task.release task.list; do
     clone --bare running "$name.git"
     git -C "$name.git" remote remove origin

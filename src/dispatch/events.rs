@@ -15,6 +15,8 @@ use crate::{
     watch::{Listener, Progress},
 };
 
+/// The event that has tasks.
+const TASKS: &str = "tasks";
 /// The shortest time between two events about one request, unless its stage changes.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -40,6 +42,16 @@ struct Frame<'a> {
     op: &'static str,
     #[serde(flatten)]
     progress: &'a Progress,
+}
+
+/// What comes before what is sent.
+#[derive(Serialize)]
+struct Head<'a> {
+    event: &'static str,
+    seq: u64,
+    dropped: u64,
+    request: Option<&'a RequestId>,
+    op: &'static str,
 }
 
 impl Events {
@@ -72,6 +84,17 @@ impl Events {
                 events.send(id.as_ref(), op, progress);
             }
         }))
+    }
+
+    /// Sends to whoever waits for one thing after the other what there is, a map. It is never
+    /// dropped: there is no more of it than the client has room for.
+    pub fn send_to(&self, request: Option<&RequestId>, op: &'static str, value: &[u8]) {
+        let mut state = self.state.lock().expect("nobody panics with the lock");
+        state.seq += 1;
+        let (seq, dropped) = (state.seq, std::mem::take(&mut state.dropped));
+        let head = Head { event: TASKS, seq, dropped, request, op };
+        self.output.send(|output| envelope::event_with(output, &head, value));
+        self.stats.events_sent.fetch_add(1, Relaxed);
     }
 
     fn wants(&self, event: Event) -> bool {

@@ -54,6 +54,8 @@ struct State {
     stamps: HashMap<PathBuf, [u64; 6]>,
     /// When it looks whether they changed or not.
     all_at: u64,
+    /// Repositories in which somebody can take more.
+    asked: BTreeSet<PathBuf>,
 }
 
 impl Hungry {
@@ -80,6 +82,12 @@ impl Hungry {
         }
     }
 
+    /// Has the thread look at once whether there is something to do in this repository.
+    pub fn look_into(&self, path: &Path) {
+        self.state().asked.insert(path.to_owned());
+        self.look_at(0);
+    }
+
     /// Those who wait for tasks of this repository, who had waited longest first.
     fn take(&self, folder: &Path) -> Vec<(u64, Task)> {
         let mut state = self.state();
@@ -103,7 +111,8 @@ impl Hungry {
         let stamp = |it: PathBuf| (Store::stamp(&it), it);
         let now: Vec<_> = folders.into_iter().map(stamp).collect();
         let is_news = |it: &&([u64; 6], PathBuf)| state.stamps.get(&it.1) != Some(&it.0);
-        let news = now.iter().filter(is_news).map(|it| it.1.clone()).collect();
+        let mut news: Vec<PathBuf> = now.iter().filter(is_news).map(|it| it.1.clone()).collect();
+        news.extend(std::mem::take(&mut state.asked));
         state.stamps = now.into_iter().map(|(stamp, folder)| (folder, stamp)).collect();
         news
     }

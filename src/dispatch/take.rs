@@ -143,6 +143,11 @@ impl Dispatch {
                 let reply = Ok(encoded(&is_live));
                 return self.answer_now(key, entry.name, None, started, reply, from);
             }
+            Ok(Call::Control(Control::Credit(credit))) => {
+                let is_live = self.credit(&credit.request, credit.credits);
+                let reply = Ok(encoded(&is_live));
+                return self.answer_now(key, entry.name, None, started, reply, from);
+            }
             Ok(Call::Control(Control::Subscribe(subscribe))) => {
                 let reply = encoded(&subscribe);
                 self.events.subscribe(subscribe.events);
@@ -152,6 +157,11 @@ impl Dispatch {
                 return self.answer_now(key, entry.name, None, started, Err(error), from);
             }
         };
+        if entry.name == ops::TASKS && key.id().is_none() {
+            let message = "give an `id`: what is sent is about the request with this id";
+            let error = Err(Error::bad_request(message).with("field", "id"));
+            return self.answer_now(key, entry.name, None, started, error, from);
+        }
         if let Lane::Quick = job.lane {
             let result = self.run(job.work, &Watch::default(), started);
             return self.answer_now(key, entry.name, None, started, result, from);
@@ -215,6 +225,14 @@ impl Dispatch {
         let Some(ticket) = self.board().get(&Key::Named(id.clone())) else { return false };
         let error = Error::cancelled("the client cancelled this request");
         self.give_up(&ticket, error, from)
+    }
+
+    fn credit(self: &Arc<Self>, id: &RequestId, credits: u64) -> bool {
+        let ticket = self.board().get(&Key::Named(id.clone()));
+        let Some(ticket) = ticket.filter(|it| it.op == ops::TASKS) else { return false };
+        ticket.watch.add_credits(credits);
+        ticket.path.iter().for_each(|it| self.hungry.look_into(it));
+        true
     }
 
     fn proceed_from_start(

@@ -12,7 +12,7 @@ use super::{Dispatch, From, Then, Ticket, guarded, pool::Task};
 use crate::{
     error::Result,
     git::{Changed, RepositoryPath, Transaction},
-    ops::{Job, Lane, Pause, Work, translated},
+    ops::{Job, Lane, Next, Pause, Work, translated},
     watch::Watch,
 };
 
@@ -24,6 +24,8 @@ pub enum Turn {
     Done(Result<Vec<u8>>),
     /// It gets another one.
     Waits(Box<dyn Work>, Pause),
+    /// It sends something, and gets another one.
+    Sends(Box<dyn Work>, Vec<u8>),
 }
 
 /// A request that has had its turn.
@@ -114,6 +116,17 @@ impl Dispatch {
                     self.set_aside(Task { ticket, job: Job { lane, work }, then, bytes }, pause);
                     continue;
                 }
+                Turn::Sends(work, value) => match outcome {
+                    Ok(()) => {
+                        self.events.send_to(ticket.key.id(), ticket.op, &value);
+                        let task = Task { ticket, job: Job { lane, work }, then, bytes: 0 };
+                        if let Some((task, error)) = self.submit(task) {
+                            self.answer(&task.ticket, Err(error), From::Worker);
+                        }
+                        continue;
+                    }
+                    Err(error) => Err(error.clone()),
+                },
                 Turn::Done(Ok(value)) => outcome.clone().map(|()| value),
                 Turn::Done(failed) => failed,
             };
@@ -145,14 +158,24 @@ impl Dispatch {
         asked: Instant,
     ) -> Turn {
         let context = self.context(&ticket.watch, asked, Some(transaction));
+        let savepoint = transaction.borrow().savepoint();
         let wait = ticket.watch.check();
-        let wait = wait.and_then(|()| guarded(|| work.must_wait(&context)).and_then(|it| it));
+        let pushed = wait.and_then(|()| guarded(|| work.push(&context)));
+        match pushed.and_then(|it| it.transpose()) {
+            Ok(None) => (),
+            Ok(Some(Next::Sent(value))) => return Turn::Sends(work, value),
+            Ok(Some(Next::Wait(pause))) => return Turn::Waits(work, pause),
+            Err(error) => {
+                transaction.borrow_mut().go_back(&savepoint);
+                return Turn::Done(Err(error));
+            }
+        }
+        let wait = guarded(|| work.must_wait(&context)).and_then(|it| it);
         match wait {
             Ok(None) => (),
             Ok(Some(wait)) => return Turn::Waits(work, wait),
             Err(error) => return Turn::Done(Err(error)),
         }
-        let savepoint = transaction.borrow().savepoint();
         let result = guarded(|| work.run(&context)).and_then(|it| it);
         if result.is_err() {
             transaction.borrow_mut().go_back(&savepoint);

@@ -27,8 +27,10 @@ pub fn decide(
     work.rows.head.now_ms = work.rows.head.now_ms.max(event.at_ms);
     let done = work.happen(&event.what).and_then(|()| work.settle());
     let done = done.and_then(|()| work.check_cost());
-    let (firings, rows) = (std::mem::take(&mut work.firings), work.spend());
-    done.map(|()| Changes { firings, rows: rows.into_rows() })
+    let firings = std::mem::take(&mut work.firings);
+    let calls = std::mem::take(&mut work.calls);
+    let rows = work.spend();
+    done.map(|()| Changes { firings, calls, rows: rows.into_rows() })
 }
 
 /// Makes the state what it is afterwards.
@@ -91,6 +93,7 @@ impl Work<'_> {
                 Ok(())
             }
             What::Signal { name, key, data } => self.signal(name, key.as_ref(), data),
+            What::Tick if self.rows.head.suspended => Ok(()),
             What::Tick => {
                 // What is too much for one event is still due after it.
                 for _ in 0..DUE_MAX {
@@ -109,11 +112,19 @@ impl Work<'_> {
                 let problem = Problem { kind: "cancelled".to_owned(), message };
                 self.end(ROOT, End::Cancelled, Some(problem), by)
             }
+            What::Suspend => self.suspend(true),
+            What::Resume => self.suspend(false),
+            What::Retry { .. } => self.go_on_from_here(Kind::Retry),
+            What::Fork { .. } => self.go_on_from_here(Kind::Fork),
+            What::Migrate { .. } => self.outside(Kind::Migrate).map(drop),
         }
     }
 
     fn begin_item(&mut self, id: Id) -> Done {
         let item = self.named(id)?;
+        if self.rows.head.suspended {
+            return Err(Refused::conflict("the run is suspended"));
+        }
         if item.status == ItemStatus::Open {
             return self.claim(id);
         }
@@ -125,17 +136,10 @@ impl Work<'_> {
     }
 
     fn signal(&mut self, name: &str, key: Option<&Value>, data: &Data) -> Done {
-        let before = self.rows.head.signal;
-        let by = self.fire(Kind::Signal, String::new(), before.into_iter().collect())?;
+        let by = self.outside(Kind::Signal)?;
         self.last().into_iter().for_each(|it| {
             (it.outcome, it.data) = (Some(name.to_owned()), data.clone());
         });
-        // One after the other, so that the run ends with the last of them.
-        if let Some(before) = before {
-            self.rows.heads.remove(&(ROOT, before));
-        }
-        self.rows.heads.put((ROOT, by), ());
-        self.rows.head.signal = Some(by);
         let at_ms = self.rows.head.now_ms;
         self.deliver(name, Mail { by, at_ms, key: key_text(key), data: data.clone() })
     }

@@ -100,6 +100,10 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_status: Option<String>,
 
+    /// What the run has reached when the step completes: a tag of this name says where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milestone: Option<String>,
+
     /// Many instances of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each: Option<Each>,

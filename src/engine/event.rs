@@ -22,9 +22,13 @@ pub struct Event {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
     /// The run begins; the data lies over that of the definition.
-    Begin { data: Data },
+    Begin {
+        data: Data,
+    },
     /// Somebody starts what is offered.
-    Start { item: Id },
+    Start {
+        item: Id,
+    },
     /// What was started is done.
     Complete {
         item: Id,
@@ -44,9 +48,13 @@ pub enum What {
         last: bool,
     },
     /// Whoever started it is still there.
-    Heartbeat { item: Id },
+    Heartbeat {
+        item: Id,
+    },
     /// What was started is offered again.
-    Release { item: Id },
+    Release {
+        item: Id,
+    },
     /// Something happened outside.
     Signal {
         name: String,
@@ -59,7 +67,31 @@ pub enum What {
     Tick,
     /// The whole run is withdrawn.
     Cancel,
+    /// Nothing more is started, and no time counts, until it is resumed.
+    Suspend,
+    Resume,
+    /// The run goes on from where it was with the commit of this number; what came after that has
+    /// no effect on it.
+    Retry {
+        seq: u64,
+    },
+    /// The run begins as another one was with the commit of this number.
+    Fork {
+        run: String,
+        seq: u64,
+    },
+    /// The run goes on by another definition, in which some steps have other names.
+    Migrate {
+        digest: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+        #[serde(default, skip_serializing_if = "Names::is_empty")]
+        steps: Names,
+    },
 }
+
+/// New names of steps by their old ones.
+pub type Names = std::collections::BTreeMap<String, String>;
 
 /// The outcome of a step of which nothing else was said.
 pub const OK: &str = "ok";
@@ -69,7 +101,19 @@ pub const OK: &str = "ok";
 pub struct Changes {
     /// What happened in the net, in its order.
     pub firings: Vec<Firing>,
+    /// Calls that began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
     pub rows: Rows,
+}
+
+/// A process is called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Where: such as `blk/p`.
+    pub path: String,
+    pub item: Id,
+    pub process: String,
 }
 
 /// One thing that happened: it becomes a commit.
@@ -94,6 +138,9 @@ pub struct Firing {
     /// What went wrong on the way, or could not be told: whoever reads the commit wants to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Problem>,
+    /// What the run has reached with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milestone: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +157,13 @@ pub enum Kind {
     Signal,
     /// A process or block ended.
     End,
+    Suspend,
+    Resume,
+    /// The run goes on from an earlier commit, in itself or as another one.
+    Retry,
+    Fork,
+    /// By another definition.
+    Migrate,
 }
 
 /// What happened, in words.
@@ -128,6 +182,11 @@ impl fmt::Display for Firing {
             Kind::Cancel => write!(f, "{path} cancels"),
             Kind::Signal => write!(f, "{outcome} comes"),
             Kind::End => write!(f, "{path} ends"),
+            Kind::Suspend => write!(f, "{path} is suspended"),
+            Kind::Resume => write!(f, "{path} is resumed"),
+            Kind::Retry => write!(f, "{path} is tried again"),
+            Kind::Fork => write!(f, "{path} forks"),
+            Kind::Migrate => write!(f, "{path} migrates"),
         }
     }
 }

@@ -30,6 +30,11 @@ impl<'w> Work<'w> {
         if let Some(status) = &step.final_status {
             self.rows.head.final_status = Some(status.clone());
         }
+        if let Some(name) = step.milestone.as_ref().filter(|_| !RESERVED.contains(&&*outcome))
+            && let Some(firing) = self.firings.iter_mut().rev().find(|it| it.id == by)
+        {
+            firing.milestone = Some(name.clone());
+        }
         self.send(letters)?;
         let by = self.cancel(item, &step.cancel, id, by)?;
         if self.frame(item.frame).is_none() {

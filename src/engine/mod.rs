@@ -19,6 +19,8 @@ pub mod offers;
 mod settle;
 mod step;
 mod leave;
+mod again;
+pub mod migrate;
 mod each;
 mod scope;
 mod signal;

@@ -118,6 +118,7 @@ pub struct Step {
     pub cancel: Vec<Cancelled>,
     pub end: Option<End>,
     pub final_status: Option<String>,
+    pub milestone: Option<String>,
     pub each: Option<Each>,
     pub awaits: Option<Awaited>,
     pub emit: Vec<Emitted>,

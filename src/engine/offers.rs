@@ -74,6 +74,9 @@ impl State {
         if self.head.status != Status::Running {
             return self.head.status;
         }
+        if self.head.suspended {
+            return Status::Suspended;
+        }
         let mut cache = Cache::default();
         let work = Work::over(processes, self, &mut cache);
         let is_running = |item: &Item| match item.status {
@@ -88,7 +91,7 @@ impl State {
 
     /// When time moves the run next.
     pub fn due_ms(&self) -> Option<i64> {
-        self.timers.iter().next().map(|it| it.0.0)
+        self.timers.iter().next().map(|it| it.0.0).filter(|_| !self.head.suspended)
     }
 
     /// The data of the run.
@@ -101,7 +104,8 @@ impl State {
         self.frames.get(&item.frame).map(|it| self.data_of(it.process)).unwrap_or_default()
     }
 
-    fn data_of(&self, process: Id) -> Data {
+    /// The data of a process, by its frame.
+    pub fn data_of(&self, process: Id) -> Data {
         let ours = self.data.range((process, String::new())..(process + 1, String::new()));
         ours.map(|((_, name), value)| (name.clone(), value.clone())).collect()
     }
@@ -124,7 +128,8 @@ impl State {
     /// offered or open, and does not go on by itself.
     pub fn claimable<'p>(&self, processes: &'p Processes, item: &Item) -> Option<&'p Step> {
         let step = self.step_of(processes, item)?;
-        let is_free = matches!(item.status, ItemStatus::Offered | ItemStatus::Open);
+        let is_free =
+            matches!(item.status, ItemStatus::Offered | ItemStatus::Open) && !self.head.suspended;
         (is_free && !is_by_itself(step, item)).then_some(step)
     }
 

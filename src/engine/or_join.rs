@@ -25,7 +25,7 @@ const TRY_COUNTS: usize = 200;
 const ANSWERS_MAX: usize = 10_000;
 
 /// Answers for markings: the caller keeps them for as long as the processes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Cache {
     answers: BTreeMap<Question, Answer>,
     /// How much was looked at for all of them.

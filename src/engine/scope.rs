@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     data::{Scope, lay_over},
     definition::{Data, flow::End},
-    event::{Kind, OK, Refused},
+    event::{Call, Kind, OK, Refused},
     net::{Body, Cancelled, NetNo, PlaceNo, StepNo},
     state::{Frame, Id, ItemStatus, Problem, Status},
     work::{Done, Work},
@@ -26,6 +26,10 @@ impl Work<'_> {
         let frame = self.id();
         let process = if given.is_some() { frame } else { around.process };
         let (parent, depth, path) = (Some(item.frame), around.depth + 1, self.path_of(&item));
+        if given.is_some() {
+            let process = self.processes.net(net_no).process_name.clone();
+            self.calls.push(Call { path: path.clone(), item: id, process });
+        }
         let row = Frame { net: net_no, item: Some(id), parent, process, depth, path };
         self.rows.frames.put(frame, row);
         self.change_item(id, |it| {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     definition::Data,
-    event::{Firing, Kind, Refused},
+    event::{Call, Firing, Kind, Refused},
     net::{Net, NetNo, PlaceKind, PlaceNo, Processes, Step, StepNo},
     or_join::Cache,
     state::{Frame, Id, Item, Layers, Mail, Problem, State, Token},
@@ -53,6 +53,10 @@ pub struct Work<'w> {
     pub cost_left: Cell<i64>,
     /// Tickets that nothing carried at some time.
     pub idle_tickets: BTreeSet<Id>,
+    /// When something last happened before.
+    pub since_ms: i64,
+    /// Calls that began.
+    pub calls: Vec<Call>,
     /// Somebody waits for whether the outcome is right, and can give another one.
     pub is_answerable: bool,
 }
@@ -78,6 +82,8 @@ impl<'w> Work<'w> {
             looked_at: 0,
             cost_left: Cell::new(EVENT_COST_MAX),
             idle_tickets: BTreeSet::new(),
+            since_ms: state.head.now_ms,
+            calls: Vec::new(),
             is_answerable: false,
         }
     }
@@ -114,8 +120,10 @@ impl<'w> Work<'w> {
         parents.dedup();
         let id = self.id();
         let (made, took, outcome, data) = (0, Vec::new(), None, Data::new());
-        let notes = Vec::new();
-        self.firings.push(Firing { id, kind, path, parents, made, took, outcome, data, notes });
+        let (notes, milestone) = (Vec::new(), None);
+        let firing =
+            Firing { id, kind, path, parents, made, took, outcome, data, notes, milestone };
+        self.firings.push(firing);
         Ok(id)
     }
 

@@ -4,18 +4,19 @@ use std::{
     collections::{BTreeMap, HashSet},
     fmt,
     hash::{BuildHasher, RandomState},
+    os::unix::fs::MetadataExt,
     sync::Arc,
 };
 
 use git2::Oid;
 
 use super::{
-    Transaction,
+    Output, Transaction,
     commit::now_ms,
     edit,
     hash::{id_of, parents_of},
     pack::Kind,
-    refs::{EXECUTIONS, THREADS, is_part},
+    refs::{CHILDREN, EXECUTIONS, MILESTONES, PACKED, THREADS, is_part},
 };
 use crate::error::{Error, Result};
 
@@ -51,14 +52,29 @@ impl RunId {
         format!("{EXECUTIONS}{}", self.0)
     }
 
-    /// The folder of the refs of its parallel paths.
-    fn paths(&self) -> String {
-        format!("{THREADS}{}/", self.0)
+    /// The folder of its refs of one kind.
+    fn folder(&self, of: &str) -> String {
+        format!("{of}{}/", self.0)
     }
 
-    fn path(&self, number: u32) -> String {
-        format!("{}{number}", self.paths())
+    fn mark(&self, mark: &Mark) -> String {
+        match mark {
+            Mark::Path(number) => format!("{}{number}", self.folder(THREADS)),
+            Mark::Child(item) => format!("{}{item}", self.folder(CHILDREN)),
+            Mark::Milestone(name) => format!("{}{name}", self.folder(MILESTONES)),
+        }
     }
+}
+
+/// A ref of a run, besides the one of its newest commit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// Of a parallel path.
+    Path(u32),
+    /// Of a process that it calls, by the item that does.
+    Child(u64),
+    /// What it has reached.
+    Milestone(String),
 }
 
 impl fmt::Display for RunId {
@@ -67,11 +83,23 @@ impl fmt::Display for RunId {
     }
 }
 
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mark::Path(number) => write!(f, "path {number}"),
+            Mark::Child(item) => write!(f, "call {item}"),
+            Mark::Milestone(name) => write!(f, "milestone {name}"),
+        }
+    }
+}
+
 /// A commit of a run.
 pub struct Execution {
     pub id: Oid,
     pub tree: Oid,
     pub parents: Vec<Oid>,
+    /// When it was made, in seconds since 1970.
+    pub time: i64,
     pub message: Vec<u8>,
 }
 
@@ -80,8 +108,8 @@ pub struct Advance {
     pub objects: Vec<(Oid, Kind, Vec<u8>)>,
     pub before: Option<Oid>,
     pub newest: Oid,
-    /// Of its parallel paths, by their numbers: from where to where.
-    pub paths: Vec<(u32, Option<Oid>, Option<Oid>)>,
+    /// Its other refs: from where to where.
+    pub marks: Vec<(Mark, Option<Oid>, Option<Oid>)>,
 }
 
 impl Transaction<'_> {
@@ -90,6 +118,18 @@ impl Transaction<'_> {
         let below = self.refs_below(EXECUTIONS)?.into_iter();
         // A ref that somebody else put there is no run.
         Ok(below.filter_map(|(name, id)| Some((RunId::new(&name).ok()?, id))).collect())
+    }
+
+    /// What is another one once stock git, too, has moved refs of runs.
+    pub fn executions_stamp(&mut self) -> Result<[u64; 6]> {
+        self.show()?;
+        let folder = self.repository().common_folder();
+        let of = |name: &str| {
+            let file = std::fs::metadata(folder.join(name)).ok();
+            file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
+        };
+        let ([a, b, c], [d, e, f]) = (of(EXECUTIONS), of(PACKED));
+        Ok([a, b, c, d, e, f])
     }
 
     /// Refs in a folder, as this transaction leaves them, by their names in it.
@@ -117,20 +157,31 @@ impl Transaction<'_> {
             self.add_plain(id, kind, content);
         }
         self.move_later(&run.reference(), advance.before, Some(advance.newest));
-        for (path, from, to) in advance.paths {
-            self.move_later(&run.path(path), from, to);
+        for (mark, from, to) in advance.marks {
+            self.move_later(&run.mark(&mark), from, to);
         }
     }
 
-    /// The refs of a run's parallel paths, by their numbers.
-    pub fn paths(&mut self, run: &RunId) -> Result<BTreeMap<String, Oid>> {
-        self.refs_below(&run.paths())
+    /// All refs of a run besides the one of its newest commit.
+    pub fn marks(&mut self, run: &RunId) -> Result<BTreeMap<Mark, Oid>> {
+        let mut marks = BTreeMap::new();
+        let number = |name: &str| name.parse().ok();
+        for (name, id) in self.refs_below(&run.folder(THREADS))? {
+            marks.extend(number(&name).map(|it| (Mark::Path(it), id)));
+        }
+        for (name, id) in self.refs_below(&run.folder(CHILDREN))? {
+            marks.extend(name.parse().ok().map(|it| (Mark::Child(it), id)));
+        }
+        for (name, id) in self.refs_below(&run.folder(MILESTONES))? {
+            marks.insert(Mark::Milestone(name), id);
+        }
+        Ok(marks)
     }
 
     /// All commits of a run, each once, the newest first.
     pub fn history(&mut self, run: &RunId) -> Result<Vec<Execution>> {
         let mut next: Vec<Oid> = self.execution(run)?.into_iter().collect();
-        next.extend(self.paths(run)?.into_values());
+        next.extend(self.marks(run)?.into_values());
         let (mut known, mut found) = (HashSet::new(), Vec::new());
         while let Some(id) = next.pop() {
             if known.insert(id) {
@@ -148,7 +199,34 @@ impl Transaction<'_> {
         let tree = content.strip_prefix(b"tree ").and_then(id_of).ok_or_else(damaged)?;
         let parents = parents_of(&content).collect();
         let end = memchr::memmem::find(&content, b"\n\n").ok_or_else(damaged)?;
-        Ok(Execution { id, tree, parents, message: content[end + 2..].to_vec() })
+        let head = &content[..end];
+        let time = memchr::memmem::find(head, b"\ncommitter ").and_then(|at| {
+            let line = head[at + 1..].split(|it| *it == b'\n').next()?;
+            str::from_utf8(line.rsplit(|it| *it == b' ').nth(1)?).ok()?.parse().ok()
+        });
+        let (time, message) = (time.ok_or_else(damaged)?, content[end + 2..].to_vec());
+        Ok(Execution { id, tree, parents, time, message })
+    }
+
+    /// Writes runs with all of their refs to a file; tells its size.
+    pub fn archive(&mut self, runs: &[RunId], output: Output) -> Result<u64> {
+        let mut refs = Vec::new();
+        for run in runs {
+            refs.extend(self.execution(run)?.map(|it| (run.reference(), it)));
+            refs.extend(self.marks(run)?.into_iter().map(|(mark, it)| (run.mark(&mark), it)));
+        }
+        self.show()?;
+        self.repository().bundle(&refs, output, self.watch())
+    }
+
+    /// Takes the refs of a run away.
+    pub fn drop_run(&mut self, run: &RunId) -> Result<()> {
+        for (mark, from) in self.marks(run)? {
+            self.move_later(&run.mark(&mark), Some(from), None);
+        }
+        let newest = self.execution(run)?;
+        self.move_later(&run.reference(), newest, None);
+        Ok(())
     }
 
     /// The content of a file in a tree, if there is one.

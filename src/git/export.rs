@@ -87,7 +87,8 @@ impl Repository {
         match export.format {
             Format::Bundle => {
                 let branch = self.branch_for(rev, commit.id())?;
-                bundle::write(self, commit.id(), &branch, &mut sink, &meter)?;
+                let refs = [branch, "HEAD".to_owned()].map(|it| (it, commit.id()));
+                bundle::write(self, &refs, &mut sink, &meter)?;
             }
             Format::TarGz => {
                 let archive = tarball::Tarball::begin(&mut sink, &commit)?;
@@ -100,6 +101,19 @@ impl Repository {
         }
         let (bytes, content) = sink.finish()?;
         Ok(Exported { sha: commit.id().to_string(), bytes, content })
+    }
+
+    /// Writes refs with all that they reach, as a bundle; tells its size.
+    pub fn bundle(
+        &self,
+        refs: &[(String, git2::Oid)],
+        output: Output,
+        watch: &Watch,
+    ) -> Result<u64> {
+        let meter = Meter::new(watch);
+        let mut sink = output.open(&meter)?;
+        bundle::write(self, refs, &mut sink, &meter)?;
+        Ok(sink.finish()?.0)
     }
 
     fn archive(

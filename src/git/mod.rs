@@ -64,7 +64,7 @@ pub use self::{
     },
     diff::{Changes, DiffQuery},
     edit::tree_of,
-    executions::{Advance, Execution, RunId},
+    executions::{Advance, Execution, Mark, RunId},
     export::{Export, Format, Output},
     folder::Folder,
     hash::{NO_ID, object_id},

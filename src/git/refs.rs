@@ -20,6 +20,10 @@ pub const REMOTES: &str = "refs/remotes/";
 pub const EXECUTIONS: &str = "refs/workflow/executions/";
 /// … and below its id its parallel paths, while there are several.
 pub const THREADS: &str = "refs/workflow/threads/";
+/// … the processes that it calls, by the numbers of the items that call them …
+pub const CHILDREN: &str = "refs/workflow/children/";
+/// … and what it has reached.
+pub const MILESTONES: &str = "refs/tags/milestone/";
 /// Refs that each worktree has for itself, which Git looks for nowhere else.
 pub const OF_ONE_WORKTREE: &[&str] = &["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
 pub const REPLACEMENTS: &str = "refs/replace/";
@@ -33,13 +37,19 @@ const IMPORTS: &str = "refs/gitvan/imports/";
 /// Answers to requests that had a key.
 const KEYS: &str = "refs/notes/gitvan/keys";
 /// Refs that only the program itself moves, with the rule and the words to say so.
-const OURS: [(&str, &str, &str); 5] = [
+const OURS: [(&str, &str, &str); 7] = [
     ("refs/workflow/executions", "runs", "where runs are: `run.start` makes them"),
     (
         "refs/workflow/threads",
         "runs",
         "where the paths of runs are: what happens to a run moves it",
     ),
+    (
+        "refs/workflow/children",
+        "runs",
+        "where processes are that runs call: what happens to a run moves it",
+    ),
+    ("refs/tags/milestone", "runs", "what runs have reached: reaching it makes it"),
     ("refs/gitvan/locks", "locks", "where locks are: `lock` and `unlock` move them"),
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
@@ -159,6 +169,12 @@ impl Tag {
         let tag = Tag(name.to_owned());
         expect_short_parts(&tag.reference()).map_err(|error| error.with("field", "tag"))?;
         Ok(tag)
+    }
+
+    /// One that a client may make, move and remove.
+    pub fn of_client(name: &str) -> Result<Tag> {
+        let tag = Tag::new(name)?;
+        expect_not_ours(&tag.reference()).map(|()| tag)
     }
 
     /// The one that keeps a published process.

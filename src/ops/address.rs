@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Call, Context, Job, Pause, Work};
+use super::{Call, Context, Job, Next, Pause, Work};
 use crate::{
     error::{Code, Error, Result},
     git::{Text, WorkspaceId, Workspaces},
@@ -108,6 +108,10 @@ impl Work for InWorkspace {
 
     fn must_wait(&mut self, context: &Context) -> Result<Option<Pause>> {
         self.work.must_wait(context).map_err(|error| self.named.translate(error))
+    }
+
+    fn push(&mut self, context: &Context) -> Option<Result<Next<Vec<u8>>>> {
+        Some(self.work.push(context)?.map_err(|error| self.named.translate(error)))
     }
 
     fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>> {

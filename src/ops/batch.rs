@@ -14,7 +14,8 @@ use crate::{
 pub const ENTRIES_MAX: usize = 1000;
 
 /// Operations that are about other requests have no place among them.
-const FORBIDDEN: &[&str] = &["batch", "cancel", "shutdown", "subscribe"];
+const FORBIDDEN: &[&str] =
+    &["batch", "cancel", "shutdown", "subscribe", "task.credit", "task.subscribe"];
 
 /// The requests of a batch, each one encoded as it would be in a frame of its own.
 pub struct Batch {

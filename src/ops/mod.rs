@@ -20,6 +20,7 @@ mod files;
 mod head;
 mod hello;
 mod json;
+mod lane;
 mod lock;
 mod locks;
 mod log;
@@ -52,7 +53,6 @@ mod unlock;
 
 use std::{
     cell::{RefCell, RefMut},
-    path::PathBuf,
     time::Instant,
 };
 
@@ -62,14 +62,16 @@ pub use self::{
     address::{Subject, translated},
     batch::{Batch, ENTRIES_MAX},
     cancel::Cancel,
+    lane::{Lane, Next, Pause},
     maintain::{HOUSEWORK_MS_MAX, PURGE_AFTER_MS},
     shutdown::{Reply as ShutdownReply, Shutdown},
     subscribe::{Event, Subscribe},
+    task::{credit::Credit, subscribe::NAME as TASKS},
 };
 use crate::{
     config::Settings,
     error::{Code, Error, Result},
-    git::{Opened, RepositoryPath, Store, Transaction, Wait, Workspaces},
+    git::{Opened, RepositoryPath, Store, Transaction, Workspaces},
     port::envelope::{Arguments, encoded, nearest},
     runs::Runs,
     stats::Stats,
@@ -141,17 +143,25 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<run::verify::Verify>().on_a_repository(),
     Entry::of::<run::signal::Signal>().on_a_repository(),
     Entry::of::<run::cancel::Cancel>().on_a_repository(),
+    Entry::of::<run::suspend::Suspend>().on_a_repository(),
+    Entry::of::<run::resume::Resume>().on_a_repository(),
+    Entry::of::<run::retry::Retry>().on_a_repository(),
+    Entry::of::<run::fork::Fork>().on_a_repository(),
+    Entry::of::<run::migrate::Migrate>().on_a_repository(),
+    Entry::of::<run::prune::Prune>().on_a_repository(),
     Entry::of::<task::claim::Claim>().on_a_repository(),
     Entry::of::<task::complete::Complete>().on_a_repository(),
     Entry::of::<task::fail::Fail>().on_a_repository(),
     Entry::of::<task::heartbeat::Heartbeat>().on_a_repository(),
     Entry::of::<task::release::Release>().on_a_repository(),
     Entry::of::<task::list::List>().on_a_repository(),
+    Entry::of::<task::subscribe::Subscribe>().on_a_repository(),
     // Are about other requests.
     Entry::control("batch", batch::decode),
     Entry::control("cancel", cancel::decode),
     Entry::control("shutdown", shutdown::decode),
     Entry::control("subscribe", subscribe::decode),
+    Entry::control("task.credit", task::credit::decode),
     #[cfg(feature = "faults")]
     Entry::of::<fault::Fault>(),
 ];
@@ -178,57 +188,13 @@ trait Operation: DeserializeOwned + Send + 'static {
         Ok(None)
     }
 
+    /// What comes next to a client that is sent one thing after the other, until it cancels; for
+    /// all others nothing, and their reply is all that comes.
+    fn push(&mut self, _: &Context) -> Option<Result<Next<Self::Reply>>> {
+        None
+    }
+
     fn run(self, context: &Context) -> Result<Self::Reply>;
-}
-
-pub enum Lane {
-    /// Answered where it was read: takes microseconds and waits for nothing.
-    Quick,
-    /// Side by side with everything.
-    Read(PathBuf),
-    /// The same, but it may take long: shorter ones do not wait behind it.
-    Search(PathBuf),
-    /// The same, of no repository in particular.
-    Survey,
-    /// One after the other for each repository, in the order they came.
-    Write(PathBuf),
-    /// The same, but those that wait together are one durable step.
-    Change(PathBuf),
-    /// In a child that can be killed; in the order of writes where it writes a repository.
-    Network(Option<PathBuf>),
-    /// In such a child, side by side with what uses the repository.
-    Send(PathBuf),
-}
-
-impl Lane {
-    /// The repository that this is about.
-    pub fn path(&self) -> Option<&PathBuf> {
-        match self {
-            Lane::Read(path) | Lane::Search(path) | Lane::Send(path) => Some(path),
-            Lane::Write(path) | Lane::Change(path) => Some(path),
-            Lane::Network(path) => path.as_ref(),
-            Lane::Quick | Lane::Survey => None,
-        }
-    }
-
-    /// The repository that nobody else may write meanwhile.
-    pub fn written(&self) -> Option<&PathBuf> {
-        match self {
-            Lane::Write(path) | Lane::Change(path) | Lane::Network(Some(path)) => Some(path),
-            Lane::Quick | Lane::Survey | Lane::Network(None) => None,
-            Lane::Read(_) | Lane::Search(_) | Lane::Send(_) => None,
-        }
-    }
-}
-
-/// What a request waits for.
-pub enum Pause {
-    Lock(Wait),
-    /// Something to do in the repository with this common folder, until a time since this boot.
-    Task {
-        folder: PathBuf,
-        gives_up_ms: u64,
-    },
 }
 
 /// What operations share, and the request they run for.
@@ -283,6 +249,9 @@ pub trait Work: Send {
     /// See [`Operation::must_wait`].
     fn must_wait(&mut self, context: &Context) -> Result<Option<Pause>>;
 
+    /// See [`Operation::push`].
+    fn push(&mut self, context: &Context) -> Option<Result<Next<Vec<u8>>>>;
+
     fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>>;
 }
 
@@ -294,6 +263,14 @@ impl<O: Operation> Work for O {
 
     fn must_wait(&mut self, context: &Context) -> Result<Option<Pause>> {
         Operation::must_wait(self, context)
+    }
+
+    fn push(&mut self, context: &Context) -> Option<Result<Next<Vec<u8>>>> {
+        let encode = |next| match next {
+            Next::Sent(reply) => Next::Sent(encoded(&reply)),
+            Next::Wait(pause) => Next::Wait(pause),
+        };
+        Operation::push(self, context).map(|it| it.map(encode))
     }
 
     fn run(self: Box<Self>, context: &Context) -> Result<Vec<u8>> {
@@ -317,6 +294,7 @@ pub struct Job {
 pub enum Control {
     Batch(Batch),
     Cancel(Cancel),
+    Credit(Credit),
     Shutdown(Shutdown),
     Subscribe(Subscribe),
 }

@@ -64,7 +64,7 @@ impl Operation for Tagging {
         let mut transaction = context.transaction();
         Fence::check(self.fence.as_ref(), &mut transaction)?;
         let draft = TagDraft {
-            tag: Tag::new(&self.tag)?,
+            tag: Tag::of_client(&self.tag)?,
             what,
             expect: self.expect.as_deref().map(Expect::new).transpose()?,
             force: self.force,

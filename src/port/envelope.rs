@@ -299,6 +299,17 @@ pub fn event(output: &mut Vec<u8>, event: &impl Serialize) {
     frame::seal(&mut output[start..]);
 }
 
+/// The same with what is in an encoded map behind it; both have few entries.
+pub fn event_with(output: &mut Vec<u8>, event: &impl Serialize, map: &[u8]) {
+    let start = output.len();
+    output.extend_from_slice(&[0; frame::LENGTH_BYTES]);
+    let head = encoded(event);
+    output.push(head[0] + (map[0] & 0x0f));
+    output.extend_from_slice(&head[1..]);
+    output.extend_from_slice(&map[1..]);
+    frame::seal(&mut output[start..]);
+}
+
 fn begin(output: &mut Vec<u8>, id: Option<&RequestId>, entries: u32) -> usize {
     let start = output.len();
     output.extend_from_slice(&[0; frame::LENGTH_BYTES]);

@@ -49,14 +49,14 @@ struct Scope {
 }
 
 impl Files {
-    /// With the definitions that the run follows, each as it was published.
-    pub fn of(definitions: &[(String, Vec<u8>)], objects: &mut Objects) -> Files {
+    /// Takes in the definitions that the run follows, each as it was published.
+    pub fn define(&mut self, definitions: &[(String, Vec<u8>)], objects: &mut Objects) {
         let add = |(name, content): &(String, Vec<u8>)| {
             (name.clone(), put(Kind::Blob, content.clone(), objects))
         };
         let files: Entries = definitions.iter().map(add).collect();
-        let process = put(Kind::Tree, tree_of(&files, &Entries::new()), objects);
-        Files { process: Some(process), ..Files::default() }
+        self.process = Some(put(Kind::Tree, tree_of(&files, &Entries::new()), objects));
+        self.tree = None;
     }
 
     /// Takes in what changed in the data.

@@ -42,6 +42,8 @@ const FINAL: &str = "final_commit";
 pub struct Keeper {
     /// Which state of the repository this was last compared with.
     epoch: Option<u64>,
+    /// Which refs it was compared with.
+    stamp: Option<[u64; 6]>,
     pub(super) open: HashMap<RunId, Run>,
     pub(super) over: BTreeMap<RunId, Over>,
     /// Those that cannot be read, and why.
@@ -54,13 +56,13 @@ pub struct Keeper {
     pub(super) leases: Leases,
     due: Due,
     /// What something happened to in the request that is under way.
-    touched: BTreeSet<RunId>,
+    pub(super) touched: BTreeSet<RunId>,
     /// Whether there are new tasks.
     has_news: bool,
     /// When what is due is tried again.
     not_before_ms: u64,
     /// What has to be read again before it is used.
-    stale: BTreeSet<RunId>,
+    pub(super) stale: BTreeSet<RunId>,
 }
 
 /// A run that ended.
@@ -70,6 +72,8 @@ pub struct Over {
     pub birth: Birth,
     pub status: Status,
     pub seq: u64,
+    /// When, in seconds since 1970.
+    pub ended_s: i64,
 }
 
 /// A run that is to begin.
@@ -79,6 +83,22 @@ pub struct Begin {
     pub attributes: BTreeMap<String, String>,
     pub input: crate::engine::definition::Data,
     pub actor: String,
+}
+
+/// What somebody does to a run.
+pub(super) struct Deed<'d> {
+    pub actor: &'d str,
+    /// Of who takes something up: by whom it was given.
+    pub given: Option<Given>,
+    pub what: What,
+    /// Of who has the run go on by another process.
+    pub pinned: Option<Arc<Pinned>>,
+}
+
+impl Deed<'_> {
+    pub fn of(actor: &str, what: What) -> Deed<'_> {
+        Deed { actor, given: None, what, pinned: None }
+    }
 }
 
 /// What came of something that happened.
@@ -158,30 +178,29 @@ impl Keeper {
         what: What,
         transaction: &mut Transaction,
     ) -> Result<Happened> {
-        self.happen_by(run, actor, None, what, transaction)
+        self.happen_by(run, Deed::of(actor, what), transaction)
     }
 
-    /// The same by somebody who takes something up that was given.
+    /// The same, with all there is to say of who does it.
     pub(super) fn happen_by(
         &mut self,
         run: &RunId,
-        actor: &str,
-        given: Option<Given>,
-        what: What,
+        deed: Deed,
         transaction: &mut Transaction,
     ) -> Result<Happened> {
-        let commit = self.happen_once(run, actor, given, what, transaction)?;
+        let commit = self.happen_once(run, deed, transaction)?;
         while let Some(item) = self.at_its_end(run) {
-            self.happen_once(run, MYSELF, None, What::Start { item }, transaction)?;
+            self.happen_once(run, Deed::of(MYSELF, What::Start { item }), transaction)?;
             let done = What::Complete { item, outcome: None, data: Default::default() };
-            self.happen_once(run, MYSELF, None, done, transaction)?;
+            self.happen_once(run, Deed::of(MYSELF, done), transaction)?;
         }
         if let Some(it) = self.open.get(run)
             && it.state.head.status != Status::Running
             && let Some(newest) = it.newest()
         {
-            let over =
-                Over { newest, birth: it.birth.clone(), status: it.state.head.status, seq: it.seq };
+            let (birth, head) = (it.birth.clone(), &it.state.head);
+            let (status, seq, ended_s) = (head.status, it.seq, head.now_ms.div_euclid(1000).max(0));
+            let over = Over { newest, birth, status, seq, ended_s };
             self.forget(run);
             self.over.insert(run.clone(), over);
         }
@@ -191,41 +210,42 @@ impl Keeper {
     fn happen_once(
         &mut self,
         run: &RunId,
-        actor: &str,
-        given: Option<Given>,
-        what: What,
+        Deed { actor, given, what, pinned }: Deed,
         transaction: &mut Transaction,
     ) -> Result<Option<ObjectId>> {
         let Some(it) = self.open.get_mut(run) else { return Err(self.missing(run)) };
-        let before = it.newest();
+        let (before, was_suspended) = (it.newest(), it.state.head.suspended);
         // Time that went back is none for the run.
         let at_ms = now_ms().cast_signed().max(it.state.head.now_ms);
         let cause = Cause { actor: actor.to_owned(), given, event: Event { at_ms, what } };
-        let made = it.happen(&cause).map_err(refused)?;
+        let made = it.happen(&cause, pinned.as_ref()).map_err(refused)?;
         let Some(newest) = it.newest().filter(|_| !made.commits.is_empty()) else {
             return Ok(None);
         };
         self.touched.insert(run.clone());
-        let Made { changes, commits, objects, paths } = made;
+        let Made { changes, commits, objects, marks } = made;
         self.due.set(run, it.state.due_ms());
+        let all = it.state.items.iter().map(|it| (*it.0, false));
+        let all: Vec<_> = all.filter(|_| it.state.head.suspended != was_suspended).collect();
         let changed = changes.iter().flat_map(|it| it.rows.items.iter());
-        for (item, row) in changed {
-            self.index(run, *item, matches!(row, Row::Gone));
+        let changed = changed.map(|(item, row)| (*item, matches!(row, Row::Gone)));
+        for (item, is_gone) in all.into_iter().chain(changed) {
+            self.index(run, item, is_gone);
         }
-        transaction.advance(run, Advance { objects, before, newest, paths });
+        transaction.advance(run, Advance { objects, before, newest, marks });
         Ok(commits.first().copied())
     }
 
     /// A step that is only there for the end, and can begin.
     fn at_its_end(&self, run: &RunId) -> Option<Id> {
         let lane = Lane { queue: FINAL.to_owned(), step_type: FINAL.to_owned() };
-        let it = self.open.get(run)?;
+        let it = self.open.get(run).filter(|it| !it.state.head.suspended)?;
         let mut cache = Cache::default();
         let mut there = self.tasks.of_run(run, &lane).into_iter();
         there.find(|item| it.state.is_there(&it.pinned.processes, *item, &mut cache))
     }
 
-    fn index_all(&mut self, run: &RunId, it: &Run) {
+    pub(super) fn index_all(&mut self, run: &RunId, it: &Run) {
         self.due.set(run, it.state.due_ms());
         for (item, _) in it.state.items.iter() {
             put(&mut self.tasks, run, it, *item, true);

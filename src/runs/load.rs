@@ -1,6 +1,6 @@
 //! A run, read from its commits.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     message::{self, Because, CAUSE_FILE, Said},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    git::{Execution, RunId, Transaction},
+    git::{Execution, ObjectId, RunId, Transaction},
 };
 
 /// A commit and what it says.
@@ -26,10 +26,12 @@ pub fn told(history: Vec<Execution>) -> Result<Vec<Told>> {
 }
 
 /// The run that these commits are, which are all of its commits; or as it was with the commit of a
-/// number, and with what followed from that by itself.
+/// number, and with what followed from that by itself. It begins with this process, and goes on by
+/// others from some commits.
 pub fn run(
     run: &RunId,
     pinned: Arc<Pinned>,
+    others: &HashMap<ObjectId, Arc<Pinned>>,
     told: Vec<Told>,
     until: Option<u64>,
     transaction: &mut Transaction,
@@ -48,7 +50,15 @@ pub fn run(
             Because::File => transaction.file(tree, CAUSE_FILE)?,
             _ => None,
         };
-        found.push(Found { id, message, cause });
+        let pinned = others.get(&id).cloned();
+        found.push(Found { id, message, cause, pinned });
     }
-    replay(run.as_str(), pinned, found)
+    let it = replay(run.as_str(), pinned, found)?;
+    match it.newest() {
+        // One that was forked was another one before.
+        Some(newest) if until.is_none() && it.id != run.as_str() => {
+            Err(at(newest, &format!("it is of the run `{}`", it.id)))
+        }
+        _ => Ok(it),
+    }
 }

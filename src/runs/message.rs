@@ -18,6 +18,8 @@ use crate::{
 const CAUSE_BYTES_MAX: usize = 1024;
 /// The file that a cause is, if it is no trailer.
 pub const CAUSE_FILE: &str = "event.json";
+/// The event of a commit from which a run goes on by another process.
+pub const MIGRATES: &str = "migrate";
 /// The trailers there are.
 const RUN: &str = "Run";
 const SEQ: &str = "Seq";
@@ -32,6 +34,9 @@ const VERSION: &str = "Version";
 const DIGEST: &str = "Digest";
 const INPUT: &str = "Input";
 const ATTRIBUTE: &str = "Attribute";
+const FIRST: &str = "First";
+const FORKED: &str = "Forked";
+const MILESTONE: &str = "Milestone";
 const PROBLEM: &str = "Problem";
 const CAUSE: &str = "Cause";
 /// The longest subject.
@@ -62,6 +67,10 @@ pub struct Birth {
     /// Of what the run was started with, in the same form.
     pub input: String,
     pub attributes: BTreeMap<String, String>,
+    /// The run that it was first, and the number of the commit it was that with: `r@7`.
+    pub forked: Option<String>,
+    /// Of one that migrated: the version and digest that it began with.
+    pub first: Option<(Option<String>, String)>,
 }
 
 /// What a commit says of itself.
@@ -150,14 +159,20 @@ impl Words<'_> {
         if let Some(end) = end {
             trailer(STATUS, end.word());
         }
-        if let Some(Birth { actor, began_ms, process, version, digest, input, attributes }) = birth
-        {
+        firing.milestone.iter().for_each(|it| trailer(MILESTONE, it));
+        if let Some(birth) = birth {
+            let Birth { actor, began_ms, process, version, digest, input, .. } = birth;
             trailer(BEGAN, &format!("{began_ms} {actor}"));
             trailer(PROCESS, &one_line(process));
             version.iter().for_each(|it| trailer(VERSION, &one_line(it)));
             trailer(DIGEST, digest);
             trailer(INPUT, input);
-            for (name, value) in attributes {
+            birth.forked.iter().for_each(|it| trailer(FORKED, it));
+            if let Some((version, digest)) = &birth.first {
+                let version = version.as_deref().map(one_line).unwrap_or_default();
+                trailer(FIRST, format!("{digest} {version}").trim_end());
+            }
+            for (name, value) in &birth.attributes {
                 trailer(ATTRIBUTE, &format!("{name}={value}"));
             }
         }
@@ -197,6 +212,11 @@ pub fn read(message: &[u8]) -> Result<Said> {
             digest: text(DIGEST)?,
             input: text(INPUT)?,
             attributes: attributes.map(|(it, value)| (it.to_owned(), value.to_owned())).collect(),
+            forked: text(FORKED),
+            first: find(FIRST).map(|it| match it.split_once(' ') {
+                Some((digest, version)) => (Some(version.to_owned()), digest.to_owned()),
+                None => (None, it.to_owned()),
+            }),
         })
     });
     let end = find(STATUS).and_then(|it| ENDS.into_iter().find(|end| end.word() == it));
@@ -223,6 +243,11 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Cancel => "cancel",
         Kind::Signal => "signal",
         Kind::End => "end",
+        Kind::Suspend => "suspend",
+        Kind::Resume => "resume",
+        Kind::Retry => "retry",
+        Kind::Fork => "fork",
+        Kind::Migrate => MIGRATES,
     }
 }
 

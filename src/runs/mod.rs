@@ -7,6 +7,8 @@
 //!
 //! [`keeper::Keeper`] is what this process knows of the runs of one repository.
 
+pub mod again;
+pub mod children;
 mod due;
 mod files;
 mod giver;
@@ -17,6 +19,7 @@ mod load;
 mod message;
 mod picture;
 pub mod pinned;
+pub mod prune;
 mod replay;
 pub mod run;
 pub mod tasks;

@@ -20,12 +20,7 @@ impl Keeper {
         format: Format,
         transaction: &mut Transaction,
     ) -> Result<String> {
-        let is_open = until.is_none() && self.open.contains_key(run);
-        if !is_open {
-            self.summary(run).ok_or_else(|| self.missing(run))?;
-            return draw(&self.read_until(run, until, transaction)?, format);
-        }
-        draw(self.run(run)?, format)
+        draw(&*self.run_at(run, until, transaction)?, format)
     }
 }
 

@@ -1,30 +1,35 @@
 //! One run: its state, and the commits that say how it came to that.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
 use super::{
+    children::Children,
     files::{Files, Objects, put},
     giver::Given,
     message::{Birth, CAUSE_FILE, Cause, Words},
     pinned::Pinned,
-    tips::{Path, PathMove, Tips},
+    tips::Tips,
 };
 use crate::{
     engine::{
         canonical::canonical,
         decide::{apply, decide},
         definition::Data,
-        event::{Changes, Refused, What},
+        event::{Changes, Firing, Kind as Event, Names, Refused, What},
+        migrate::migrated,
         or_join::Cache,
         state::{Id, ItemStatus, State, Status, table::Row},
     },
-    git::{Content, Kind, Message, ObjectId, Person},
+    git::{Content, Kind, Mark, Message, ObjectId, Person},
     process::artifact::digest_of,
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Run {
     pub id: String,
     pub birth: Birth,
@@ -38,6 +43,11 @@ pub struct Run {
     commits: BTreeMap<Id, ObjectId>,
     tips: Tips,
     newest: Option<ObjectId>,
+    /// Commits that the next one comes behind, besides those that it comes of.
+    left: Vec<ObjectId>,
+    /// What it has reached, and where first.
+    pub milestones: BTreeMap<String, ObjectId>,
+    pub children: Children,
     files: Files,
     cache: Cache,
 }
@@ -61,8 +71,8 @@ pub struct Made {
     pub commits: Vec<ObjectId>,
     /// Commits, and what they are made of.
     pub objects: Objects,
-    /// Where parallel paths go on.
-    pub paths: Vec<PathMove>,
+    /// From where to where its refs move, besides the one of its newest commit.
+    pub marks: Vec<(Mark, Option<ObjectId>, Option<ObjectId>)>,
 }
 
 impl Run {
@@ -76,6 +86,8 @@ impl Run {
             digest: pinned.digest.clone(),
             input: String::new(),
             attributes,
+            forked: None,
+            first: None,
         };
         Run {
             id: id.to_owned(),
@@ -87,54 +99,151 @@ impl Run {
             commits: BTreeMap::new(),
             tips: Tips::default(),
             newest: None,
+            left: Vec::new(),
+            milestones: BTreeMap::new(),
+            children: Children::default(),
             files: Files::default(),
             cache: Cache::default(),
         }
     }
 
     /// Works something into the run. What is refused changes nothing, nor does what sets off
-    /// nothing, and then there is no commit.
-    pub fn happen(&mut self, cause: &Cause) -> Result<Made, Refused> {
+    /// nothing, and then there is no commit. Who migrates says to which process.
+    pub fn happen(&mut self, cause: &Cause, pinned: Option<&Arc<Pinned>>) -> Result<Made, Refused> {
         let Cause { actor, event, .. } = cause;
-        let changes = decide(&self.pinned.processes, &self.state, event, &mut self.cache)?;
+        let pinned = pinned.filter(|_| matches!(event.what, What::Migrate { .. }));
+        let changes = match (&event.what, pinned) {
+            (What::Migrate { steps, .. }, Some(pinned)) => self.migrate(pinned, steps, cause)?,
+            _ => decide(&self.pinned.processes, &self.state, event, &mut self.cache)?,
+        };
         let mut made = Made::default();
         if changes.firings.is_empty() {
             return Ok(made);
         }
-        if self.seq == 0 {
-            self.files = Files::of(&self.pinned.files, &mut made.objects);
-            (self.birth.began_ms, self.birth.actor) = (event.at_ms, actor.clone());
+        if self.seq == 0 || pinned.is_some() {
+            self.files.define(&self.pinned.files, &mut made.objects);
         }
         if let What::Begin { data } = &event.what {
             self.birth.input = input_digest(data);
+            (self.birth.began_ms, self.birth.actor) = (event.at_ms, actor.clone());
+        }
+        if let What::Fork { run, seq } = &event.what {
+            (self.birth.began_ms, self.birth.actor) = (event.at_ms, actor.clone());
+            self.birth.forked = Some(format!("{run}@{seq}"));
+            let reached = self.milestones.iter();
+            let reached =
+                reached.map(|(name, at)| (Mark::Milestone(name.clone()), None, Some(*at)));
+            made.marks.extend(reached);
         }
         apply(&mut self.state, &changes);
         self.files.follow(&changes.rows, &self.state, &mut made.objects);
         let (line, is_short) = cause.line();
         let trees = self.files.trees((!is_short).then_some(&line), &mut made.objects);
-        let said = if is_short { &line } else { CAUSE_FILE };
+        let said: &str = if is_short { &line } else { CAUSE_FILE };
+        self.children.begin(&changes);
         for (at, firing) in changes.firings.iter().enumerate() {
-            self.seq += 1;
-            let (tree, cause) = if at == 0 { (trees.1, Some(said)) } else { (trees.0, None) };
-            let (run, seq) = (&*self.id, self.seq);
+            let (tree, said) = if at == 0 { (trees.1, Some(said)) } else { (trees.0, None) };
             let is_last = at + 1 == changes.firings.len();
-            let status = self.state.head.status;
-            let end = (is_last && status != Status::Running).then_some(status);
-            let birth = (seq == 1 || end.is_some()).then_some(&self.birth);
-            let text = Words { run, seq, actor, firing, cause, birth, end }.message();
-            let parents = firing.parents.iter().filter_map(|it| self.commits.get(it).copied());
-            let parents: Vec<ObjectId> = parents.collect();
-            let content = content(tree, &parents, actor, event.at_ms, text);
-            let commit = put(Kind::Commit, content, &mut made.objects);
-            self.tips.grow(commit, &parents);
-            self.newest = Some(commit);
-            self.commits.insert(firing.id, commit);
-            made.commits.push(commit);
+            self.commit(cause, firing, (tree, said, is_last), &mut made);
         }
         self.follow_claims(cause, &changes, made.commits[0]);
-        made.paths = self.tips.moves();
+        let paths = self.tips.moves().into_iter();
+        made.marks.extend(paths.map(|(path, from, to)| (Mark::Path(path), from, to)));
+        let children = self.children.moves().into_iter();
+        made.marks.extend(children.map(|(item, from, to)| (Mark::Child(item), from, Some(to))));
         made.changes = Some(changes);
         Ok(made)
+    }
+
+    /// Adds the commit of a firing: with this tree, and what happened if it is the first of that.
+    fn commit(
+        &mut self,
+        cause: &Cause,
+        firing: &Firing,
+        (tree, said, is_last): (ObjectId, Option<&str>, bool),
+        made: &mut Made,
+    ) {
+        self.seq += 1;
+        let (run, seq, actor) = (&*self.id, self.seq, &*cause.actor);
+        let status = self.state.head.status;
+        let end = (is_last && status != Status::Running).then_some(status);
+        let is_birth = seq == 1 || matches!(firing.kind, Event::Fork | Event::Migrate);
+        let birth = (is_birth || end.is_some()).then_some(&self.birth);
+        let text = Words { run, seq, actor, firing, cause: said, birth, end }.message();
+        let parents = match firing.kind {
+            Event::Fork | Event::Retry => self.all_before(),
+            _ => firing.parents.iter().filter_map(|it| self.commits.get(it).copied()).collect(),
+        };
+        let content = content(tree, &parents, actor, cause.event.at_ms, text);
+        let commit = put(Kind::Commit, content, &mut made.objects);
+        if matches!(firing.kind, Event::Fork | Event::Retry) {
+            // All that comes now comes of this one.
+            self.commits.clear();
+        }
+        self.tips.grow(commit, &parents);
+        self.newest = Some(commit);
+        self.commits.insert(firing.id, commit);
+        self.children.follow(firing, commit);
+        if let Some(name) =
+            firing.milestone.as_ref().filter(|it| !self.milestones.contains_key(*it))
+        {
+            self.milestones.insert(name.clone(), commit);
+            made.marks.push((Mark::Milestone(name.clone()), None, Some(commit)));
+        }
+        made.commits.push(commit);
+    }
+
+    /// The newest commits of all paths, each once, and those that were left behind.
+    fn all_before(&mut self) -> Vec<ObjectId> {
+        let mut seen = BTreeSet::new();
+        let all = self.tips.all().into_iter().chain(std::mem::take(&mut self.left));
+        all.filter(|it| seen.insert(*it)).collect()
+    }
+
+    /// What it changes that the run goes on by another process.
+    fn migrate(
+        &mut self,
+        pinned: &Arc<Pinned>,
+        steps: &Names,
+        cause: &Cause,
+    ) -> Result<Changes, Refused> {
+        let (old, new) = (&self.pinned.processes, &pinned.processes);
+        let none = |missing: Vec<String>| {
+            Refused::conflict(format!("what has no place in it: {}", missing.join("; ")))
+        };
+        let state = migrated(old, new, &self.state, steps).map_err(none)?;
+        let mut cache = Cache::default();
+        let changes = decide(new, &state, &cause.event, &mut cache)?;
+        (self.state, self.cache, self.pinned) = (state, cache, pinned.clone());
+        let Birth { version, digest, first, .. } = &mut self.birth;
+        let version = std::mem::replace(version, pinned.version.clone());
+        let digest = std::mem::replace(digest, pinned.digest.clone());
+        first.get_or_insert((version, digest));
+        Ok(changes)
+    }
+
+    /// The run as it was earlier, going on behind what it has come to.
+    pub fn back_at(&self, earlier: Run) -> Run {
+        let Birth { version, digest, first, .. } = earlier.birth.clone();
+        let birth = Birth { version, digest, first, ..self.birth.clone() };
+        let mut run = Run { id: self.id.clone(), birth, ..earlier };
+        run.left = self.tips.all();
+        run.tips.lead_on_from(&self.tips);
+        run.children.lead_on_from(&self.children);
+        run.milestones.clone_from(&self.milestones);
+        (run.seq, run.newest) = (self.seq, self.newest);
+        // No number is given twice, whatever came of it.
+        run.state.head.next = run.state.head.next.max(self.state.head.next);
+        run
+    }
+
+    /// Another run that begins where this one is.
+    pub fn forked(mut self, id: &str) -> Run {
+        self.id = id.to_owned();
+        self.newest = None;
+        self.tips.lead_on_from(&Tips::default());
+        self.children.lead_on_from(&Children::default());
+        self
     }
 
     fn follow_claims(&mut self, cause: &Cause, changes: &Changes, commit: ObjectId) {
@@ -152,9 +261,14 @@ impl Run {
         }
     }
 
-    /// Where the refs of its parallel paths are.
-    pub fn paths(&self) -> &BTreeMap<Path, ObjectId> {
-        self.tips.refs()
+    /// Where its refs are, besides the one of its newest commit.
+    pub fn marks(&self) -> BTreeMap<Mark, ObjectId> {
+        let paths = self.tips.refs().iter().map(|(path, it)| (Mark::Path(*path), *it));
+        let children = self.children.all().iter();
+        let children = children.filter_map(|(item, it)| Some((Mark::Child(*item), it.newest?)));
+        let milestones = self.milestones.iter();
+        let milestones = milestones.map(|(name, it)| (Mark::Milestone(name.clone()), *it));
+        paths.chain(children).chain(milestones).collect()
     }
 
     /// The newest commit, where there is one.

@@ -24,7 +24,7 @@ use crate::{
         offers::Offer,
         state::{ItemStatus, Status},
     },
-    git::{Kind, ObjectId},
+    git::{Kind, Mark, ObjectId},
 };
 
 const PATTERNS: &str = include_str!("../../protocol/patterns.yaml");
@@ -47,15 +47,15 @@ fn pinned(all: &[Definition], main: usize) -> Arc<Pinned> {
 struct Played {
     run: Run,
     made: Vec<Made>,
-    /// Where the refs of parallel paths are.
-    paths: BTreeMap<u32, Option<ObjectId>>,
+    /// Where the refs of parallel paths and the like are.
+    marks: BTreeMap<Mark, Option<ObjectId>>,
     at_ms: i64,
 }
 
 impl Played {
     fn new(pinned: Arc<Pinned>) -> Played {
         let run = Run::new("r1", pinned, BTreeMap::from([("colour".into(), "red".into())]));
-        let mut played = Played { run, made: Vec::new(), paths: BTreeMap::new(), at_ms: 0 };
+        let mut played = Played { run, made: Vec::new(), marks: BTreeMap::new(), at_ms: 0 };
         played.happen(What::Begin { data: Default::default() });
         played
     }
@@ -67,8 +67,8 @@ impl Played {
             given: None,
             event: Event { at_ms: self.at_ms, what },
         };
-        let made = self.run.happen(&cause).unwrap();
-        self.paths.extend(made.paths.iter().map(|it| (it.0, it.2)));
+        let made = self.run.happen(&cause, None).unwrap();
+        self.marks.extend(made.marks.iter().map(|it| (it.0.clone(), it.2)));
         self.made.push(made);
     }
 
@@ -132,7 +132,12 @@ impl Played {
                 let id = &tree[at + name.len()..at + name.len() + 20];
                 content(ObjectId::from_bytes(id).unwrap())
             });
-            found.push(Found { id: *id, message: message.as_bytes().to_vec(), cause });
+            found.push(Found {
+                id: *id,
+                message: message.as_bytes().to_vec(),
+                cause,
+                pinned: None,
+            });
         }
         found
     }
@@ -164,7 +169,9 @@ fn runs_of_the_conformance_set_are_made_again_from_their_commits_in_any_order() 
         assert_eq!(again.newest(), played.run.newest(), "{name}");
         if played.run.state.head.status != Status::Running {
             ended += 1;
-            let open = played.paths.values().flatten().count();
+            let is_path = |it: &&Mark| matches!(it, Mark::Path(_));
+            let paths = played.marks.iter().filter(|it| is_path(&it.0));
+            let open = paths.filter(|it| it.1.is_some()).count();
             assert_eq!(open, 0, "{name} has ended, and all of it comes before its newest commit");
         }
     }

@@ -7,7 +7,7 @@ use crate::git::ObjectId;
 /// The number of a parallel path; the commits of a path have one for as long as it goes on.
 pub type Path = u32;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tips {
     paths: BTreeMap<Path, ObjectId>,
     of: HashMap<ObjectId, Path>,
@@ -18,7 +18,7 @@ pub struct Tips {
 }
 
 /// From where to where the ref of a path moves; nothing: there is none.
-pub type PathMove = (Path, Option<ObjectId>, Option<ObjectId>);
+type PathMove = (Path, Option<ObjectId>, Option<ObjectId>);
 
 impl Tips {
     /// Takes in a commit that comes after these.
@@ -54,6 +54,17 @@ impl Tips {
             }
         }
         moves
+    }
+
+    /// The newest commits, in the order of their paths.
+    pub fn all(&self) -> Vec<ObjectId> {
+        self.paths.values().copied().collect()
+    }
+
+    /// The refs are where others have left them.
+    pub fn lead_on_from(&mut self, others: &Tips) {
+        self.refs.clone_from(&others.refs);
+        self.changed = self.paths.keys().chain(self.refs.keys()).copied().collect();
     }
 
     /// Where the refs of paths are.

@@ -66,13 +66,12 @@ fn expect_refs(it: &Run, run: &RunId, transaction: &mut Transaction) -> Result<(
     if newest != it.newest() {
         return wrong("the ref of the run", newest);
     }
-    let (there, wanted) = (transaction.paths(run)?, it.paths());
-    let known = |name: &str| name.parse().ok().and_then(|it| wanted.get(&it).copied());
-    if let Some((name, at)) = there.iter().find(|it| known(it.0) != Some(*it.1)) {
-        return wrong(&format!("the ref of the path {name}"), Some(*at));
+    let (there, wanted) = (transaction.marks(run)?, it.marks());
+    if let Some((mark, at)) = there.iter().find(|it| wanted.get(it.0) != Some(it.1)) {
+        return wrong(&format!("the ref of the {mark}"), Some(*at));
     }
-    match wanted.iter().find(|it| !there.contains_key(&it.0.to_string())) {
-        Some((path, at)) => wrong(&format!("the ref of the path {path}"), Some(*at)),
+    match wanted.iter().find(|it| !there.contains_key(it.0)) {
+        Some((mark, at)) => wrong(&format!("the ref of the {mark}"), Some(*at)),
         None => Ok(()),
     }
 }

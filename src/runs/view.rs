@@ -1,10 +1,11 @@
 //! What is told of runs.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
 use super::{
+    children::Called,
     keeper::{Keeper, Over},
     message::{self, Because, Cause},
     run::Run,
@@ -19,8 +20,11 @@ use crate::{
     git::{RunId, Transaction},
 };
 
+/// How a run can end.
+pub const ENDED: [&str; 3] = ["done", "failed", "cancelled"];
 /// How a run can stand.
-pub const STATUSES: [&str; 6] = ["running", "waiting", "stuck", "done", "failed", "cancelled"];
+pub const STATUSES: [&str; 7] =
+    ["running", "waiting", "stuck", "suspended", "done", "failed", "cancelled"];
 
 /// A run in a list.
 #[derive(Debug, Clone, Serialize)]
@@ -38,6 +42,11 @@ pub struct Summary {
     pub commit: String,
     pub seq: u64,
     pub attributes: BTreeMap<String, String>,
+    /// Of one that began as another one was: which, and with the commit of which number.
+    pub forked: Option<String>,
+    /// Of one that migrated: the version and digest that it began with.
+    #[serde(skip)]
+    pub first: Option<(Option<String>, String)>,
 }
 
 /// All there is to say about a run at some moment.
@@ -52,6 +61,10 @@ pub struct Overview {
     pub due_ms: Option<i64>,
     pub data: Data,
     pub offers: Vec<Offered>,
+    /// What it has reached, by the commits with which it did.
+    pub milestones: BTreeMap<String, String>,
+    /// The processes that it calls, or has called.
+    pub children: Vec<Called>,
 }
 
 /// Something that is offered, under way or waited for.
@@ -124,12 +137,30 @@ impl Run {
             commit: self.newest().map(|it| it.to_string()).unwrap_or_default(),
             seq: self.seq,
             attributes: self.birth.attributes.clone(),
+            forked: self.birth.forked.clone(),
+            first: self.birth.first.clone(),
         }
     }
 
     pub fn overview(&self) -> Overview {
         let head = &self.state.head;
-        let offers = match head.status {
+        let reached = self.milestones.iter();
+        Overview {
+            summary: self.summary(),
+            final_status: head.final_status.clone(),
+            problem: head.problem.clone(),
+            updated_ms: head.now_ms,
+            due_ms: self.state.due_ms(),
+            data: self.state.data(),
+            offers: self.offered(),
+            milestones: reached.map(|(name, it)| (name.clone(), it.to_string())).collect(),
+            children: self.called(),
+        }
+    }
+
+    /// What can be done in it, is done or is waited for.
+    pub fn offered(&self) -> Vec<Offered> {
+        let offers = match self.state.head.status {
             Status::Running => self.state.offers(&self.pinned.processes),
             _ => Vec::new(),
         };
@@ -138,15 +169,7 @@ impl Run {
             worker: self.claims.get(&offer.item).map(|it| it.worker.clone()),
             offer,
         };
-        Overview {
-            summary: self.summary(),
-            final_status: head.final_status.clone(),
-            problem: head.problem.clone(),
-            updated_ms: head.now_ms,
-            due_ms: self.state.due_ms(),
-            data: self.state.data(),
-            offers: offers.into_iter().map(offered).collect(),
-        }
+        offers.into_iter().map(offered).collect()
     }
 }
 
@@ -164,6 +187,8 @@ impl Over {
             commit: self.newest.to_string(),
             seq: self.seq,
             attributes: self.birth.attributes.clone(),
+            forked: self.birth.forked.clone(),
+            first: self.birth.first.clone(),
         }
     }
 }
@@ -176,14 +201,26 @@ impl Keeper {
         until: Option<u64>,
         transaction: &mut Transaction,
     ) -> Result<Overview> {
-        match self.open.get(run) {
-            Some(it) if until.is_none() => Ok(it.overview()),
-            Some(_) => Ok(self.read_until(run, until, transaction)?.overview()),
-            None if self.over.contains_key(run) => {
-                Ok(self.read_until(run, until, transaction)?.overview())
-            }
-            None => Err(self.missing(run)),
+        self.run_at(run, until, transaction).map(|it| it.overview())
+    }
+
+    /// A run, as it is or was with the commit of a number.
+    pub fn run_at(
+        &mut self,
+        run: &RunId,
+        until: Option<u64>,
+        transaction: &mut Transaction,
+    ) -> Result<Cow<'_, Run>> {
+        if until.is_none() && self.open.contains_key(run) {
+            return self.run(run).map(Cow::Borrowed);
         }
+        if !self.open.contains_key(run) && !self.over.contains_key(run) {
+            return Err(self.missing(run));
+        }
+        let mut it = self.read_until(run, until, transaction)?;
+        // One that was forked was another one before.
+        it.id = run.to_string();
+        Ok(Cow::Owned(it))
     }
 
     /// How a run stands.

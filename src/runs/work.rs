@@ -5,7 +5,14 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use super::{giver::Given, keeper::Keeper, lease::Lease, listing::Task, run::Run, tasks::Wanted};
+use super::{
+    giver::Given,
+    keeper::{Deed, Keeper},
+    lease::Lease,
+    listing::Task,
+    run::Run,
+    tasks::Wanted,
+};
 use crate::{
     engine::{
         definition::Data,
@@ -177,7 +184,8 @@ impl Keeper {
             self.happen(run, worker, What::Release { item }, transaction)?;
         }
         let given = Some(Given::now(ask.lease_ms));
-        self.happen_by(run, worker, given, What::Start { item }, transaction).map(drop)
+        let deed = Deed { given, ..Deed::of(worker, What::Start { item }) };
+        self.happen_by(run, deed, transaction).map(drop)
     }
 
     /// Whether somebody has a lease of it, here or of another daemon.

@@ -437,8 +437,9 @@ defmodule GitPort do
   @doc """
   How a run stands: its `status`, `data` and `offers`, which can be done or are waited for, and more.
 
-  `status` is `"running"`, `"waiting"`, `"stuck"`, `"done"`, `"failed"` or `"cancelled"`. With
-  `:seq`, all of it is as it was with the commit of that number.
+  `status` is `"running"`, `"waiting"`, `"stuck"`, `"suspended"`, `"done"`, `"failed"` or
+  `"cancelled"`. With `:seq`, all of it is as it was with the commit of that number. `run` may be a
+  process that a run calls, `"<run>/<number>"`, as `children` has them.
   """
   @spec run_get(t(), repository(), String.t(), arguments()) :: result(map())
   def run_get(port, path, run, options \\ []) do
@@ -496,6 +497,71 @@ defmodule GitPort do
   def run_cancel(port, path, run, options \\ []) do
     operation(port, "run.cancel", at(path) ++ [run: run], options)
   end
+
+  @doc """
+  Has nothing more of a run started, and no time count, until it is resumed. `:actor`.
+
+  What was started may still be completed, and signals are taken.
+  """
+  @spec run_suspend(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_suspend(port, path, run, options \\ []) do
+    operation(port, "run.suspend", at(path) ++ [run: run], options)
+  end
+
+  @doc "Has a run go on that was suspended. `:actor`."
+  @spec run_resume(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_resume(port, path, run, options \\ []) do
+    operation(port, "run.resume", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  Has a run that failed, was cancelled or is stuck go on from before what made it end, or from the
+  commit `:seq`. `:actor`.
+
+  The value has `run`, `status`, `commit` and `again`: the work that does not count any more, as
+  `step`, `actor` and `seq`.
+  """
+  @spec run_retry(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_retry(port, path, run, options \\ []) do
+    operation(port, "run.retry", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  Begins another run, called `:new`, as this one is, or was with the commit `:seq`. `:actor`.
+
+  The value is that of `run_retry/4`, with the id of the other one as `run`; `again` is what was
+  begun here and is still to be done there.
+  """
+  @spec run_fork(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_fork(port, path, run, options \\ []) do
+    operation(port, "run.fork", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  Has a run go on by another definition of its process: a published `:version` or the latest, in the
+  repository or a `:store`, or one that `:files` of `:rev` have.
+
+  `:steps` is a map of the new names of steps by the old ones. Where something that is under way has
+  no place there, it is `:conflict`, with a list of it as `missing` in the details. Also
+  `:prerelease`, `:actor`.
+  """
+  @spec run_migrate(t(), repository(), String.t(), arguments()) :: result(map())
+  def run_migrate(port, path, run, options \\ []) do
+    operation(port, "run.migrate", at(path) ++ [run: run], options)
+  end
+
+  @doc """
+  Takes away runs that ended: `:runs`, or those that ended more than `:keep_ms` ago, and all but the
+  last `:keep` of each process.
+
+      {:ok, %{"runs" => _}} = GitPort.run_prune(port, path, keep: 100, to: "/srv/old.bundle")
+
+  With `:to` they are written to that file first, from which `git fetch` brings them back. Also
+  `:process`, `:status`, `:overwrite`, `:limit`, `:dry_run`. The value has `runs`, `more`, `file` and
+  `bytes`.
+  """
+  @spec run_prune(t(), repository(), arguments()) :: result(map())
+  def run_prune(port, path, options), do: operation(port, "run.prune", at(path), options)
 
   @doc """
   Gives `worker` up to `:max` tasks (1 unless given) of a `:queue`; without any, it waits `:wait_ms`.

@@ -176,6 +176,138 @@ defmodule GitPort.RunsTest do
     assert {:error, %Error{code: :bad_request}} = GitPort.run_start(port, path, [])
   end
 
+  test "a run is held up and goes on", %{port: port, path: path} do
+    {:ok, _} = GitPort.run_start(port, path, process: "ship", run: "a")
+
+    {:ok, [%{"task" => task, "token" => token}]} =
+      GitPort.task_claim(port, path, "ann", queue: "floor")
+
+    assert {:ok, %{"run" => "a", "status" => "suspended", "commit" => _}} =
+             GitPort.run_suspend(port, path, "a", actor: "shop")
+
+    # What was started counts; what comes after it is for later.
+    {:ok, _} = GitPort.task_complete(port, path, task, token, outcome: "packed")
+    assert GitPort.task_claim(port, path, "bob", roles: ["driver"]) == {:ok, []}
+
+    assert {:ok, %{"runs" => [%{"run" => "a", "forked" => nil}]}} =
+             GitPort.run_list(port, path, status: "suspended")
+
+    assert {:error, %Error{code: :conflict}} = GitPort.run_suspend(port, path, "a")
+
+    assert {:ok, %{"status" => "running"}} = GitPort.run_resume(port, path, "a", actor: "shop")
+    assert {:ok, [%{"step" => "send"}]} = GitPort.task_claim(port, path, "bob", roles: ["driver"])
+    assert {:error, %Error{code: :conflict}} = GitPort.run_resume(port, path, "a")
+  end
+
+  test "a run that failed is tried again and forked", %{port: port, path: path} do
+    {:ok, _} = GitPort.run_start(port, path, process: "ship", run: "a")
+    assert {:error, %Error{code: :conflict}} = GitPort.run_retry(port, path, "a")
+
+    {:ok, [%{"task" => task, "token" => token}]} =
+      GitPort.task_claim(port, path, "ann", queue: "floor")
+
+    {:ok, %{"status" => "failed"}} = GitPort.task_fail(port, path, task, token, "no box")
+
+    assert {:ok, %{"run" => "a", "status" => "running", "again" => again}} =
+             GitPort.run_retry(port, path, "a", actor: "shop")
+
+    assert [%{"step" => "pack", "actor" => "ann", "seq" => _}] = again
+
+    assert {:error, %Error{code: :conflict}} =
+             GitPort.task_complete(port, path, task, token, outcome: "packed")
+
+    options = [new: "b", seq: 1, actor: "eve"]
+    assert {:ok, %{"run" => "b"} = forked} = GitPort.run_fork(port, path, "a", options)
+    assert GitPort.run_fork(port, path, "a", options) == {:ok, forked}
+
+    assert {:ok, %{"forked" => "a@1", "actor" => "eve", "status" => "running"}} =
+             GitPort.run_get(port, path, "b")
+
+    {:ok, given} = GitPort.task_claim(port, path, "bob", queue: "floor", max: 9)
+    assert given |> Enum.map(& &1["run"]) |> Enum.sort() == ["a", "b"]
+    {:ok, _} = GitPort.run_cancel(port, path, "a")
+    assert {:ok, %{"status" => "running"}} = GitPort.run_retry(port, path, "a", seq: 1)
+
+    for run <- ["a", "b"],
+        do: assert({:ok, %{"ok" => true}} = GitPort.run_verify(port, path, run))
+
+    assert {:error, %Error{code: :conflict}} = GitPort.run_fork(port, path, "a", new: "b")
+    assert {:ok, %{"run" => _}} = GitPort.run_fork(port, path, "a")
+  end
+
+  test "a run goes on by another definition", %{port: port, path: path} do
+    {:ok, _} = GitPort.run_start(port, path, process: "ship", run: "a")
+    {:ok, [_]} = GitPort.task_claim(port, path, "ann", queue: "floor")
+
+    wrapping =
+      @ship
+      |> String.replace("1.0.0", "2.0.0")
+      |> String.replace("step_id: pack", "step_id: wrap")
+
+    {:ok, _} = GitPort.process_publish(port, path, content: wrapping)
+
+    assert {:error, %Error{code: :conflict, details: %{"missing" => [missing | _]}}} =
+             GitPort.run_migrate(port, path, "a")
+
+    assert missing =~ "pack"
+    options = [version: "^2", steps: %{pack: "wrap"}, actor: "shop"]
+    assert {:ok, %{"status" => "running"}} = GitPort.run_migrate(port, path, "a", options)
+
+    assert {:ok, %{"version" => "2.0.0", "offers" => [%{"path" => "wrap", "worker" => "ann"}]}} =
+             GitPort.run_get(port, path, "a")
+
+    options = [files: ["ship.yaml"], rev: "main", steps: [wrap: "pack"]]
+    assert {:ok, _} = GitPort.run_migrate(port, path, "a", options)
+    assert {:ok, %{"version" => "1.0.0"}} = GitPort.run_get(port, path, "a")
+  end
+
+  @sell """
+  process_name: sell
+  steps:
+    - {step_id: order, step_type: route, milestone: ordered, next: send}
+    - {step_id: send, call: go}
+  ---
+  process_name: go
+  steps: [{step_id: walk}]
+  """
+
+  test "what a run calls and reaches is told, and goes with it", %{port: port, path: path} do
+    commit(path, [{"sell.yaml", @sell}])
+
+    for run <- ["a", "b"],
+        do: {:ok, _} = GitPort.run_start(port, path, files: ["sell.yaml"], run: run)
+
+    assert {:ok, %{"milestones" => %{"ordered" => reached}, "children" => [child]}} =
+             GitPort.run_get(port, path, "a")
+
+    assert %{"run" => called, "process" => "go", "status" => "running"} = child
+
+    assert {:ok, %{"parent" => "a", "step" => "send", "offers" => [%{"path" => "send/walk"}]}} =
+             GitPort.run_get(port, path, called)
+
+    tag = "refs/tags/milestone/a/ordered"
+    eventually(fn -> git(path, ["for-each-ref", tag]) =~ reached end)
+    {:ok, [%{"run" => "a"} = walk]} = GitPort.task_claim(port, path, "ann")
+    {:ok, _} = GitPort.task_complete(port, path, walk["task"], walk["token"])
+    assert {:ok, %{"status" => "done"}} = GitPort.run_get(port, path, called)
+
+    assert {:error, %Error{code: :bad_request}} = GitPort.run_prune(port, path, [])
+    assert {:error, %Error{code: :conflict}} = GitPort.run_prune(port, path, runs: ["a", "b"])
+    file = Path.join(Path.dirname(path), "old.bundle")
+
+    assert {:ok, %{"runs" => [%{"run" => "a"}], "more" => false, "file" => nil}} =
+             GitPort.run_prune(port, path, keep: 0, dry_run: true)
+
+    assert {:ok, %{"runs" => [%{"run" => "a", "status" => "done"}], "bytes" => bytes}} =
+             GitPort.run_prune(port, path, keep: 0, to: Path.expand(file))
+
+    assert bytes == File.stat!(file).size
+    assert {:ok, %{"runs" => [%{"run" => "b"}]}} = GitPort.run_list(port, path)
+    eventually(fn -> git(path, ["for-each-ref", tag]) == "" end)
+    git(path, ["fetch", "-q", Path.expand(file), "refs/*:refs/*"])
+    eventually(fn -> match?({:ok, %{"ok" => true}}, GitPort.run_verify(port, path, "a")) end)
+  end
+
   test "what is given back or failed is offered again", %{port: port, path: path} do
     {:ok, _} = GitPort.run_start(port, path, process: "ship", run: "a")
     claim = fn worker, options -> GitPort.task_claim(port, path, worker, options) end

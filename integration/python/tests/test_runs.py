@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import cast
 from xml.etree import ElementTree
 
 import pytest
@@ -222,6 +223,157 @@ def test_runs_are_of_files_too_and_found(client: gitport.Client, shop: Path) -> 
         client.run_signal(path=shop, run="r1", name="arrived")
 
 
+def test_a_run_is_held_up_and_goes_on(client: gitport.Client, shop: Path) -> None:
+    client.run_start(path=shop, process="ship", run="a")
+    (task,) = client.task_claim(path=shop, worker="ann", queue="floor")
+    suspended = client.run_suspend(path=shop, run="a", actor="shop")
+    check_keys(suspended, types.RunMoved)
+    assert suspended["status"] == "suspended"
+    # What was started counts; what comes after it is for later.
+    client.task_complete(path=shop, task=task["task"], token=task["token"], outcome="packed")
+    assert client.task_claim(path=shop, worker="bob", roles=["driver"]) == []
+    found = client.run_list(path=shop, status="suspended")
+    check_keys(found, types.Runs)
+    assert [it["run"] for it in found["runs"]] == ["a"]
+    with pytest.raises(gitport.Conflict):
+        client.run_suspend(path=shop, run="a")
+    resumed = client.run_resume(path=shop, run="a", actor="shop")
+    check_keys(resumed, types.RunMoved)
+    assert resumed["status"] == "running"
+    assert [it["step"] for it in client.task_claim(path=shop, worker="bob", roles=["driver"])] == [
+        "send"
+    ]
+    with pytest.raises(gitport.Conflict):
+        client.run_resume(path=shop, run="a")
+    events = client.run_history(path=shop, run="a")
+    check_keys(events, types.RunHistory)
+    assert {"suspend", "resume"} <= {it["event"] for it in events["events"]}
+
+
+def test_a_run_that_failed_is_tried_again_and_forked(client: gitport.Client, shop: Path) -> None:
+    client.run_start(path=shop, process="ship", run="a", attributes={"customer": "c1"})
+    with pytest.raises(gitport.Conflict):
+        client.run_retry(path=shop, run="a")
+    (task,) = client.task_claim(path=shop, worker="ann", queue="floor")
+    client.task_fail(path=shop, task=task["task"], token=task["token"], message="no box")
+    assert client.run_get(path=shop, run="a")["status"] == "failed"
+    tried = client.run_retry(path=shop, run="a", actor="shop")
+    check_keys(tried, types.RunRewound)
+    assert tried["status"] == "running"
+    assert [(it["step"], it["actor"]) for it in tried["again"]] == [("pack", "ann")]
+    with pytest.raises(gitport.Conflict):
+        client.task_complete(path=shop, task=task["task"], token=task["token"], outcome="packed")
+
+    forked = client.run_fork(path=shop, run="a", new="b", seq=1, actor="eve")
+    check_keys(forked, types.RunRewound)
+    assert (forked["run"], forked["status"]) == ("b", "running")
+    assert client.run_fork(path=shop, run="a", new="b", seq=1, actor="eve") == forked
+    state = client.run_get(path=shop, run="b")
+    check_keys(state, types.RunState)
+    assert (state["forked"], state["actor"]) == ("a@1", "eve")
+    assert state["attributes"] == {"customer": "c1"}
+    given = client.task_claim(path=shop, worker="bob", queue="floor", max=9)
+    assert sorted(it["run"] for it in given) == ["a", "b"]
+    for run in ("a", "b"):
+        assert client.run_verify(path=shop, run=run)["ok"]
+        check_keys(client.run_history(path=shop, run=run), types.RunHistory)
+    client.run_cancel(path=shop, run="a")
+    again = client.run_retry(path=shop, run="a", seq=1)
+    assert {it["step"] for it in again["again"]} == {"pack"}
+    with pytest.raises(gitport.Conflict):
+        client.run_fork(path=shop, run="a", new="b")
+    assert client.run_fork(path=shop, run="a")["run"] not in ("a", "b")
+
+
+def test_a_run_goes_on_by_another_definition(client: gitport.Client, shop: Path) -> None:
+    client.run_start(path=shop, process="ship", run="a")
+    (task,) = client.task_claim(path=shop, worker="ann", queue="floor")
+    wrapping = SHIP.replace("1.0.0", "2.0.0").replace("step_id: pack", "step_id: wrap")
+    client.process_publish(path=shop, content=wrapping)
+    with pytest.raises(gitport.Conflict) as conflict:
+        client.run_migrate(path=shop, run="a", version="^2")
+    assert "pack" in str(conflict.value.details["missing"])
+    moved = client.run_migrate(
+        path=shop, run="a", version="^2", steps={"pack": "wrap"}, actor="shop"
+    )
+    check_keys(moved, types.RunMoved)
+    state = client.run_get(path=shop, run="a")
+    assert (state["version"], state["status"]) == ("2.0.0", "running")
+    assert [(it["path"], it["worker"]) for it in state["offers"]] == [("wrap", "ann")]
+    client.task_complete(path=shop, task=task["task"], token=task["token"], outcome="packed")
+    (shop / "ship.yaml").write_text(SHIP)
+    git(shop, "add", ".")
+    git(shop, "commit", "-q", "-m", "definitions")
+    client.run_migrate(path=shop, run="a", files=[Path("ship.yaml")], rev="main")
+    assert client.run_get(path=shop, run="a")["version"] == "1.0.0"
+    history = client.run_history(path=shop, run="a")
+    check_keys(history, types.RunHistory)
+    causes = [it["cause"] for it in history["events"] if it["event"] == "migrate"]
+    assert [it["version"] for it in causes] == ["2.0.0", "1.0.0"]
+    assert causes[0]["steps"] == {"pack": "wrap"}
+
+
+CALLS = """\
+process_name: sell
+steps:
+  - {step_id: order, step_type: route, milestone: ordered, next: send}
+  - {step_id: send, call: go}
+---
+process_name: go
+steps: [{step_id: walk}]
+"""
+
+
+def test_what_a_run_calls_and_reaches_is_told_and_goes_with_it(
+    client: gitport.Client, shop: Path, tmp_path: Path
+) -> None:
+    (shop / "sell.yaml").write_text(CALLS)
+    git(shop, "add", ".")
+    git(shop, "commit", "-q", "-m", "definitions")
+    for run in ("a", "b", "c"):
+        client.run_start(path=shop, files=["sell.yaml"], run=run)
+    state = client.run_get(path=shop, run="a")
+    check_keys(state, types.RunState)
+    assert set(state["milestones"]) == {"ordered"}
+    (child,) = state["children"]
+    assert (child["step"], child["process"], child["status"]) == ("send", "go", "running")
+    called = cast(types.CalledState, client.run_get(path=shop, run=child["run"]))
+    check_keys(called, types.CalledState)
+    assert (called["parent"], called["commit"]) == ("a", child["commit"])
+    assert [it["path"] for it in called["offers"]] == ["send/walk"]
+    tag = "refs/tags/milestone/a/ordered"
+    until(lambda: state["milestones"]["ordered"] in git(shop, "for-each-ref", tag))
+
+    for run in ("a", "b"):
+        (task,) = client.task_claim(path=shop, worker="ann")
+        assert task["run"] == run
+        client.task_complete(path=shop, task=task["task"], token=task["token"])
+    called = cast(types.CalledState, client.run_get(path=shop, run=child["run"]))
+    check_keys(called, types.CalledState)
+    assert (called["status"], called["offers"]) == ("done", [])
+    with pytest.raises(gitport.BadRequest):
+        client.run_prune(path=shop)
+    with pytest.raises(gitport.Conflict):
+        client.run_prune(path=shop, runs=["a", "c"])
+    tried = client.run_prune(path=shop, keep=0, process="sell", limit=1, dry_run=True)
+    check_keys(tried, types.Pruned)
+    assert ([it["run"] for it in tried["runs"]], tried["more"]) == (["a"], True)
+    file = tmp_path / "old.bundle"
+    pruned = client.run_prune(path=shop, runs=["a", "b"], status="done", to=file)
+    check_keys(pruned, types.Pruned)
+    assert {it["run"] for it in pruned["runs"]} == {"a", "b"}
+    assert (pruned["file"], pruned["bytes"]) == (str(file), file.stat().st_size)
+    assert [it["run"] for it in client.run_list(path=shop)["runs"]] == ["c"]
+    until(lambda: not git(shop, "for-each-ref", tag))
+    git(shop, "fetch", "-q", str(file), "refs/*:refs/*")
+    until(lambda: len(client.run_list(path=shop)["runs"]) == 3)
+    assert client.run_verify(path=shop, run="a")["ok"]
+    with pytest.raises(gitport.AlreadyExists):
+        client.run_prune(path=shop, keep=0, to=file)
+    gone = client.run_prune(path=shop, keep=0, to=file, overwrite=True)
+    assert len(gone["runs"]) == 2
+
+
 def test_work_counts_once(client: gitport.Client, shop: Path) -> None:
     client.run_start(path=shop, process="ship", run="a")
     (first,) = client.task_claim(path=shop, worker="ann", queue="floor")
@@ -364,6 +516,19 @@ def test_the_same_awaited(program: str, shop: Path) -> None:
             assert (await client.run_cancel(path=shop, run="d"))["status"] == "cancelled"
             ended = await client.run_list(path=shop, status="cancelled")
             assert [it["run"] for it in ended["runs"]] == ["d"]
+
+            tried = await client.run_retry(path=shop, run="c")
+            assert [it["step"] for it in tried["again"]] == ["pack"]
+            assert (await client.run_suspend(path=shop, run="c"))["status"] == "suspended"
+            assert (await client.run_resume(path=shop, run="c"))["status"] == "running"
+            next_one = SHIP.replace("1.0.0", "1.1.0")
+            await client.process_publish(path=shop, content=next_one)
+            await client.run_migrate(path=shop, run="c")
+            assert (await client.run_get(path=shop, run="c"))["version"] == "1.1.0"
+            forked = await client.run_fork(path=shop, run="c", new="e")
+            assert (forked["run"], forked["status"]) == ("e", "running")
+            pruned = await client.run_prune(path=shop, keep=0, status="cancelled")
+            assert [it["run"] for it in pruned["runs"]] == ["d"]
 
     asyncio.run(asyncio.wait_for(use(), 2 * SECONDS))
 

@@ -11,6 +11,9 @@ use crate::engine::definition::{
     work::{self, EachWord},
 };
 
+/// A tag is called by it.
+const MILESTONE_CHARS_MAX: usize = 100;
+
 impl Compiler<'_> {
     pub fn step(&mut self, net: NetNo, no: StepNo, source: &definition::Step) -> Step {
         let at = |key: &str| format!("steps[{no}].{key}");
@@ -41,6 +44,7 @@ impl Compiler<'_> {
             cancel,
             end: source.end,
             final_status: source.final_status.clone(),
+            milestone: self.milestone(net, no, source),
             each: self.each(net, no, source),
             awaits: self.awaits(net, no, source),
             emit: self.emitted(net, &at("emit"), source.emit.as_ref()),
@@ -60,6 +64,21 @@ impl Compiler<'_> {
             assignee: source.assignee.clone(),
             roles: work::names(source.roles.as_ref()),
         }
+    }
+
+    fn milestone(&mut self, net: NetNo, no: StepNo, source: &definition::Step) -> Option<String> {
+        let name = source.milestone.as_ref()?;
+        let is_plain = |it: char| it.is_ascii_alphanumeric() || "_-".contains(it);
+        if (1..=MILESTONE_CHARS_MAX).contains(&name.len())
+            && name.chars().all(is_plain)
+            && !name.starts_with('-')
+        {
+            return Some(name.clone());
+        }
+        let message = format!(
+            "a milestone is called by up to {MILESTONE_CHARS_MAX} letters, digits, `_` and `-`"
+        );
+        self.wrong(net, &format!("steps[{no}].milestone"), message)
     }
 
     fn body(&mut self, net: NetNo, no: StepNo, source: &definition::Step) -> Body {

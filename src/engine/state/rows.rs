@@ -17,6 +17,8 @@ pub struct Head {
     /// The last event from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Id>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
     /// What a `final_commit` said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_status: Option<String>,
@@ -36,6 +38,8 @@ pub enum Status {
     Waiting,
     /// Threads are left, and nothing can move them.
     Stuck,
+    /// Nothing is started until it is resumed.
+    Suspended,
     Done,
     Failed,
     Cancelled,
@@ -48,6 +52,7 @@ impl Status {
             Status::Running => "running",
             Status::Waiting => "waiting",
             Status::Stuck => "stuck",
+            Status::Suspended => "suspended",
             Status::Done => "done",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",

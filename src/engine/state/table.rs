@@ -39,6 +39,12 @@ impl<K: Ord, V> Table<K, V> {
     }
 }
 
+impl<K: Ord, V> FromIterator<(K, V)> for Table<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(rows: I) -> Table<K, V> {
+        Table(rows.into_iter().collect())
+    }
+}
+
 impl<K: Ord + Clone, V: Clone> Table<K, V> {
     pub fn apply(&mut self, rows: &Table<K, Row<V>>) {
         for (key, row) in &rows.0 {

@@ -10,11 +10,10 @@ use crate::{
     git::Repository,
 };
 
-/// Writes the whole history of a commit, which is `HEAD` and the tip of `branch` there.
+/// Writes refs and their whole history.
 pub fn write(
     repository: &Repository,
-    commit: Oid,
-    branch: &str,
+    refs: &[(String, Oid)],
     sink: &mut Sink,
     meter: &Meter,
 ) -> Result<()> {
@@ -22,11 +21,14 @@ pub fn write(
         let message = "a shallow clone has not the whole history that a bundle is made of";
         return Err(Error::unsupported(message).with("feature", "shallow clone"));
     }
-    let header = format!("# v2 git bundle\n{commit} {branch}\n{commit} HEAD\n\n");
+    let lines: String = refs.iter().map(|(name, commit)| format!("{commit} {name}\n")).collect();
+    let header = format!("# v2 git bundle\n{lines}\n");
     sink.write_all(header.as_bytes()).map_err(failed)?;
     let mut history = repository.inner.revwalk()?;
     history.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)?;
-    history.push(commit)?;
+    for (_, commit) in refs {
+        history.push(*commit)?;
+    }
     let mut pack = repository.inner.packbuilder()?;
     // Several threads would find other differences each time.
     pack.set_threads(1);

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Taken, actor, run_id, with};
+use super::{Taken, actor, run_id, with_run};
 use crate::{
     engine::event::What,
     error::Result,
@@ -29,7 +29,7 @@ impl Operation for Cancel {
 
     fn run(self, context: &Context) -> Result<Taken> {
         let run = run_id(&self.run)?;
-        with(context, |keeper, transaction| {
+        with_run(context, &run, |keeper, transaction| {
             let actor = actor(self.actor.as_ref(), "actor", transaction)?;
             let happened = keeper.happen(&run, &actor, What::Cancel, transaction)?;
             transaction.be_durable();

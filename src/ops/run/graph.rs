@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{run_id, with};
+use super::{run_id, with_run};
 use crate::{
     error::Result,
     git::RepositoryPath,
@@ -38,7 +38,7 @@ impl Operation for Graph {
 
     fn run(self, context: &Context) -> Result<Reply> {
         let run = run_id(&self.run)?;
-        let picture = with(context, |keeper, transaction| {
+        let picture = with_run(context, &run, |keeper, transaction| {
             transaction.be_durable();
             keeper.picture(&run, self.seq, self.format, transaction)
         })?;

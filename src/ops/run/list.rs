@@ -58,6 +58,7 @@ impl Operation for List {
         };
         with(context, |keeper, transaction| {
             transaction.be_durable();
+            keeper.look_around(transaction)?;
             Ok(keeper.list(&query))
         })
     }

@@ -1,21 +1,31 @@
 //! Runs of processes: started, watched and told what happens.
 
 pub mod cancel;
+pub mod fork;
 pub mod get;
 pub mod graph;
 pub mod history;
 pub mod list;
+pub mod migrate;
+pub mod prune;
+pub mod resume;
+pub mod retry;
 pub mod signal;
 pub mod start;
+pub mod suspend;
 pub mod verify;
+mod which;
 
 use serde::Serialize;
 
 use super::{Context, plain::Plain};
 use crate::{
     error::{Error, Result},
-    git::{RunId, Transaction},
-    runs::keeper::{Happened, Keeper},
+    git::{RepositoryPath, RunId, Transaction},
+    runs::{
+        again::Again,
+        keeper::{Happened, Keeper},
+    },
 };
 
 const ACTOR_BYTES_MAX: usize = 200;
@@ -27,6 +37,18 @@ pub fn with<T>(
 ) -> Result<T> {
     let mut transaction = context.transaction();
     with_in(context, &mut transaction, work)
+}
+
+/// The same for one of them.
+pub fn with_run<T>(
+    context: &Context,
+    run: &RunId,
+    work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
+) -> Result<T> {
+    with(context, |keeper, transaction| {
+        keeper.look_for(run, transaction)?;
+        work(keeper, transaction)
+    })
 }
 
 /// The same in a transaction that is at hand.
@@ -43,6 +65,23 @@ pub fn with_in<T>(
         keeper.go_back();
     }
     done
+}
+
+/// Changes a repository together with what runs in one step, or alone where others should not wait
+/// for what it needs from elsewhere.
+fn in_step<T>(
+    path: &RepositoryPath,
+    context: &Context,
+    change: impl FnOnce(&mut Transaction) -> Result<T>,
+) -> Result<T> {
+    match context.transaction {
+        Some(transaction) => change(&mut transaction.borrow_mut()),
+        None => {
+            let changed = context.store.change_alone(path, context.watch, change);
+            // What was to be may not be in Git.
+            changed.inspect_err(|_| context.runs.doubt())
+        }
+    }
 }
 
 /// Who does something: by a name that Git can keep, or whoever the repository says it is.
@@ -89,5 +128,20 @@ impl Taken {
         let status = keeper.status(run).ok_or_else(|| Error::internal("a run is gone"))?;
         let commit = happened.commit.map(|it| it.to_string());
         Ok(Taken { run: run.to_string(), status, commit })
+    }
+}
+
+/// What a request comes to that has a run go on from an earlier commit.
+#[derive(Serialize)]
+pub struct Rewound {
+    #[serde(flatten)]
+    taken: Taken,
+    /// Work that was done or under way, and is not any more.
+    again: Vec<Again>,
+}
+
+impl Rewound {
+    fn of(run: &RunId, happened: &Happened, again: Vec<Again>, keeper: &Keeper) -> Result<Rewound> {
+        Ok(Rewound { taken: Taken::of(run, happened, keeper)?, again })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Taken, actor, run_id, with};
+use super::{Taken, actor, run_id, with_run};
 use crate::{
     engine::event::What,
     error::{Error, Result},
@@ -44,7 +44,7 @@ impl Operation for Signal {
             let message = format!("`name` has 1 to {NAME_BYTES_MAX} bytes");
             return Err(Error::bad_request(message).with("field", "name"));
         }
-        with(context, |keeper, transaction| {
+        with_run(context, &run, |keeper, transaction| {
             let actor = actor(self.actor.as_ref(), "actor", transaction)?;
             let what = What::Signal { name, key, data };
             let happened = keeper.happen(&run, &actor, what, transaction)?;

@@ -1,10 +1,10 @@
 //! `run.start`: a published process, or one in a revision, begins to run.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{actor, run_id, with_in};
+use super::{actor, run_id, which::Which, with_in};
 use crate::{
     error::{Error, Result},
     git::{RawName, RepositoryPath, RunId, Transaction},
@@ -12,25 +12,9 @@ use crate::{
         Context, Lane, Operation,
         json::Object,
         plain::Plain,
-        process::{
-            files,
-            place::{self, Place},
-        },
+        process::place::{self, Place},
     },
-    process::{
-        artifact::Name,
-        called::add_called,
-        gate::Named,
-        load,
-        selector::Selector,
-        store::{Store, instead, published, repository, resolve},
-    },
-    runs::{
-        keeper::{Begin, Keeper},
-        pinned::Pinned,
-        run::input_digest,
-        view::Summary,
-    },
+    runs::{keeper::Begin, run::input_digest, view::Summary},
 };
 
 const ATTRIBUTES_MAX: usize = 50;
@@ -85,46 +69,12 @@ impl Operation for Start {
     fn run(self, context: &Context) -> Result<Reply> {
         let run = self.run.as_ref().map(run_id).transpose()?;
         expect_attributes(&self.attributes)?;
-        self.expect_fit()?;
-        match context.transaction {
-            Some(transaction) => {
-                let transaction = &mut *transaction.borrow_mut();
-                self.start(run, context, transaction)
-            }
-            None => {
-                let started = context
-                    .store
-                    .change_alone(&self.path, context.watch, |it| self.start(run, context, it));
-                // What began may not be in Git.
-                started.inspect_err(|_| context.runs.doubt())
-            }
-        }
+        self.which().expect_fit()?;
+        super::in_step(&self.path, context, |it| self.start(run, context, it))
     }
 }
 
 impl Start {
-    fn expect_fit(&self) -> Result<()> {
-        let bad = |message: &str, field: &'static str| {
-            Err(Error::bad_request(message).with("field", field))
-        };
-        match (&self.files, &self.process) {
-            (None, None) => {
-                bad("`process` says what to run, or `files` of the repository", "process")
-            }
-            (Some(_), _) if self.store.is_some() => {
-                bad("`files` are of the repository, and no `store` has them", "store")
-            }
-            (Some(_), _) if self.version.is_some() => {
-                bad("`version` is of a published process; `rev` says which files", "version")
-            }
-            (Some(_), _) if self.prerelease => {
-                bad("`prerelease` is of a published process", "prerelease")
-            }
-            (None, _) if self.rev.is_some() => bad("`rev` is of `files`", "rev"),
-            _ => Ok(()),
-        }
-    }
-
     fn start(
         &self,
         run: Option<RunId>,
@@ -133,13 +83,14 @@ impl Start {
     ) -> Result<Reply> {
         let actor = actor(self.actor.as_ref(), "actor", transaction)?;
         with_in(context, transaction, |keeper, transaction| {
+            run.iter().try_for_each(|it| keeper.look_for(it, transaction))?;
             let there = run.as_ref().and_then(|it| keeper.summary(it));
             if let Some(there) = there {
                 self.expect_same(&there, context)?;
                 transaction.be_durable();
                 return Ok(Reply::of(there, false));
             }
-            let pinned = self.pinned(keeper, context)?;
+            let pinned = self.which().pinned(keeper, context)?;
             let run = run.unwrap_or_else(RunId::new_one);
             keeper.expect_free(&run)?;
             let (attributes, input) = (self.attributes.clone(), self.input.0.clone());
@@ -164,76 +115,35 @@ impl Start {
         if digest != there.input {
             return other("input", &digest, &there.input);
         }
+        // What it has migrated to since then nobody has asked for.
+        let began = (there.version.clone(), there.digest.clone());
+        let (version, began) = there.first.clone().unwrap_or(began);
         if self.files.is_some() {
-            let pinned = self.of_files(context)?;
-            return match pinned.digest == there.digest {
+            let pinned = self.which().of_files(context)?;
+            return match pinned.digest == began {
                 true => Ok(()),
-                false => other("definition", &pinned.digest, &there.digest),
+                false => other("definition", &pinned.digest, &began),
             };
         }
-        let version = there.version.as_deref().unwrap_or_default();
-        match self.selector()?.takes(version) {
+        let version = version.as_deref().unwrap_or_default();
+        match self.which().selector()?.takes(version) {
             true => Ok(()),
-            false => other("version", self.wanted(), version),
+            false => other("version", self.which().wanted(), version),
         }
     }
 
-    fn wanted(&self) -> &str {
-        self.version.as_deref().unwrap_or("latest")
-    }
-
-    fn selector(&self) -> Result<Selector> {
-        Selector::new(self.wanted(), self.prerelease)
-    }
-
-    fn pinned(&self, keeper: &mut Keeper, context: &Context) -> Result<Arc<Pinned>> {
-        if self.files.is_some() {
-            return self.of_files(context);
+    fn which(&self) -> Which<'_> {
+        let Start { path, process, version, prerelease, store, files, rev, .. } = self;
+        Which {
+            path,
+            process: process.as_deref(),
+            version: version.as_deref(),
+            prerelease: *prerelease,
+            store: store.as_ref(),
+            files: files.as_deref(),
+            rev: rev.as_deref(),
         }
-        let wanted = self.process.as_deref().unwrap_or_default();
-        let (name, selector) = (Name::new(wanted).map_err(as_process)?, self.selector()?);
-        let in_repository = self.store.is_none().then_some(&self.path);
-        let store = place::to_read(self.store.as_ref(), in_repository, context)?;
-        let none = |error| instead(&*store, &name, self.wanted(), error);
-        let version = resolve(&*store, &name, &selector).map_err(none)?;
-        let tag = match in_repository {
-            Some(path) => repository::identity(&*context.open(path)?, &name, &version)?,
-            None => None,
-        };
-        if let Some(known) = tag.and_then(|it| keeper.known(it)) {
-            return Ok(known);
-        }
-        let artifact = store.get(&name, &version).map_err(none)?;
-        let file = (artifact.name.file(&artifact.version), artifact.bytes);
-        let files = with_called(file, &*store)?;
-        let is_alone = files.len() == 1;
-        let pinned = Pinned::fetched(files, Some(wanted), Some(&version.to_string()))?;
-        // What others call may be another version by the next time.
-        if let Some(tag) = tag.filter(|_| is_alone) {
-            keeper.know(tag, pinned.clone());
-        }
-        Ok(pinned)
     }
-
-    fn of_files(&self, context: &Context) -> Result<Arc<Pinned>> {
-        let names = self.files.as_deref().unwrap_or_default();
-        let rev = self.rev.as_deref().unwrap_or("HEAD");
-        let files = files::of_repository(&self.path, Some(rev), names, context)?;
-        Pinned::fetched(files, self.process.as_deref(), None)
-    }
-}
-
-/// A file, and those of the processes that it calls.
-fn with_called(file: Named, store: &dyn Store) -> Result<Vec<Named>> {
-    let mut read = vec![load::read(&file.0, &file.1)];
-    let lookup = |name: &str, version: Option<&str>| published(store, name, version);
-    let mut files = add_called(&mut read, &lookup)?;
-    files.insert(0, file);
-    Ok(files)
-}
-
-fn as_process(error: Error) -> Error {
-    Error::bad_request(error.message).with("field", "process")
 }
 
 fn expect_attributes(attributes: &BTreeMap<String, String>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{TIME_MS_MAX, lease_ms, types};
+use super::{TASKS_MAX, TIME_MS_MAX, lease_ms, types};
 use crate::{
     error::{Error, Result},
     git::{RepositoryPath, boottime_ms},
@@ -17,8 +17,6 @@ use crate::{
         work::{Ask, LEASE_MS, TaskId},
     },
 };
-
-const TASKS_MAX: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,10 +2,12 @@
 
 pub mod claim;
 pub mod complete;
+pub mod credit;
 pub mod fail;
 pub mod heartbeat;
 pub mod list;
 pub mod release;
+pub mod subscribe;
 
 use std::collections::BTreeSet;
 
@@ -30,6 +32,9 @@ fn lease_ms(lease_ms: u64) -> Result<u64> {
             .with("field", "lease_ms")),
     }
 }
+
+/// How many tasks somebody is given at a time.
+const TASKS_MAX: usize = 1000;
 
 fn types(types: Option<Vec<Plain>>) -> Option<BTreeSet<String>> {
     types.map(|it| it.into_iter().map(String::from).collect())

@@ -1,12 +1,19 @@
 //! What a keeper learns from the repository.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Keeper, Over};
 use crate::{
     error::{Error, Result},
     git::{ObjectId, RunId, Transaction},
-    runs::{files::PROCESS, load, message, pinned::Pinned, run::Run},
+    runs::{
+        again::expect_number,
+        files::PROCESS,
+        load,
+        message::{self, Birth, MIGRATES},
+        pinned::Pinned,
+        run::Run,
+    },
 };
 
 impl Keeper {
@@ -39,6 +46,27 @@ impl Keeper {
         Ok(())
     }
 
+    /// The same, also where stock git brought runs or took them away.
+    pub fn look_around(&mut self, transaction: &mut Transaction) -> Result<()> {
+        let stamp = Some(transaction.executions_stamp()?);
+        if self.stamp != stamp {
+            self.doubt();
+            self.wake(transaction)?;
+            self.stamp = stamp;
+        }
+        Ok(())
+    }
+
+    /// Looks for a run that is not known here: stock git may have brought it.
+    pub fn look_for(&mut self, run: &RunId, transaction: &mut Transaction) -> Result<()> {
+        if self.newest(run).is_none()
+            && let Some(newest) = transaction.execution(run)?
+        {
+            self.take_in_or_tell(run, newest, transaction);
+        }
+        Ok(())
+    }
+
     /// One that cannot be read is no reason to stop all others.
     fn take_in_or_tell(&mut self, run: &RunId, newest: ObjectId, transaction: &mut Transaction) {
         if let Err(error) = self.take_in(run, newest, transaction) {
@@ -56,7 +84,7 @@ impl Keeper {
         let commit = transaction.execution_at(newest)?;
         let said = message::read(&commit.message)?;
         if let (Some(status), Some(birth)) = (said.end, said.birth) {
-            let over = Over { newest, birth, status, seq: said.seq };
+            let over = Over { newest, birth, status, seq: said.seq, ended_s: commit.time };
             self.over.insert(run.clone(), over);
             return Ok(());
         }
@@ -78,28 +106,36 @@ impl Keeper {
         until: Option<u64>,
         transaction: &mut Transaction,
     ) -> Result<Run> {
-        if until == Some(0) {
-            let message = "`seq` is the number of a commit, from 1";
-            return Err(Error::bad_request(message).with("field", "seq"));
-        }
+        expect_number(until)?;
         let told = load::told(transaction.history(run)?)?;
         let damaged = |what: &str| Error::corrupt(format!("the run `{run}` has no {what}"));
         let first = told.iter().find(|it| it.0.seq == 1).ok_or_else(|| damaged("first commit"))?;
-        let birth = first.0.birth.clone().ok_or_else(|| damaged("beginning"))?;
-        let tree = first.1.tree;
+        let birth = first.0.birth.as_ref().ok_or_else(|| damaged("beginning"))?;
+        let pinned = self.process_in(first.1.tree, birth, transaction)?;
+        let mut others = HashMap::new();
+        for (said, commit) in told.iter().filter(|it| it.0.event == MIGRATES) {
+            let birth = said.birth.as_ref().ok_or_else(|| damaged("process it migrates to"))?;
+            others.insert(commit.id, self.process_in(commit.tree, birth, transaction)?);
+        }
+        load::run(run, pinned, &others, told, until, transaction)
+    }
+
+    /// The process in a commit of a run.
+    fn process_in(
+        &mut self,
+        tree: ObjectId,
+        birth: &Birth,
+        transaction: &mut Transaction,
+    ) -> Result<Arc<Pinned>> {
         let process = transaction.find(tree, PROCESS.as_bytes())?.map(|it| it.id);
-        let process = process.ok_or_else(|| damaged("process"))?;
+        let process = process.ok_or_else(|| Error::corrupt("a run has no process"))?;
         let key = (process, birth.process.clone(), birth.version.clone());
-        let pinned = match self.pinned.get(&key) {
-            Some(pinned) => pinned.clone(),
-            None => {
-                let files = transaction.folder(tree, PROCESS)?;
-                let version = birth.version.as_deref();
-                let pinned = Pinned::of(files, Some(&birth.process), version)?;
-                self.pinned.insert(key, pinned.clone());
-                pinned
-            }
-        };
-        load::run(run, pinned, told, until, transaction)
+        if let Some(pinned) = self.pinned.get(&key) {
+            return Ok(pinned.clone());
+        }
+        let files = transaction.folder(tree, PROCESS)?;
+        let pinned = Pinned::of(files, Some(&birth.process), birth.version.as_deref())?;
+        self.pinned.insert(key, pinned.clone());
+        Ok(pinned)
     }
 }

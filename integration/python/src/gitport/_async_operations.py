@@ -42,6 +42,7 @@ from .types import (
     Path,
     Process,
     Processes,
+    Pruned,
     Published,
     Pushed,
     PushRef,
@@ -55,6 +56,7 @@ from .types import (
     RunDrawn,
     RunHistory,
     RunMoved,
+    RunRewound,
     Runs,
     RunStarted,
     RunState,
@@ -974,7 +976,8 @@ class AsyncOperations(ABC):
     ) -> RunState:
         """How a run stands, with its data and what can be done in it.
 
-        With `seq`, how it stood with the commit of that number.
+        With `seq`, how it stood with the commit of that number. What it calls (`<run>/<number>`)
+        has the keys of `types.CalledState` instead.
         """
         value = await self.call(
             "run.get",
@@ -1116,6 +1119,159 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(RunMoved, value)
+
+    async def run_suspend(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        actor: Text | None = None,
+        timeout: float | None = None,
+    ) -> RunMoved:
+        """Has nothing more of a run started, and no time count, until it is resumed."""
+        value = await self.call(
+            "run.suspend",
+            path=path,
+            run=run,
+            actor=actor,
+            timeout=timeout,
+        )
+        return cast(RunMoved, value)
+
+    async def run_resume(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        actor: Text | None = None,
+        timeout: float | None = None,
+    ) -> RunMoved:
+        """Has a run go on that was suspended."""
+        value = await self.call(
+            "run.resume",
+            path=path,
+            run=run,
+            actor=actor,
+            timeout=timeout,
+        )
+        return cast(RunMoved, value)
+
+    async def run_retry(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        seq: int | None = None,
+        actor: Text | None = None,
+        timeout: float | None = None,
+    ) -> RunRewound:
+        """Has a run that failed, was cancelled or is stuck go on from before what made it end.
+
+        With `seq`, it goes on from the commit of that number. What is done anew is in `again`.
+        """
+        value = await self.call(
+            "run.retry",
+            path=path,
+            run=run,
+            seq=seq,
+            actor=actor,
+            timeout=timeout,
+        )
+        return cast(RunRewound, value)
+
+    async def run_fork(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        seq: int | None = None,
+        new: str | None = None,
+        actor: Text | None = None,
+        timeout: float | None = None,
+    ) -> RunRewound:
+        """Begins another run, called `new`, as this one is, or was with the commit `seq`.
+
+        What was begun here and is still to be done there is in `again`.
+        """
+        value = await self.call(
+            "run.fork",
+            path=path,
+            run=run,
+            seq=seq,
+            new=new,
+            actor=actor,
+            timeout=timeout,
+        )
+        return cast(RunRewound, value)
+
+    async def run_migrate(
+        self,
+        *,
+        path: Repository,
+        run: str,
+        version: str | None = None,
+        files: Sequence[Path] | None = None,
+        prerelease: bool | None = None,
+        store: Store | None = None,
+        rev: Text | None = None,
+        steps: Mapping[str, str] | None = None,
+        actor: Text | None = None,
+        timeout: float | None = None,
+    ) -> RunMoved:
+        """Has a run go on by another definition: a published `version`, or `files` of a `rev`.
+
+        `steps` has the new names of steps by the old ones. A `Conflict` has what has no place there
+        in the detail `missing`.
+        """
+        value = await self.call(
+            "run.migrate",
+            path=path,
+            run=run,
+            version=version,
+            files=files,
+            prerelease=prerelease,
+            store=store,
+            rev=rev,
+            steps=steps,
+            actor=actor,
+            timeout=timeout,
+        )
+        return cast(RunMoved, value)
+
+    async def run_prune(
+        self,
+        *,
+        path: Repository,
+        runs: Sequence[str] | None = None,
+        keep_ms: int | None = None,
+        keep: int | None = None,
+        process: str | None = None,
+        status: Literal["done", "failed", "cancelled"] | None = None,
+        to: Path | None = None,
+        overwrite: bool | None = None,
+        limit: int | None = None,
+        dry_run: bool | None = None,
+        timeout: float | None = None,
+    ) -> Pruned:
+        """Takes away runs that ended: `runs`, or those beyond `keep_ms` or `keep`.
+
+        With `to` they are written to that file first, from which `git fetch` brings them back.
+        """
+        value = await self.call(
+            "run.prune",
+            path=path,
+            runs=runs,
+            keep_ms=keep_ms,
+            keep=keep,
+            process=process,
+            status=status,
+            to=to,
+            overwrite=overwrite,
+            limit=limit,
+            dry_run=dry_run,
+            timeout=timeout,
+        )
+        return cast(Pruned, value)
 
     async def task_claim(
         self,

@@ -687,8 +687,8 @@ class Processes(TypedDict):
 
 
 #: `running`: something can be done, or is; `waiting`: for an event or a time; `stuck`: nothing can
-#: move what is left.
-RunStatus = Literal["running", "waiting", "stuck", "done", "failed", "cancelled"]
+#: move what is left; `suspended`: until it is resumed.
+RunStatus = Literal["running", "waiting", "stuck", "suspended", "done", "failed", "cancelled"]
 
 
 class RunStarted(TypedDict):
@@ -715,6 +715,8 @@ class Run(TypedDict):
     commit: str
     seq: int
     attributes: dict[str, str]
+    #: `<run>@<seq>` of one that began as another one was.
+    forked: str | None
 
 
 class Runs(TypedDict):
@@ -750,6 +752,27 @@ class Offer(_Offer, total=False):
     instance: Any
 
 
+class RunChild(TypedDict):
+    """A process that a run calls or has called."""
+
+    #: `<run>/<number>`, which `run_get` takes.
+    run: str
+    step: str
+    process: str
+    status: RunStatus
+    commit: str
+
+
+class CalledState(RunChild):
+    """How a process stands that a run calls."""
+
+    #: The run that calls it.
+    parent: str
+    #: Empty where it is not under way, as are `offers`.
+    data: dict[str, Any]
+    offers: list[Offer]
+
+
 class RunState(Run):
     """How a run stands."""
 
@@ -759,6 +782,9 @@ class RunState(Run):
     due_ms: int | None
     data: dict[str, Any]
     offers: list[Offer]
+    #: What it has reached, by name: the commits with which it did.
+    milestones: dict[str, str]
+    children: list[RunChild]
 
 
 class Given(TypedDict):
@@ -786,6 +812,14 @@ class Cause(_Cause, total=False):
     last: bool
     name: str
     key: Any
+    #: Of one that is tried again or forked: the commit that it goes on from.
+    seq: int
+    #: Of a fork: the run that it began as.
+    run: str
+    #: Of one that goes on by another definition.
+    digest: str
+    version: str
+    steps: dict[str, str]
 
 
 class _RunEvent(TypedDict):
@@ -835,6 +869,37 @@ class RunMoved(TypedDict):
     run: str
     status: RunStatus
     commit: str
+
+
+class Again(TypedDict):
+    """Work that does not count any more, and who was at it."""
+
+    step: str
+    actor: str
+    seq: int
+
+
+class RunRewound(RunMoved):
+    """A run that goes on from one of its commits."""
+
+    again: list[Again]
+
+
+class PrunedRun(TypedDict):
+    run: str
+    process: str
+    status: Literal["done", "failed", "cancelled"]
+    commit: str
+
+
+class Pruned(TypedDict):
+    #: Those that went, or would, the first to end first.
+    runs: list[PrunedRun]
+    #: Whether there are others.
+    more: bool
+    #: Where they were written.
+    file: Text | None
+    bytes: int | None
 
 
 class _Work(TypedDict):
