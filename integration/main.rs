@@ -7,6 +7,7 @@ mod msgpack;
 mod processes;
 mod repository;
 mod servers;
+mod terminal;
 
 mod bad_input;
 mod bad_luck;

@@ -1,8 +1,9 @@
 //! At a shell the program explains itself, and every operation can be had as JSON.
 
 use std::{
-    fs::{self, File},
-    process::{Child, Command, ExitStatus, Stdio},
+    fs,
+    path::Path,
+    process::{Command, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -10,64 +11,14 @@ use tempfile::TempDir;
 
 use crate::{
     daemon::{PROGRAM, program},
-    processes::{PATIENCE, until},
-    repository::{Repository, varied},
+    repository::{Repository, git_command, varied},
     servers::{
         http::HttpServer,
         origin::Origin,
         relay::{Kind, Relay},
     },
+    terminal::{finish, on_a_terminal, run},
 };
-
-struct Outcome {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
-}
-
-/// A process that does not outlive the test that waits for it.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Runs it to its end, which must come; `input` is all there is on stdin.
-fn run(arguments: &[&str], input: &str) -> Outcome {
-    let home = TempDir::new().unwrap();
-    let mut command = program(home.path());
-    command.args(arguments);
-    finish(command, &home, input)
-}
-
-fn finish(mut command: Command, home: &TempDir, input: &str) -> Outcome {
-    let file = |name: &str| home.path().join(name);
-    fs::write(file("stdin"), input).unwrap();
-    command.stdin(File::open(file("stdin")).unwrap());
-    command.stdout(File::create(file("stdout")).unwrap());
-    command.stderr(File::create(file("stderr")).unwrap());
-    let mut process = Ended(command.spawn().unwrap());
-    let mut status = None;
-    until("the program ends", PATIENCE, || {
-        status = process.0.try_wait().unwrap();
-        status.is_some()
-    });
-    let text = |name: &str| String::from_utf8(fs::read(file(name)).unwrap()).unwrap();
-    Outcome { status: status.unwrap(), stdout: text("stdout"), stderr: text("stderr") }
-}
-
-/// Runs it on a terminal of its own, as a person would.
-fn on_a_terminal(command_line: &str) -> Outcome {
-    let home = TempDir::new().unwrap();
-    let mut command = Command::new("script");
-    command.args(["-qec", command_line, "/dev/null"]).env_clear().env("HOME", home.path());
-    command.env("PATH", std::env::var_os("PATH").unwrap()).env("TERM", "xterm");
-    command.env("LANG", "C.UTF-8").current_dir(home.path());
-    finish(command, &home, "")
-}
 
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
@@ -256,6 +207,9 @@ fn the_demo_shows_requests_replies_and_times() {
         "note",
         "lock",
         "workspace.export",
+        "process.publish",
+        "run.start",
+        "run.verify",
         "shutdown",
     ] {
         let row = format!("{{\"op\": \"{word}\"");
@@ -278,8 +232,44 @@ fn the_demo_shows_requests_replies_and_times() {
     assert!(failed.contains("\"code\": \"conflict\""), "{failed}");
     assert!(!rest.contains("\"err\":"), "{}", demo.stdout);
     assert!(!demo.stdout.contains('\u{1b}'), "no colours where nobody sees them");
+    order_is_carried_out(&demo.stdout);
     let demo = on_a_terminal(&format!("{PROGRAM} demo"));
     assert!(demo.status.success() && demo.stdout.contains("sync"), "{}", demo.stdout);
+}
+
+/// What the demo tells of its last act: who did what, and the picture that stock git draws of it.
+fn order_is_carried_out(said: &str) {
+    let (before, graph) = said.split_once("git log --graph draws").expect("git draws it");
+    for name in ["ann", "ben"] {
+        let does = |line: &str| line.trim_start().starts_with(name) && line.contains("takes up");
+        assert!(before.lines().any(does), "{name} does nothing in\n{before}");
+    }
+    for what in ["it is tried again", "approve: approved", "takes up review#1"] {
+        assert!(before.contains(what), "{what} is not in\n{before}");
+    }
+    for what in ["|\\", "|/", "decide joins 2", "review joins 2", "the run ends", "fsck --strict"] {
+        assert!(graph.contains(what), "{what} is not in\n{graph}");
+    }
+}
+
+#[test]
+fn the_demo_leaves_what_it_made_only_where_it_shall_be_kept() {
+    let folder = TempDir::new().unwrap();
+    let left = || fs::read_dir(folder.path()).unwrap().count();
+    let demo = |arguments: &[&str]| {
+        let home = TempDir::new().unwrap();
+        let mut command = program(home.path());
+        command.args(arguments).env("TMPDIR", folder.path());
+        finish(command, &home, "")
+    };
+    assert!(demo(&["demo"]).status.success());
+    assert_eq!(left(), 0);
+    let kept = demo(&["demo", "--keep"]);
+    assert_eq!(left(), 1, "{}", kept.stdout);
+    let line = kept.stdout.lines().find_map(|it| it.trim().strip_prefix("cd ")).unwrap();
+    let run = "refs/workflow/executions/order-17";
+    let shown = git_command(Path::new(line)).args(["log", "--format=%s", run]).output().unwrap();
+    assert!(String::from_utf8(shown.stdout).unwrap().starts_with("the run ends\n"));
 }
 
 #[test]

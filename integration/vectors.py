@@ -3257,6 +3257,7 @@ def run_start(v: Topic) -> None:
     v.has("one that is as long as it may be", of_files(attributes=long), STARTED)
     v.has("a name that is as long as it may be", of_files(actor=200 * "a"), STARTED)
 
+    drafted_ones(v, here)
     published_ones(v, here)
     for about, files, code in (
         ("a file that is not there", ["none.yaml"], "not_found"),
@@ -3324,6 +3325,53 @@ def run_start(v: Topic) -> None:
     wrong_parts(v, of_files(), "files", {"files[0]": [[1], [["order.yaml"]]]})
     wrong_parts(v, of_files(), "attributes", {"attributes.a": [{"a": 1}, {"a": None}]})
     wrong_parts(v, of_files(), "input", {"input.a": [{"a": b"a"}]})
+
+
+def drafted_ones(v: Topic, here: Callable[..., dict[str, Any]]) -> None:
+    """Runs of definitions that come with the request."""
+    order, wait, bill = (
+        git("show", f"main:{it}.yaml", at=f"{TOP}/running") for it in ("order", "wait", "bill")
+    )
+    sent = partial(here, encoding="utf8")
+    one = sent(run="draft", drafts=[draft("order.yaml", order)])
+    v.has("a run of a draft", one, STARTED)
+    v.has("the same again", one, STARTED)
+    v.has("and of the same file", here(run="draft", files=["order.yaml"]), STARTED)
+    as_bin = here(run="draft", drafts=[draft(b"order.yaml", order.encode())])
+    v.has("a draft as bin", as_bin, STARTED)
+    coded = draft("order.yaml", base64.b64encode(order.encode()).decode())
+    v.has("a draft in base64", here(run="draft", drafts=[coded]), STARTED)
+    v.has("base64 by name", here(run="draft", drafts=[coded], encoding="base64"), STARTED)
+    both = [draft("bill.yaml", bill), draft("wait.yaml", wait)]
+    v.has("one that calls another draft", sent(run="drafts", drafts=both), STARTED)
+    v.has("the other one", sent(run="drafted", drafts=both, process="wait"), STARTED)
+    other = sent(id=1, run="draft", drafts=[draft("order.yaml", wait)])
+    v.err("of this id is another draft", other, "conflict", has="expected actual")
+    drafts = [draft("order.yaml", order)]
+    for about, request, code in (
+        ("a process that is not in the drafts", sent(drafts=drafts, process="none"), "not_found"),
+        ("no draft", sent(drafts=[]), "not_found"),
+        ("a draft that calls what is not there", sent(drafts=both[:1]), "invalid"),
+        ("a draft that cannot be read", sent(drafts=[draft("a.yaml", "a: [")]), "invalid"),
+    ):
+        v.err(about, request | {"id": 1, "run": "none"}, code)
+    folder = {"folder": f"{TOP}/run-store"}
+    many = Repeat(draft("a", ""), 10_001)
+    for about, request, field in (
+        ("drafts and files", sent(drafts=drafts, files=["order.yaml"]), "drafts"),
+        ("drafts of a rev", sent(drafts=drafts, rev="HEAD"), "rev"),
+        ("drafts of a store", sent(drafts=drafts, store=folder), "store"),
+        ("a version of drafts", sent(drafts=drafts, version="1.0.0"), "version"),
+        ("a pre-release of drafts", sent(drafts=drafts, prerelease=True), "prerelease"),
+        ("more drafts than a request has", here(drafts=many), "drafts"),
+    ):
+        v.err(about, request | {"id": 1}, "bad_request", field=field)
+    v.err("a draft that is no base64", here(id=1, drafts=drafts), "bad_request")
+    for part in (1, {}, {"file": "a.yaml"}, {"content": ""}, draft("a", "") | {"mode": "100644"}):
+        v.err(f"the draft {shows(part)}", sent(id=1, drafts=[part]), "bad_request")
+    wrong: dict[str, list[Any]] = {"drafts": [1, "order.yaml", drafts[0]]}
+    wrong["encoding"] = [1, "latin"]
+    wrong_types(v, "run.start", {"path": here()["path"], "drafts": drafts}, wrong)
 
 
 def published_ones(v: Topic, here: Callable[..., dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 //! Flags and environment, parsed once and passed down.
 
 pub mod process;
+pub mod run;
 
 use std::path::PathBuf;
 
@@ -64,8 +65,42 @@ pub enum Command {
     /// Processes as code: lint, test, draw and publish definitions.
     #[command(subcommand)]
     Process(Box<process::Process>),
+    /// Runs: play a definition from a file, or begin, watch and look after runs of processes.
+    ///
+    /// `gitport run FILE` is all in one command: it begins a run of the definition in the file, in
+    /// the repository around the current folder or, where none is, in a temporary one; carries out
+    /// its `exec` steps, asks you for what people do, if this is a terminal, and ends when the run
+    /// does. Programs that the `exec` steps of the files name are thereby allowed: whoever starts a
+    /// file of their own by hand allows what it names. So look at files of others before.
+    ///
+    ///   gitport run release.yaml --input customer=acme
+    ///   gitport run start release --version ^1 --watch
+    ///   gitport run list --status running
+    ///   gitport run show r1
+    ///
+    /// The exit status of `gitport run FILE`, of `watch` and of `start --watch` is 0 if the run is
+    /// done, 1 if it failed or was cancelled, and 3 if it is stuck or waits for somebody, where
+    /// nobody can be asked. Of the others it is 0, or 1 where the daemon refuses. Of all it is 2
+    /// for a wrong command line, or where there was no reply.
+    #[command(verbatim_doc_comment)]
+    Run(Box<run::Run>),
+    /// Tasks: take up, complete and fail by hand what runs wait for.
+    ///
+    ///   gitport task list
+    ///   gitport task complete r1/4 --outcome approved
+    ///
+    /// The exit status is 0, 1 where the daemon refuses, and 2 for a wrong command line or where
+    /// there was no reply.
+    #[command(subcommand, verbatim_doc_comment)]
+    Task(Box<run::Task>),
     /// Play a supervisor: make a repository, drive a daemon, and show every frame in words.
-    Demo,
+    ///
+    /// It ends with a process that two workers carry out, of which every step is a commit.
+    Demo {
+        /// Leave what it made, to be looked at.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Print a script that completes commands and flags in a shell.
     Completions { shell: Shell },
     /// Do the network work of one request. The daemon starts this.
@@ -173,6 +208,9 @@ mod tests {
         check(&["process"], &["--help", "lint"]);
         check(&["process", "lint"], &["[PATH]", "--format", "--deny-warnings", "--help"]);
         check(&["process", "publish"], &["--folder", "--sign-with", "--help"]);
+        check(&["run"], &["<FILE>", "--input", "--temporary", "start", "--help"]);
+        check(&["run", "start"], &["[PROCESS]", "--version", "--folder", "--watch"]);
+        check(&["task", "complete"], &["<TASK>", "--outcome", "--set"]);
         check(&["call"], &["--help"]);
     }
 }

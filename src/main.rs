@@ -76,7 +76,9 @@ fn main() -> ExitCode {
         Some(Command::Call { op, .. }) => shell::help(op.as_deref()),
         Some(Command::Shell) => shell::lines(&arguments.settings),
         Some(Command::Process(command)) => shell::process(&arguments.settings, *command),
-        Some(Command::Demo) => shell::demo(),
+        Some(Command::Run(run)) => shell::run(&arguments.settings, *run),
+        Some(Command::Task(command)) => shell::task(&arguments.settings, *command),
+        Some(Command::Demo { keep }) => shell::demo(keep),
         Some(Command::Completions { shell }) => shell::completions(shell),
     }
 }

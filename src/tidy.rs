@@ -11,7 +11,7 @@ use crate::{
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["config", "dispatch", "git", "port", "shell", "snapshots"]),
     ("config", &["git"]),
-    ("shell", &["config", "git", "port"]),
+    ("shell", &["config", "engine", "git", "port", "process"]),
     ("dispatch", &["config", "git", "memory", "ops", "port", "runs", "stats"]),
     ("ops", &["config", "engine", "git", "port", "process", "runs", "snapshots", "stats"]),
     ("port", &[]),

@@ -1,4 +1,5 @@
-//! The definitions of real processes in `integration/processes` are as good as they are shown.
+//! The definitions of real processes in `integration/processes`, and that of the demonstration, are
+//! as good as they are shown.
 
 use std::{fs, path::Path};
 
@@ -63,4 +64,17 @@ fn each_of_them_is_drawn_and_published() {
         assert_eq!(made["created"], true);
         assert_eq!(format!("{}.yaml", made["name"].as_str().unwrap()), *name);
     }
+}
+
+#[test]
+fn the_demonstration_plays_a_definition_of_which_all_is_tested() {
+    let order = include_str!("../../src/shell/demo/order.yaml");
+    let files = [("order.yaml", order)];
+    let mut daemon = Daemon::start();
+    let linted = daemon.ok(about("process.lint", &files, &json!({})));
+    assert_eq!(linted["diagnostics"], json!([]));
+    let more = json!({"interleavings": 300, "format": "text"});
+    let reply = daemon.ok(about("process.test", &files, &more));
+    assert_eq!(reply["passed"], true, "{}", reply["rendered"].as_str().unwrap());
+    assert_eq!(reply["tested"][0]["coverage"]["never"], json!([]));
 }

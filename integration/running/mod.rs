@@ -1,6 +1,7 @@
 //! Runs of processes: started, done by workers, and kept in Git whatever happens.
 
 mod again;
+mod command;
 mod conformance;
 mod kills;
 mod pruning;

@@ -135,6 +135,13 @@ pub struct Store {
     /// Published in this Git repository, as tags.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["folder_store", "bucket"])]
     pub repository: Option<PathBuf>,
+    #[command(flatten)]
+    pub elsewhere: Elsewhere,
+}
+
+/// A store that is no Git repository.
+#[derive(Args)]
+pub struct Elsewhere {
     /// Published in this folder.
     #[arg(id = "folder_store", long = "folder", value_name = "DIR", conflicts_with = "bucket")]
     pub folder: Option<PathBuf>,

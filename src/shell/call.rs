@@ -1,23 +1,20 @@
 //! `gitport call`: one request from the command line, its reply as JSON.
 
 use std::{
-    fs,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    complain, end,
+    REFUSED, complain, end,
+    given::{insert, pair},
     interrupt::Interrupt,
     progress::Bar,
     supervisor::{self, Supervisor},
 };
 use crate::config::Settings;
-
-/// What the reply is an `err`, for a script to branch on.
-const REFUSED: u8 = 1;
 
 /// Carries out one request. The exit status is that of the reply: 0 for `ok`, 1 for `err`.
 pub fn call(settings: &Settings, op: &str, arguments: &[String]) -> ExitCode {
@@ -57,11 +54,24 @@ fn carry_out(settings: &Settings, request: &Json) -> io::Result<Json> {
     outcome
 }
 
+/// Prints JSON in which nothing is a command to a terminal; such characters are only in texts.
 pub fn print(value: &Json) -> io::Result<()> {
-    let mut output = BufWriter::new(io::stdout().lock());
-    serde_json::to_writer_pretty(&mut output, value)?;
-    writeln!(output)?;
+    let mut text = serde_json::to_string_pretty(value)?;
+    if text.contains(is_command) {
+        let escaped = |it: char| match is_command(it) {
+            true => format!("\\u{:04x}", u32::from(it)),
+            false => it.to_string(),
+        };
+        text = text.chars().map(escaped).collect();
+    }
+    let mut output = io::stdout().lock();
+    writeln!(output, "{text}")?;
     output.flush()
+}
+
+/// Whether a terminal may do something else with it than show it, though JSON leaves it as it is.
+fn is_command(it: char) -> bool {
+    ('\u{7f}'..='\u{9f}').contains(&it)
 }
 
 fn request(op: &str, arguments: &[String]) -> Result<Json, String> {
@@ -72,18 +82,6 @@ fn request(op: &str, arguments: &[String]) -> Result<Json, String> {
         insert(&mut request, key, value).map_err(|why| format!("`{key}` {why}"))?;
     }
     Ok(request.into())
-}
-
-/// `key=value` or `key@file`: names of arguments have neither sign, so the first one decides.
-fn pair(argument: &str) -> Result<(&str, Json), String> {
-    let Some(at) = argument.find(['=', '@']) else {
-        return Err(format!("`{argument}` is no argument: write key=value, or key@file"));
-    };
-    let (key, value) = (&argument[..at], &argument[at + 1..]);
-    match argument.as_bytes()[at] {
-        b'@' => Ok((key, content(value)?.into())),
-        _ => Ok((key, serde_json::from_str(value).unwrap_or_else(|_| value.into()))),
-    }
 }
 
 /// What an argument that the reply calls wrong was taken for, where that may not be meant.
@@ -107,38 +105,6 @@ fn hint(argument: &str, request: &Json, reply: &Json) -> Option<String> {
             Some(format!("`{key}` was taken as JSON; as text it is {key}='\"{text}\"'"))
         }
         _ => None,
-    }
-}
-
-/// The text in a file, without the line end that editors put behind a token or a password.
-fn content(file: &str) -> Result<String, String> {
-    let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
-}
-
-/// Puts a value where its key leads: `auth.token` is `token` in the map `auth`.
-fn insert(map: &mut Map<String, Json>, key: &str, value: Json) -> Result<(), &'static str> {
-    let (name, rest) = match key.split_once('.') {
-        Some((name, rest)) => (name, Some(rest)),
-        None => (key, None),
-    };
-    if name.is_empty() {
-        return Err("has no name");
-    }
-    match (rest, map.get_mut(name)) {
-        (None, None) => {
-            map.insert(name.to_owned(), value);
-            Ok(())
-        }
-        (Some(rest), None) => {
-            let mut inner = Map::new();
-            insert(&mut inner, rest, value)?;
-            map.insert(name.to_owned(), inner.into());
-            Ok(())
-        }
-        (Some(rest), Some(Json::Object(inner))) => insert(inner, rest, value),
-        _ => Err("is given twice"),
     }
 }
 

@@ -3,10 +3,15 @@
 //! Fails when a reply is not what the words beside it say.
 
 mod keep;
+mod order;
 mod screen;
 mod stage;
 
-use std::{io, process::ExitCode, time::Instant};
+use std::{
+    io,
+    process::{ExitCode, Stdio},
+    time::Instant,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
@@ -16,23 +21,24 @@ use self::{
     stage::{Folder, Stage},
 };
 use super::{
-    end,
+    command, end,
     interrupt::Interrupt,
     supervisor::{self, Supervisor},
 };
 
-pub fn demo() -> ExitCode {
-    match perform() {
+pub fn demo(keep: bool) -> ExitCode {
+    match perform(keep) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => end(&error),
     }
 }
 
-fn perform() -> io::Result<()> {
-    let folder = Folder::create()?;
+fn perform(keep: bool) -> io::Result<()> {
+    let mut folder = Folder::create()?;
     let daemon = start(&folder)?;
     let interrupt = Interrupt::watch(&daemon.process)?;
-    let outcome = Stage::build(&folder).and_then(|stage| play(&stage, daemon));
+    let outcome = Stage::build(&folder).and_then(|stage| play(&stage, daemon, keep));
+    folder.is_kept = keep && outcome.is_ok();
     drop(folder);
     interrupt.obey();
     outcome
@@ -47,7 +53,7 @@ fn start(folder: &Folder) -> io::Result<Supervisor> {
     ])
 }
 
-fn play(stage: &Stage, daemon: Supervisor) -> io::Result<()> {
+fn play(stage: &Stage, daemon: Supervisor, is_kept: bool) -> io::Result<()> {
     let screen = Screen::new();
     screen.open(stage)?;
     let mut player = Player { daemon, screen, has_shown_bytes: false };
@@ -55,7 +61,10 @@ fn play(stage: &Stage, daemon: Supervisor) -> io::Result<()> {
     player.fail(stage)?;
     player.ask_two_at_once(stage)?;
     player.keep_a_workspace(stage)?;
-    player.shut_down()
+    let ran = player.run_an_order()?;
+    let mut screen = player.shut_down()?;
+    Player::show_the_run(&mut screen, &ran, is_kept)?;
+    screen.close()
 }
 
 struct Player {
@@ -126,21 +135,36 @@ impl Player {
         Ok(())
     }
 
-    fn shut_down(mut self) -> io::Result<()> {
+    fn shut_down(mut self) -> io::Result<Screen> {
         self.screen.step("shutdown", "finishes what is running, answers, and ends the daemon")?;
         self.ok(&json!({"op": "shutdown"}))?;
         let status = self.daemon.finish()?;
         self.screen.remark(&format!("the daemon ended: {status}"))?;
-        self.screen.close()
+        Ok(self.screen)
     }
 
     fn ok(&mut self, request: &Json) -> io::Result<Json> {
-        let reply = self.ask(request)?;
+        self.ok_shown(request, request)
+    }
+
+    /// The same of a request that is too long to be shown as it is.
+    fn ok_shown(&mut self, request: &Json, shown: &Json) -> io::Result<Json> {
+        let reply = self.ask_shown(request, shown)?;
+        reply.get("ok").cloned().ok_or_else(|| unexpected(&reply))
+    }
+
+    /// The same of one that nobody needs to see.
+    fn quiet(&mut self, request: &Json) -> io::Result<Json> {
+        let reply = self.daemon.ask(request, |_| ())?;
         reply.get("ok").cloned().ok_or_else(|| unexpected(&reply))
     }
 
     fn ask(&mut self, request: &Json) -> io::Result<Json> {
-        self.screen.request(request)?;
+        self.ask_shown(request, request)
+    }
+
+    fn ask_shown(&mut self, request: &Json, shown: &Json) -> io::Result<Json> {
+        self.screen.request(shown)?;
         if !self.has_shown_bytes {
             self.has_shown_bytes = true;
             self.screen.bytes(&supervisor::frame(request)?)?;
@@ -150,6 +174,15 @@ impl Player {
         self.screen.reply(&reply, start.elapsed())?;
         Ok(reply)
     }
+}
+
+/// What stock git says, if there is one, and no configuration of this machine.
+fn git(path: &str, arguments: &[&str]) -> Option<String> {
+    let mut git = command("git");
+    git.args(["-C", path]).args(arguments).stderr(Stdio::null());
+    git.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = git.output().ok().filter(|it| it.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn unexpected(reply: &Json) -> io::Error {

@@ -45,6 +45,10 @@ impl Interrupt {
         Ok(Interrupt(came))
     }
 
+    pub fn came(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+
     /// Ends as whoever sent the signal expects it, if one came.
     pub fn obey(&self) {
         let signal = self.0.load(Ordering::Acquire);

@@ -1,17 +1,25 @@
 //! For a person at a shell: everything the daemon does, by hand.
 //!
 //! Nothing here reaches into the daemon. What is asked goes to a child of the same program, over
-//! the same pipes and in the same frames as from any other client.
+//! the same pipes and in the same frames as from any other client. Only definitions of processes,
+//! which are files like any other, are read here as well.
 
 mod call;
+mod definition;
 mod demo;
+mod given;
 mod help;
 mod interrupt;
 mod json;
 mod lines;
+mod place;
 mod process;
 mod progress;
+mod run;
+mod session;
 mod supervisor;
+mod task;
+mod text;
 
 use std::{
     ffi::OsStr,
@@ -31,8 +39,12 @@ pub use self::{
     help::{help, misused},
     lines::lines,
     process::process,
+    run::run,
+    task::task,
 };
 
+/// What the daemon refuses, for a script to branch on.
+const REFUSED: u8 = 1;
 /// What ends with neither `ok` nor `err`: a mistake on the command line, no daemon, no reply.
 const NO_REPLY: u8 = 2;
 
@@ -50,6 +62,8 @@ By hand:
   gitport call head path=/srv/app    carry out one request and print its reply as JSON
   gitport shell                      carry out requests written as JSON, one a line
   gitport process --help             lint, test, draw and publish definitions of processes
+  gitport run --help                 play a definition, or begin, watch and look after runs
+  gitport task --help                do by hand what runs wait for
   gitport --help                     all commands and flags
 ";
 

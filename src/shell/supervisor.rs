@@ -31,6 +31,14 @@ pub struct Replies(Frames<ChildStdout>);
 impl Supervisor {
     /// Starts a daemon whose settings are these flags; what the environment says it does not see.
     pub fn start(flags: &[OsString]) -> io::Result<Supervisor> {
+        Supervisor::start_with(flags, Vec::new())
+    }
+
+    /// The same with variables that it does see.
+    pub fn start_with(
+        flags: &[OsString],
+        variables: Vec<(&str, OsString)>,
+    ) -> io::Result<Supervisor> {
         let mut command = super::command(env::current_exe()?);
         command.arg("serve").args(flags).stdin(Stdio::piped()).stdout(Stdio::piped());
         // Control-C reaches it through `interrupt` only.
@@ -38,6 +46,7 @@ impl Supervisor {
         for (name, _) in env::vars_os().filter(|(name, _)| is_setting(name)) {
             command.env_remove(name);
         }
+        command.envs(variables);
         let mut process = command.spawn()?;
         let input = process.stdin.take().expect("stdin is a pipe");
         let output = process.stdout.take().expect("stdout is a pipe");

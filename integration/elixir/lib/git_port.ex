@@ -421,7 +421,8 @@ defmodule GitPort do
 
   @doc """
   Begins a run of `:process`, which is published, in a `:version` or the latest, in the repository
-  or a `:store`; or of one that `:files` of `:rev` have.
+  or a `:store`; or of one that `:files` of `:rev` have, or `:drafts`: a list of `file` and
+  `content`.
 
       {:ok, %{"run" => run}} =
         GitPort.run_start(port, path, process: "ship", input: %{parcel: "p1"})
@@ -432,7 +433,8 @@ defmodule GitPort do
   and `created`.
   """
   @spec run_start(t(), repository(), arguments()) :: result(map())
-  def run_start(port, path, options), do: operation(port, "run.start", at(path), options)
+  def run_start(port, path, options),
+    do: operation(port, "run.start", at(path), drafted(options))
 
   @doc """
   How a run stands: its `status`, `data` and `offers`, which can be done or are waited for, and more.

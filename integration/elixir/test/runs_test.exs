@@ -157,6 +157,11 @@ defmodule GitPort.RunsTest do
       assert {:ok, %{"process" => "ship"}} = GitPort.run_start(port, path, options)
     end
 
+    draft = [file: "draft.yaml", content: "process_name: draft\nsteps: [{step_id: look}]\n"]
+    options = [drafts: [draft], run: "drafted"]
+    assert {:ok, %{"process" => "draft"}} = GitPort.run_start(port, path, options)
+    assert {:ok, _} = GitPort.run_cancel(port, path, "drafted")
+
     options = [attributes: %{customer: "c1"}, limit: 1]
 
     assert {:ok, %{"runs" => [%{"run" => "a"}], "next" => "a"}} =

@@ -204,6 +204,9 @@ def test_runs_are_of_files_too_and_found(client: gitport.Client, shop: Path) -> 
             attributes={"customer": customer},
             actor="shop",
         )
+    wait = "process_name: wait\nsteps: [{step_id: look}]\n"
+    drafted = client.run_start(path=shop, drafts=[{"file": "w.yaml", "content": wait}], run="x")
+    assert (drafted["process"], drafted["status"]) == ("wait", "running")
     found = client.run_list(path=shop, attributes={"customer": "c1"}, limit=1)
     check_keys(found, types.Runs)
     assert ([it["run"] for it in found["runs"]], found["next"]) == (["r0"], "r0")

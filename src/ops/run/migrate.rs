@@ -71,6 +71,7 @@ impl Migrate {
                 prerelease: *prerelease,
                 store: store.as_ref(),
                 files: files.as_deref(),
+                drafted: None,
                 rev: rev.as_deref(),
             };
             which.expect_fit()?;

@@ -10,10 +10,15 @@ use crate::{
     git::{RawName, RepositoryPath, RunId, Transaction},
     ops::{
         Context, Lane, Operation,
+        change::Encoding,
         json::Object,
         plain::Plain,
-        process::place::{self, Place},
+        process::{
+            files::{self, Draft},
+            place::{self, Place},
+        },
     },
+    process::gate::Named,
     runs::{keeper::Begin, run::input_digest, view::Summary},
 };
 
@@ -33,6 +38,13 @@ pub struct Start {
     /// A definition in the repository, and those that it calls.
     files: Option<Vec<RawName>>,
     rev: Option<Plain>,
+    /// The same in the request.
+    drafts: Option<Vec<Draft>>,
+    #[serde(default)]
+    encoding: Encoding,
+    /// The drafts, once they are read.
+    #[serde(skip)]
+    drafted: Option<Vec<Named>>,
     #[serde(default)]
     input: Object,
     #[serde(default)]
@@ -66,9 +78,11 @@ impl Operation for Start {
         }
     }
 
-    fn run(self, context: &Context) -> Result<Reply> {
+    fn run(mut self, context: &Context) -> Result<Reply> {
         let run = self.run.as_ref().map(run_id).transpose()?;
         expect_attributes(&self.attributes)?;
+        let drafts = self.drafts.take().map(|it| files::of_request(it, self.encoding));
+        self.drafted = drafts.transpose()?;
         self.which().expect_fit()?;
         super::in_step(&self.path, context, |it| self.start(run, context, it))
     }
@@ -118,8 +132,7 @@ impl Start {
         // What it has migrated to since then nobody has asked for.
         let began = (there.version.clone(), there.digest.clone());
         let (version, began) = there.first.clone().unwrap_or(began);
-        if self.files.is_some() {
-            let pinned = self.which().of_files(context)?;
+        if let Some(pinned) = self.which().of_files(context)? {
             return match pinned.digest == began {
                 true => Ok(()),
                 false => other("definition", &pinned.digest, &began),
@@ -133,7 +146,7 @@ impl Start {
     }
 
     fn which(&self) -> Which<'_> {
-        let Start { path, process, version, prerelease, store, files, rev, .. } = self;
+        let Start { path, process, version, prerelease, store, files, drafted, rev, .. } = self;
         Which {
             path,
             process: process.as_deref(),
@@ -141,6 +154,7 @@ impl Start {
             prerelease: *prerelease,
             store: store.as_ref(),
             files: files.as_deref(),
+            drafted: drafted.as_deref(),
             rev: rev.as_deref(),
         }
     }

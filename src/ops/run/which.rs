@@ -31,6 +31,8 @@ pub struct Which<'a> {
     pub store: Option<&'a Place>,
     /// A definition in the repository, and those that it calls.
     pub files: Option<&'a [RawName]>,
+    /// The same in the request.
+    pub drafted: Option<&'a [Named]>,
     pub rev: Option<&'a str>,
 }
 
@@ -39,20 +41,24 @@ impl Which<'_> {
         let bad = |message: &str, field: &'static str| {
             Err(Error::bad_request(message).with("field", field))
         };
-        match (&self.files, &self.process) {
-            (None, None) => {
+        let is_published = self.files.is_none() && self.drafted.is_none();
+        match &self.process {
+            _ if self.files.is_some() && self.drafted.is_some() => {
+                bad("either `files` of the repository or `drafts` are what to run", "drafts")
+            }
+            None if is_published => {
                 bad("`process` says what to run, or `files` of the repository", "process")
             }
-            (Some(_), _) if self.store.is_some() => {
+            _ if !is_published && self.store.is_some() => {
                 bad("`files` are of the repository, and no `store` has them", "store")
             }
-            (Some(_), _) if self.version.is_some() => {
+            _ if !is_published && self.version.is_some() => {
                 bad("`version` is of a published process; `rev` says which files", "version")
             }
-            (Some(_), _) if self.prerelease => {
+            _ if !is_published && self.prerelease => {
                 bad("`prerelease` is of a published process", "prerelease")
             }
-            (None, _) if self.rev.is_some() => bad("`rev` is of `files`", "rev"),
+            _ if self.files.is_none() && self.rev.is_some() => bad("`rev` is of `files`", "rev"),
             _ => Ok(()),
         }
     }
@@ -66,8 +72,8 @@ impl Which<'_> {
     }
 
     pub fn pinned(&self, keeper: &mut Keeper, context: &Context) -> Result<Arc<Pinned>> {
-        if self.files.is_some() {
-            return self.of_files(context);
+        if let Some(pinned) = self.of_files(context)? {
+            return Ok(pinned);
         }
         let wanted = self.process.unwrap_or_default();
         let (name, selector) = (Name::new(wanted).map_err(as_process)?, self.selector()?);
@@ -94,11 +100,17 @@ impl Which<'_> {
         Ok(pinned)
     }
 
-    pub fn of_files(&self, context: &Context) -> Result<Arc<Pinned>> {
-        let names = self.files.unwrap_or_default();
-        let rev = self.rev.unwrap_or("HEAD");
-        let files = files::of_repository(self.path, Some(rev), names, context)?;
-        Pinned::fetched(files, self.process, None)
+    /// What `files` or `drafts` say, where there are such.
+    pub fn of_files(&self, context: &Context) -> Result<Option<Arc<Pinned>>> {
+        let files = match (self.drafted, self.files) {
+            (Some(drafted), _) => drafted.to_vec(),
+            (None, Some(names)) => {
+                let rev = self.rev.unwrap_or("HEAD");
+                files::of_repository(self.path, Some(rev), names, context)?
+            }
+            (None, None) => return Ok(None),
+        };
+        Pinned::fetched(files, self.process, None).map(Some)
     }
 }
 

@@ -1,11 +1,10 @@
 //! The second act: a workspace that two daemons write at once.
 
-use std::{io, process::Stdio, time::Instant};
+use std::{io, time::Instant};
 
 use serde_json::{Value as Json, json};
 
-use super::{Player, stage::Stage, start, unexpected};
-use crate::shell::command;
+use super::{Player, git, stage::Stage, start, unexpected};
 
 const WORKSPACE: &str = "shop/plan";
 
@@ -96,12 +95,9 @@ impl Player {
     fn show_it(&mut self, made: &Json) -> io::Result<()> {
         let path = made["path"].as_str().unwrap_or_default();
         let arguments = ["log", "--graph", "--format=%s%n%N", "--show-notes", "main"];
-        let mut git = command("git");
-        git.args(["-C", path]).args(arguments).stderr(Stdio::null());
-        git.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-        let Ok(output) = git.output() else { return Ok(()) };
+        let Some(log) = git(path, &arguments) else { return Ok(()) };
         self.screen.remark(&format!("git log --graph, with notes, in {path}:"))?;
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
+        for line in log.lines() {
             self.screen.remark(line)?;
         }
         Ok(())

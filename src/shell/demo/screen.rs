@@ -75,6 +75,11 @@ impl Screen {
         self.say(&row("", "", &self.paint(Colour::Dim, text)))
     }
 
+    /// What somebody does, at which time since something began.
+    pub fn doing(&self, who: &str, since: Duration, what: &str) -> io::Result<()> {
+        self.say(&row(who, &format!("{} ms", since.as_millis()), what))
+    }
+
     pub fn close(&self) -> io::Result<()> {
         let program = env::args().next().unwrap_or_else(|| "gitport".to_owned());
         let title = self.paint(Colour::Bold, "What to try next");
@@ -82,6 +87,7 @@ impl Screen {
             "\n{title}\n\n  \
              {program} call head path=$PWD    one request, for any repository of yours\n  \
              {program} shell                  requests as JSON, one a line\n  \
+             {program} run FILE               a process of your own, to its end\n  \
              {program} --help                 commands and flags\n\n\
              protocol/README.md tells all a client needs to know; integration/elixir and\n\
              integration/python are clients that are ready to use.\n"

@@ -25,14 +25,17 @@ pub struct Stage<'a> {
     is_served: bool,
 }
 
-/// A folder that only this user can enter, removed with all that is in it.
-pub struct Folder(PathBuf);
+/// A folder that only this user can enter, removed with all that is in it unless it is kept.
+pub struct Folder {
+    path: PathBuf,
+    pub is_kept: bool,
+}
 
 impl Stage<'_> {
     pub fn build(folder: &Folder) -> io::Result<Stage<'_>> {
-        let repository = folder.0.join(REPOSITORY);
+        let repository = folder.path.join(REPOSITORY);
         example::create(&repository).map_err(io::Error::other)?;
-        let port = serve(&folder.0);
+        let port = serve(&folder.path);
         let url = match port {
             Some(port) => format!("git://127.0.0.1:{port}/{REPOSITORY}"),
             None => format!("file://{}", repository.display()),
@@ -56,7 +59,7 @@ impl Stage<'_> {
     }
 
     pub fn clone_path(&self) -> String {
-        self.folder.0.join("clone").display().to_string()
+        self.folder.path.join("clone").display().to_string()
     }
 }
 
@@ -65,18 +68,20 @@ impl Folder {
         let name = format!("gitport-demo-{}", process::id());
         let path = env::temp_dir().canonicalize()?.join(name);
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Folder(path))
+        Ok(Folder { path, is_kept: false })
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed is left where temporary files are looked for.
-        let _ = fs::remove_dir_all(&self.0);
+        if !self.is_kept {
+            // What cannot be removed is left where temporary files are looked for.
+            let _ = fs::remove_dir_all(&self.path);
+        }
     }
 }
 

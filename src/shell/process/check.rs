@@ -114,7 +114,7 @@ pub fn graph(
 }
 
 /// What the name of a file says about the picture in it.
-fn format_of(output: Option<&Path>) -> GraphFormat {
+pub fn format_of(output: Option<&Path>) -> GraphFormat {
     match output.and_then(Path::extension).and_then(|it| it.to_str()) {
         Some("dot" | "gv") => GraphFormat::Dot,
         Some("mmd" | "mermaid") => GraphFormat::Mermaid,

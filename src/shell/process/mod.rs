@@ -1,17 +1,16 @@
 //! `gitport process`: definitions in files, for a person or a pipeline.
 
-mod check;
+pub mod check;
 mod ci;
-mod files;
-mod session;
-mod stores;
+pub mod files;
+pub mod stores;
 
 use std::process::ExitCode;
 
-use serde_json::Value as Json;
-
-use self::session::Session;
-use super::{NO_REPLY, complain, end};
+use super::{
+    NO_REPLY,
+    session::{Failure, Outcome, Session, refused},
+};
 use crate::config::{Settings, process::Process};
 
 /// Something is wrong with what was asked about, for a script to branch on.
@@ -20,23 +19,6 @@ const WRONG: u8 = 1;
 /// Codes that say something of definitions; others say why nothing can be said.
 const ANSWERS: [&str; 6] =
     ["invalid", "too_large", "already_exists", "conflict", "not_found", "corrupt"];
-
-/// Why there is no outcome.
-enum Failure {
-    /// The daemon says no.
-    Refused(Json),
-    /// It cannot be asked.
-    Mistaken(String),
-    Broken(std::io::Error),
-}
-
-type Outcome<T> = Result<T, Failure>;
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Failure {
-        Failure::Broken(error)
-    }
-}
 
 /// The exit status is 0 where all is well, 1 where something is wrong with definitions or the
 /// daemon refuses, and 2 where there is no outcome.
@@ -54,11 +36,7 @@ pub fn process(settings: &Settings, command: Process) -> ExitCode {
             let is_answer = ANSWERS.iter().any(|it| reply["code"] == *it);
             ExitCode::from(if is_answer { WRONG } else { NO_REPLY })
         }
-        Err(Failure::Mistaken(what)) => {
-            complain(what);
-            ExitCode::from(NO_REPLY)
-        }
-        Err(Failure::Broken(error)) => end(&error),
+        Err(failure) => failure.told(),
     }
 }
 
@@ -87,17 +65,5 @@ fn carry_out(session: &mut Session, command: Process) -> Outcome<bool> {
             let pipeline = ci::Pipeline { store, dry_run, interleavings, reports, sign_with };
             pipeline.run(session, &folder)
         }
-    }
-}
-
-/// Says why, with everything that is wrong.
-fn refused(reply: &Json) {
-    let message = reply["err"].as_str().unwrap_or_default();
-    complain(message);
-    // The first of them is the message.
-    for it in reply["diagnostics"].as_array().into_iter().flatten().skip(1) {
-        let text = |key: &str| it[key].as_str().unwrap_or_default();
-        let (file, rule, message) = (text("file"), text("rule"), text("message"));
-        complain(format!("{file}:{}:{}: error[{rule}]: {message}", it["line"], it["column"]));
     }
 }

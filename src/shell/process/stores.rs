@@ -1,9 +1,6 @@
 //! Definitions are published, and published ones are read.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
@@ -13,7 +10,10 @@ use super::{
     check::write,
     files::{File, TESTS, collect, drafts},
 };
-use crate::config::process::Store;
+use crate::{
+    config::process::{Elsewhere, Store},
+    shell::place::{absolute, repository},
+};
 
 pub fn publish(
     session: &mut Session,
@@ -123,52 +123,29 @@ fn request(op: &str, place: &Json) -> Json {
 
 /// The arguments that say where processes are published.
 pub fn place(store: &Store) -> Outcome<Json> {
-    let Store { repository, folder, bucket, endpoint, region, prefix, ca_file } = store;
-    let place = match (folder, bucket) {
-        (Some(folder), _) => json!({"store": {"folder": absolute(folder)?}}),
+    if let Some(store) = elsewhere(&store.elsewhere)? {
+        return Ok(json!({"store": store}));
+    }
+    let remedy = "say with --repository, --folder or --bucket where processes are published";
+    Ok(json!({"path": repository(store.repository.as_deref(), remedy)?}))
+}
+
+/// The argument `store`, if they are not in a repository.
+pub fn elsewhere(elsewhere: &Elsewhere) -> Outcome<Option<Json>> {
+    let Elsewhere { folder, bucket, endpoint, region, prefix, ca_file } = elsewhere;
+    let store = match (folder, bucket) {
+        (Some(folder), _) => json!({"folder": absolute(folder)?}),
         (None, Some(bucket)) => {
             let ca_file = ca_file.as_deref().map(absolute).transpose()?;
-            json!({"store": {"s3": {
+            json!({"s3": {
                 "bucket": bucket,
                 "endpoint": endpoint,
                 "region": region,
                 "prefix": prefix,
                 "ca_file": ca_file,
-            }}})
+            }})
         }
-        (None, None) => json!({"path": repository.as_deref().map_or_else(around, absolute)?}),
+        (None, None) => return Ok(None),
     };
-    Ok(place)
-}
-
-/// The Git repository around the current folder.
-fn around() -> Outcome<String> {
-    let here = env::current_dir()?;
-    let is_repository = |it: &&Path| {
-        it.join(".git").exists() || it.join("HEAD").is_file() && it.join("objects").is_dir()
-    };
-    match here.ancestors().find(is_repository) {
-        Some(folder) => absolute(folder),
-        None => Err(Failure::Mistaken(
-            "no Git repository is around this folder: say with --repository, --folder or --bucket \
-             where processes are published"
-                .to_owned(),
-        )),
-    }
-}
-
-/// A path as requests have it; what it leads to need not be there yet.
-fn absolute(path: &Path) -> Outcome<String> {
-    let path = env::current_dir()?.join(path);
-    let resolved = match (fs::canonicalize(&path), path.parent(), path.file_name()) {
-        (Ok(there), _, _) => there,
-        (Err(_), Some(folder), Some(name)) => fs::canonicalize(folder)
-            .map_err(|error| Failure::Mistaken(format!("{}: {error}", folder.display())))?
-            .join(name),
-        (Err(error), _, _) => {
-            return Err(Failure::Mistaken(format!("{}: {error}", path.display())));
-        }
-    };
-    let told = resolved.into_os_string().into_string();
-    told.map_err(|it| Failure::Mistaken(format!("{}: it is no UTF-8", it.to_string_lossy())))
+    Ok(Some(store))
 }

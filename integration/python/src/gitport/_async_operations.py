@@ -940,6 +940,7 @@ class AsyncOperations(ABC):
         prerelease: bool | None = None,
         store: Store | None = None,
         rev: Text | None = None,
+        drafts: Sequence[Draft] | None = None,
         input: Mapping[str, Any] | None = None,
         attributes: Mapping[str, str] | None = None,
         actor: Text | None = None,
@@ -947,7 +948,8 @@ class AsyncOperations(ABC):
     ) -> RunStarted:
         """Begins a run of a `process` that is published, or of one that `files` of a `rev` have.
 
-        A `run` that is there already is only told of, if it is the same.
+        Or `drafts`, which are in no repository. A `run` that is there already is only told of, if
+        it is the same.
         """
         value = await self.call(
             "run.start",
@@ -959,6 +961,8 @@ class AsyncOperations(ABC):
             prerelease=prerelease,
             store=store,
             rev=rev,
+            drafts=drafts,
+            encoding=None if drafts is None else "utf8",
             input=input,
             attributes=attributes,
             actor=actor,

@@ -939,6 +939,7 @@ class Operations(ABC):
         prerelease: bool | None = None,
         store: Store | None = None,
         rev: Text | None = None,
+        drafts: Sequence[Draft] | None = None,
         input: Mapping[str, Any] | None = None,
         attributes: Mapping[str, str] | None = None,
         actor: Text | None = None,
@@ -946,7 +947,8 @@ class Operations(ABC):
     ) -> RunStarted:
         """Begins a run of a `process` that is published, or of one that `files` of a `rev` have.
 
-        A `run` that is there already is only told of, if it is the same.
+        Or `drafts`, which are in no repository. A `run` that is there already is only told of, if
+        it is the same.
         """
         value = self.call(
             "run.start",
@@ -958,6 +960,8 @@ class Operations(ABC):
             prerelease=prerelease,
             store=store,
             rev=rev,
+            drafts=drafts,
+            encoding=None if drafts is None else "utf8",
             input=input,
             attributes=attributes,
             actor=actor,
