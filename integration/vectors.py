@@ -4325,6 +4325,135 @@ def task_release(v: Topic) -> None:
     held_tasks(v, "task.release", {}, {})
 
 
+STARTS = """\
+process_name: starts
+process_version: "1.0.0"
+triggers:
+  - {name: pushed, push: main, description: whatever it is}
+  - {semver: true}
+steps: [{step_id: a}]
+"""
+PUSHED = {"process": "starts", "version": "1.0.0", "trigger": "pushed"}
+SECOND = PUSHED | {"trigger": "2"}
+
+
+def with_triggers(v: Topic, path: str) -> None:
+    request = ask("process.publish", path=path, content=STARTS, encoding="utf8")
+    v.has(
+        "a process with triggers is published",
+        request,
+        "name version digest sha256 created",
+    )
+
+
+def trigger_list(v: Topic) -> None:
+    op, path = "trigger.list", at("trigger.list")
+    here = partial(ask, op, path=path)
+    v.ok("nothing yet", here(), {"triggers": []})
+    with_triggers(v, path)
+    quiet = {"kind": "commit", "paused": False, "fired": None, "next_ms": None}
+    quiet |= {"waiting": 0, "problem": None}
+    pushed = PUSHED | {"description": "whatever it is"} | quiet
+    second = SECOND | {"description": None} | quiet
+    v.ok("its triggers", here(), {"triggers": [pushed, second]})
+    pause = ask("trigger.pause", path=path, process="starts", trigger="2")
+    v.has("one is paused", pause, "process trigger paused")
+    told = {"triggers": [pushed, second | {"paused": True}]}
+    v.ok("which is told, with an id", here(id=1), told)
+    on_runs(v, op, {})
+    wrong_types(v, op, {"path": path}, {"path": [1]})
+
+
+def trigger_test(v: Topic) -> None:
+    op, path = "trigger.test", at("trigger.test")
+    here = partial(ask, op, path=path)
+    tip = id_of("main", at=path)
+
+    def tested(reference: str, *triggers: dict[str, Any]) -> dict[str, Any]:
+        return {"commits": [{"commit": tip, "ref": reference, "triggers": list(triggers)}]}
+
+    def fires(trigger: dict[str, Any]) -> dict[str, Any]:
+        run = f"{trigger['process']}.{trigger['trigger']}.{tip[:12]}"
+        return trigger | {"fires": True, "run": run, "unmet": None}
+
+    def unmet(trigger: dict[str, Any], condition: str, why: str) -> dict[str, Any]:
+        told = {"condition": condition, "why": why}
+        return trigger | {"fires": False, "run": None, "unmet": told}
+
+    main, none = "refs/heads/main", unmet(SECOND, "semver", "there is no tag")
+    v.ok("nothing is published", here(), tested(main))
+    with_triggers(v, path)
+    v.ok("a branch", here(rev="main"), tested(main, fires(PUSHED), none))
+    v.ok("what HEAD is on, with an id", here(id=1), tested(main, fires(PUSHED), none))
+    said = here(rev=b"main", ref=b"main", before=b"main~1", process=b"starts")
+    v.ok("all of it, as bin", said, tested(main, fires(PUSHED), none))
+    v.ok("a whole name", here(rev=tip, ref=main), tested(main, fires(PUSHED), none))
+    zeros = 40 * "0"
+    v.ok("a ref that is made", here(before=zeros), tested(main, fires(PUSHED), none))
+    dev = unmet(PUSHED, "push", "the branch `dev` is none of `main`")
+    v.ok("another branch", here(ref="dev"), tested("refs/heads/dev", dev, none))
+    tag = unmet(PUSHED, "tag", "a tag starts only what asks for tags")
+    version = here(ref="refs/tags/v1.2.3")
+    v.ok("a version", version, tested("refs/tags/v1.2.3", tag, fires(SECOND)))
+    vague = unmet(SECOND, "semver", "it is not a tag such as v1.2.3")
+    v.ok("no version", here(ref="refs/tags/v1"), tested("refs/tags/v1", tag, vague))
+    v.ok("definitions without any", here(files=["order.yaml"]), tested(main))
+    nil = here(rev=None, ref=None, before=None, process=None, files=None)
+    v.ok("arguments that are nil are absent", nil, tested(main, fires(PUSHED), none))
+    v.err("a process without triggers", here(id=1, process="other"), "not_found")
+    v.err("a revision that is not there", here(id=1, rev="none"), "not_found")
+    v.err("a place that is not there", here(id=1, before="none"), "not_found")
+    v.err(
+        "a commit that no ref is named by",
+        here(id=1, rev=tip),
+        "bad_request",
+        field="ref",
+    )
+    for wrong in ("refs/notes/a", "refs/heads"):
+        v.err(f"`{wrong}` is no branch", here(id=1, ref=wrong), "bad_request", field="ref")
+    v.err("a file that is no process", here(id=1, files=["odd.yaml"]), "invalid")
+    on_runs(v, op, {})
+    wrong_types(
+        v,
+        op,
+        {"path": path},
+        {
+            "path": [1],
+            "rev": [1, "a\0"],
+            "ref": [1, "a\0"],
+            "before": [1, "a\0"],
+            "process": [1, "a\0"],
+            "files": [1, "order.yaml", {}],
+        },
+    )
+
+
+def paused(v: Topic, op: str, *, is_paused: bool) -> None:
+    path = at(op)
+    good = {"process": "starts", "trigger": "pushed"}
+    here = partial(ask, op, path=path, **good)
+    v.err("nothing is published", here(id=1), "not_found")
+    with_triggers(v, path)
+    value = good | {"paused": is_paused}
+    v.ok("one of them", here(), value)
+    v.ok("the same again, with an id", here(id=1), value)
+    v.ok("by its number", here() | {"trigger": "2"}, value | {"trigger": "2"})
+    v.ok("as bin", here() | {"process": b"starts", "trigger": b"pushed"}, value)
+    v.err("another trigger", here(id=1) | {"trigger": "1"}, "not_found")
+    v.err("another process", here(id=1) | {"process": "other"}, "not_found")
+    on_runs(v, op, good, "process", "trigger")
+    wrong = {"path": [1], "process": [1, "a\0"], "trigger": [1, "a\0"]}
+    wrong_types(v, op, {"path": path, **good}, wrong)
+
+
+def trigger_pause(v: Topic) -> None:
+    paused(v, "trigger.pause", is_paused=True)
+
+
+def trigger_resume(v: Topic) -> None:
+    paused(v, "trigger.resume", is_paused=False)
+
+
 def task_list(v: Topic) -> None:
     op, path = "task.list", at("task.list")
     here, none = partial(ask, op, path=path), {"tasks": [], "next": None}
@@ -4505,6 +4634,7 @@ OPERATIONS: tuple[Callable[[Topic], None], ...] = (
     *(run_start, run_get, run_list, run_history, run_graph, run_verify, run_signal, run_cancel),
     *(run_suspend, run_resume, run_retry, run_fork, run_migrate, run_prune),
     *(task_claim, task_complete, task_fail, task_heartbeat, task_release, task_list),
+    *(trigger_list, trigger_test, trigger_pause, trigger_resume),
     *(hello, ping, stats, subscribe, cancel, batch, shutdown),
 )
 for operation in OPERATIONS:

@@ -124,6 +124,11 @@ pub struct Settings {
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub data: Option<PathBuf>,
 
+    /// Watch this repository for what starts runs, from the start on, as all workspaces are; may be
+    /// given several times.
+    #[arg(long, env = "GITPORT_WATCH", value_name = "DIR", value_delimiter = ':', global = true)]
+    pub watch: Vec<PathBuf>,
+
     /// Threads for short local work; as many again for long one.
     #[arg(long, env = "GITPORT_WORKERS", value_name = "N", default_value_t = 2, global = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]

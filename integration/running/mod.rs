@@ -10,6 +10,7 @@ mod starting;
 mod story;
 mod time;
 mod together;
+mod triggering;
 mod working;
 
 use std::path::Path;

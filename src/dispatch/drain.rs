@@ -92,6 +92,8 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     let it = dispatch.clone();
     start("runs", move || it.keep_runs_going());
     let it = dispatch.clone();
+    start("triggers", move || it.keep_watch());
+    let it = dispatch.clone();
     start("rest", move || it.bring_to_rest());
     if 0 < dispatch.settings.maintain_every_ms {
         let it = dispatch.clone();

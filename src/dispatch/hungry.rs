@@ -18,9 +18,9 @@ use super::{
     together::{Seat, Turn},
 };
 use crate::{
-    error::Error,
+    error::{Error, Result},
     git::{RepositoryPath, Store, Transaction, boottime_ms},
-    ops::{self, Job, Pause},
+    ops::{self, Context, Job, Pause},
     watch::Watch,
 };
 
@@ -240,31 +240,40 @@ impl Dispatch {
     }
 
     /// Does what is due in a repository.
-    fn take_time(self: &Arc<Self>, folder: &Path) {
-        let path = RepositoryPath::resolved_to(folder);
-        let watch = Watch::default();
-        let changed = self.store.change(&path, Instant::now(), &watch, |transaction| {
-            let context = self.context(&watch, Instant::now(), Some(transaction));
-            let ticked = ops::tick(&context);
-            (ticked, self.feed(transaction, true))
-        });
-        match changed {
-            Ok(changed) => {
-                let (ticked, seats) = changed.value;
-                if let Err(error) = ticked {
-                    log::error!("{}: {error}", folder.display());
-                }
-                if changed.outcome.is_err() {
-                    self.runs.doubt();
-                }
-                self.leave_seats(seats, &changed.outcome);
-            }
+    pub(super) fn take_time(self: &Arc<Self>, folder: &Path) {
+        match self.step_by_itself(folder, ops::tick) {
+            Ok(()) => (),
             Err(_) if !folder.exists() => self.runs.forget(folder),
             Err(error) => {
                 self.runs.postpone(folder);
                 log::error!("{}: {error}", folder.display());
             }
         }
+    }
+
+    /// A step that nobody asked for, and what waits for the tasks that it makes.
+    pub(super) fn step_by_itself(
+        self: &Arc<Self>,
+        folder: &Path,
+        work: fn(&Context) -> Result<()>,
+    ) -> Result<()> {
+        let path = RepositoryPath::resolved_to(folder);
+        let watch = Watch::default();
+        let changed = self.store.change(&path, Instant::now(), &watch, |transaction| {
+            let context = self.context(&watch, Instant::now(), Some(transaction));
+            let done = work(&context);
+            (done, self.feed(transaction, true))
+        })?;
+        let (done, seats) = changed.value;
+        if let Err(error) = &done {
+            log::error!("{}: {error}", folder.display());
+        }
+        if changed.outcome.is_err() {
+            self.runs.doubt();
+        }
+        self.leave_seats(seats, &changed.outcome);
+        self.mind_time(folder);
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ mod pool;
 mod take;
 mod together;
 mod upkeep;
+mod watching;
 
 use std::{
     cell::RefCell,

@@ -133,7 +133,7 @@ impl Transaction<'_> {
     }
 
     /// Refs in a folder, as this transaction leaves them, by their names in it.
-    fn refs_below(&mut self, folder: &str) -> Result<BTreeMap<String, Oid>> {
+    pub(super) fn refs_below(&mut self, folder: &str) -> Result<BTreeMap<String, Oid>> {
         self.show()?;
         let mut there: BTreeMap<String, Oid> =
             self.repository().all_below(folder, self.watch())?.into_iter().collect();

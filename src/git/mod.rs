@@ -11,6 +11,8 @@ mod diff;
 mod edit;
 mod executions;
 pub mod example;
+mod glimpse;
+mod met;
 mod export;
 mod failure;
 mod fit;
@@ -51,6 +53,7 @@ mod transaction;
 mod tree;
 mod trees;
 mod verify;
+mod watched;
 mod workspaces;
 mod updates;
 mod worktree;
@@ -67,6 +70,7 @@ pub use self::{
     executions::{Advance, Execution, Mark, RunId},
     export::{Export, Format, Output},
     folder::Folder,
+    glimpse::{Glimpse, has_processes, has_runs, has_triggers, is_left},
     hash::{NO_ID, object_id},
     history::{LogPage, LogQuery},
     import::{Bundle, Destination, Import, Imported, Mapping, Snapshot, check_name, trailer},
@@ -83,7 +87,7 @@ pub use self::{
     notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},
     pack::Kind,
     references::{Pattern, RefPage, RefQuery},
-    refs::{Branch, Namespace, RefName, Tag, is_part},
+    refs::{BRANCHES, Branch, Namespace, RefName, TAGS, Tag, in_full, is_part},
     remote::{Access, Auth, Namespaces, Network, Pushed, Reason, Remote, Transport},
     repository::{Repository, Sha},
     root::Root,
@@ -95,6 +99,7 @@ pub use self::{
     tree::{Bytes, Entry, Listing, Range},
     updates::{Update, Updated},
     verify::{Verification, Verified},
+    watched::{Became, Facts, Remembered, Watched, is_own_tag, short_name},
     workspaces::{Deleted, WorkspaceId, Workspaces},
 };
 

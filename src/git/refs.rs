@@ -29,6 +29,8 @@ pub const OF_ONE_WORKTREE: &[&str] = &["refs/bisect/", "refs/rewritten/", "refs/
 pub const REPLACEMENTS: &str = "refs/replace/";
 pub const TAGS: &str = "refs/tags/";
 pub const TRACKING: &str = "refs/remotes/origin/";
+/// What was seen of branches and tags, and what is known of the triggers of processes.
+pub const TRIGGERS: &str = "refs/gitvan/triggers";
 
 /// Refs that every worktree has for itself.
 const OF_A_WORKTREE: [&str; 3] = ["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
@@ -37,7 +39,7 @@ const IMPORTS: &str = "refs/gitvan/imports/";
 /// Answers to requests that had a key.
 const KEYS: &str = "refs/notes/gitvan/keys";
 /// Refs that only the program itself moves, with the rule and the words to say so.
-const OURS: [(&str, &str, &str); 7] = [
+const OURS: [(&str, &str, &str); 8] = [
     ("refs/workflow/executions", "runs", "where runs are: `run.start` makes them"),
     (
         "refs/workflow/threads",
@@ -51,6 +53,7 @@ const OURS: [(&str, &str, &str); 7] = [
     ),
     ("refs/tags/milestone", "runs", "what runs have reached: reaching it makes it"),
     ("refs/gitvan/locks", "locks", "where locks are: `lock` and `unlock` move them"),
+    (TRIGGERS, "triggers", "where triggers are: looking at a repository moves it"),
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
 ];

@@ -24,6 +24,7 @@ use super::{
     Folder, Repository, RepositoryPath, Transaction,
     ledger::{JOURNAL, Ledger, Site},
     locks::Locks,
+    met::Met,
     objects::Objects,
     refs::{PACKED, REPLACEMENTS},
     root::{Root, outside},
@@ -45,6 +46,7 @@ pub struct Store {
     kept: Mutex<Kept>,
     written: Written,
     locks: Arc<Locks>,
+    met: Met,
 }
 
 /// By their paths, which as text are hashed in one go.
@@ -93,7 +95,13 @@ impl Store {
     pub fn new(root: Root, data: Option<&Path>) -> Result<Store> {
         let workspaces = data.map(|data| Workspaces::new(data, &root)).transpose()?;
         let (kept, written) = (Mutex::default(), Written::default());
-        Ok(Store { root, workspaces, kept, written, locks: Locks::new() })
+        let (locks, met) = (Locks::new(), Met::default());
+        Ok(Store { root, workspaces, kept, written, locks, met })
+    }
+
+    /// The repositories that it has had to do with.
+    pub fn met(&self) -> &Met {
+        &self.met
     }
 
     /// What is known of the locks of clients.
@@ -162,6 +170,7 @@ impl Store {
         let transaction = RefCell::new(Transaction::begin(&mut ledger, site, &self.locks));
         let value = work(&transaction);
         let outcome = transaction.into_inner().carry_out();
+        self.met.change(repository.common_folder());
         let is_checkpoint_due = ledger.is_checkpoint_due() || ledger.is_too_late();
         Ok(Changed { value, outcome, is_checkpoint_due })
     }
@@ -280,6 +289,7 @@ impl Store {
         if self.catch_up(&repository) {
             repository = Repository::open(path, self.root.folder())?;
         }
+        self.met.meet(repository.common_folder());
         let identity = Identity::of(path, repository.objects().tip.folders())
             .ok_or_else(|| Error::not_found(format!("{} is gone", path.display())))?;
         match self.lock().get(path.as_os_str()) {

@@ -49,6 +49,7 @@ mod workspace;
 mod tag;
 mod tags;
 mod task;
+pub mod trigger;
 mod unlock;
 
 use std::{
@@ -156,6 +157,11 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<task::release::Release>().on_a_repository(),
     Entry::of::<task::list::List>().on_a_repository(),
     Entry::of::<task::subscribe::Subscribe>().on_a_repository(),
+    // Are about what starts runs.
+    Entry::of::<trigger::list::List>().on_a_repository(),
+    Entry::of::<trigger::test::Test>().on_a_repository(),
+    Entry::of::<trigger::pause::Pause>().on_a_repository(),
+    Entry::of::<trigger::resume::Resume>().on_a_repository(),
     // Are about other requests.
     Entry::control("batch", batch::decode),
     Entry::control("cancel", cancel::decode),

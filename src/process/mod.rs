@@ -20,4 +20,5 @@ pub mod selector;
 pub mod source;
 pub mod store;
 pub mod test;
+pub mod trigger;
 pub mod yaml;

@@ -17,8 +17,10 @@ use semver::Version;
 
 use super::{
     artifact::{Artifact, Name},
+    called::add_called,
     diagnostic::{brief, nearest},
     gate::Named,
+    load,
     selector::Selector,
 };
 use crate::error::{Code, Error, Result};
@@ -81,6 +83,15 @@ pub fn published(store: &dyn Store, name: &str, version: Option<&str>) -> Result
         }
     }
     Ok(None)
+}
+
+/// A file, and those of the processes that it calls.
+pub fn with_called(file: Named, store: &dyn Store) -> Result<Vec<Named>> {
+    let mut read = vec![load::read(&file.0, &file.1)];
+    let lookup = |name: &str, version: Option<&str>| published(store, name, version);
+    let mut files = add_called(&mut read, &lookup)?;
+    files.insert(0, file);
+    Ok(files)
 }
 
 /// As many versions are told to who asks for another one.

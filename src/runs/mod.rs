@@ -26,6 +26,7 @@ pub mod tasks;
 #[cfg(test)]
 mod tests;
 mod tips;
+pub mod trigger;
 pub mod verify;
 pub mod view;
 pub mod work;
@@ -36,13 +37,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use self::keeper::Keeper;
+use self::{keeper::Keeper, trigger::Watchers};
 
 /// The runs of all repositories that this process has to do with.
 #[derive(Default)]
 pub struct Runs {
     /// By the folders that all worktrees share.
     keepers: Mutex<HashMap<PathBuf, Arc<Mutex<Keeper>>>>,
+    pub watchers: Watchers,
 }
 
 impl Runs {
@@ -91,7 +93,13 @@ impl Runs {
 
     /// Its repository is gone.
     pub fn forget(&self, common_folder: &Path) {
+        self.watchers.forget(common_folder);
         self.keepers.lock().expect("nobody panics with the lock").remove(common_folder);
+    }
+
+    /// Whether anything was asked about its runs.
+    pub fn is_known(&self, common_folder: &Path) -> bool {
+        self.known(common_folder).is_some()
     }
 
     fn known(&self, common_folder: &Path) -> Option<Arc<Mutex<Keeper>>> {
@@ -101,6 +109,7 @@ impl Runs {
 
     /// A step failed somewhere: what is known of runs may not be what is in Git.
     pub fn doubt(&self) {
+        self.watchers.doubt();
         let keepers = self.keepers.lock().expect("nobody panics with the lock");
         for keeper in keepers.values() {
             if let Ok(mut keeper) = keeper.lock() {

@@ -117,6 +117,7 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
     let Settings {
         root,
         data,
+        watch,
         workers,
         network,
         waiting,
@@ -144,7 +145,8 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
     let texts = texts.iter().map(|(name, value)| flag(name, value));
     let folders = [("--root", root), ("--data", data)];
     let folders = folders.into_iter().filter_map(|(name, it)| Some(flag(name, it.as_ref()?)));
-    texts.chain(folders).collect()
+    let watched = watch.iter().map(|it| flag("--watch", it));
+    texts.chain(folders).chain(watched).collect()
 }
 
 pub fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {

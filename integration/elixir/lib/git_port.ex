@@ -494,6 +494,36 @@ defmodule GitPort do
     operation(port, "run.signal", at(path) ++ [run: run, name: name], options)
   end
 
+  @doc """
+  What starts runs in a repository: `triggers`, each with `process`, `version`, `trigger`, `kind`,
+  `paused`, the last run that it `fired`, `next_ms`, how many runs are `waiting`, and a `problem`.
+  """
+  @spec trigger_list(t(), repository(), arguments()) :: result(map())
+  def trigger_list(port, path, options \\ []),
+    do: operation(port, "trigger.list", at(path), options)
+
+  @doc """
+  Which triggers a commit would fire, and of the others the first condition that does not hold.
+
+  `:rev`, `:ref` (the branch or tag that it comes to), `:before` (where that was), `:process`,
+  `:files`. The value has `commits`, each with its `triggers`.
+  """
+  @spec trigger_test(t(), repository(), arguments()) :: result(map())
+  def trigger_test(port, path, options \\ []),
+    do: operation(port, "trigger.test", at(path), options)
+
+  @doc "A trigger starts nothing until it is resumed."
+  @spec trigger_pause(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
+  def trigger_pause(port, path, process, trigger, options \\ []) do
+    operation(port, "trigger.pause", at(path) ++ [process: process, trigger: trigger], options)
+  end
+
+  @doc "A trigger starts what happens from now on."
+  @spec trigger_resume(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
+  def trigger_resume(port, path, process, trigger, options \\ []) do
+    operation(port, "trigger.resume", at(path) ++ [process: process, trigger: trigger], options)
+  end
+
   @doc "Withdraws all that is left of a run. `:actor`."
   @spec run_cancel(t(), repository(), String.t(), arguments()) :: result(map())
   def run_cancel(port, path, run, options \\ []) do

@@ -313,6 +313,30 @@ defmodule GitPort.RunsTest do
     eventually(fn -> match?({:ok, %{"ok" => true}}, GitPort.run_verify(port, path, "a")) end)
   end
 
+  test "triggers are told, tried and paused", %{port: port, path: path} do
+    starts =
+      "process_name: starts\nprocess_version: 1.0.0\n" <>
+        "triggers: [{name: pushed, push: main}]\nsteps: [{step_id: a}]\n"
+
+    {:ok, _} = GitPort.process_publish(port, path, content: starts)
+
+    assert {:ok, %{"triggers" => [%{"trigger" => "pushed", "kind" => "commit", "fired" => nil}]}} =
+             GitPort.trigger_list(port, path)
+
+    assert {:ok, %{"commits" => [%{"ref" => "refs/heads/main", "triggers" => [tested]}]}} =
+             GitPort.trigger_test(port, path, rev: "main")
+
+    assert %{"fires" => true, "run" => "starts.pushed." <> _} = tested
+
+    assert {:ok, %{"commits" => [%{"triggers" => [%{"unmet" => %{"condition" => "push"}}]}]}} =
+             GitPort.trigger_test(port, path, rev: "main", ref: "dev", process: "starts")
+
+    assert {:ok, %{"paused" => true}} = GitPort.trigger_pause(port, path, "starts", "pushed")
+    assert {:ok, %{"paused" => false}} = GitPort.trigger_resume(port, path, "starts", "pushed")
+
+    assert {:error, %Error{code: :not_found}} = GitPort.trigger_pause(port, path, "starts", "x")
+  end
+
   test "what is given back or failed is offered again", %{port: port, path: path} do
     {:ok, _} = GitPort.run_start(port, path, process: "ship", run: "a")
     claim = fn worker, options -> GitPort.task_claim(port, path, worker, options) end

@@ -42,6 +42,34 @@ def shop(client: gitport.Client, repository: Path) -> Path:
     return repository
 
 
+STARTS = """\
+process_name: starts
+process_version: "1.0.0"
+triggers: [{name: pushed, push: main}]
+steps: [{step_id: a}]
+"""
+
+
+def test_triggers_are_told_tried_and_paused(client: gitport.Client, repository: Path) -> None:
+    client.process_publish(path=repository, content=STARTS)
+    (shown,) = client.trigger_list(path=repository)
+    check_keys(shown, types.Trigger)
+    assert (shown["trigger"], shown["kind"], shown["fired"]) == ("pushed", "commit", None)
+    (tested,) = client.trigger_test(path=repository, rev="main")
+    check_keys(tested, types.TestedCommit)
+    (fires,) = tested["triggers"]
+    assert fires["run"] == f"starts.pushed.{tested['commit'][:12]}"
+    (other,) = client.trigger_test(path=repository, rev="main", ref="dev", process="starts")
+    unmet = other["triggers"][0]["unmet"]
+    assert unmet is not None
+    assert unmet["condition"] == "push"
+    paused = client.trigger_pause(path=repository, process="starts", trigger="pushed")
+    check_keys(paused, types.TriggerPaused)
+    assert paused["paused"]
+    resumed = client.trigger_resume(path=repository, process="starts", trigger="pushed")
+    assert not resumed["paused"]
+
+
 def test_two_workers_bring_a_run_to_its_end(client: gitport.Client, shop: Path) -> None:
     begun = client.run_start(
         path=shop,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{flow::Names, work::Values};
+use super::{around::Duration, flow::Names, work::Values};
 
 /// All that is said has to hold; `any`, `all` and `not` put others together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,9 @@ pub struct Trigger {
     pub overlap: Option<Overlap>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
+    /// How late a time may be made up for; without it however late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Duration>,
     /// Branches that were pushed to or moved, as globs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<Names>,
@@ -63,17 +66,23 @@ pub struct Trigger {
     pub with: Option<Values>,
 }
 
-/// What happens when the run before has not ended.
+/// What happens when the run before has not ended; without it, what a schedule starts is skipped,
+/// and all else allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
+    /// There is no other run.
     Skip,
+    /// It begins when the one before has ended.
     Queue,
+    /// The one before is cancelled.
+    Replace,
     Allow,
+    /// The old name of `replace`.
     CancelRunning,
 }
 
-/// What becomes of times at which nobody was there.
+/// What becomes of times at which nobody was there; the latest is made up for if it is not said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {

@@ -7,7 +7,7 @@ use super::Verification;
 use crate::{
     error::{Error, Result},
     git::{
-        LogQuery, Repository,
+        AllowedSigners, LogQuery, Repository,
         signature::{
             Format, Status,
             object::{self, NAMESPACE},
@@ -37,6 +37,11 @@ impl Signed {
     pub fn is_bad(&self) -> bool {
         self.status == Some(Status::Bad)
     }
+
+    /// Whether somebody who may sign did.
+    pub fn is_good(&self) -> bool {
+        self.status == Some(Status::Good)
+    }
 }
 
 impl Repository {
@@ -54,7 +59,8 @@ impl Repository {
             && let Ok(named) = self.resolve(range)
             && named.kind() == Some(ObjectType::Tag)
         {
-            signed.push(self.signed(object::Kind::Tag, named.id(), verification)?);
+            let allowed = verification.allowed.as_ref();
+            signed.push(self.signed(object::Kind::Tag, named.id(), allowed)?);
         }
         let query = LogQuery {
             range: range.clone(),
@@ -66,12 +72,18 @@ impl Repository {
         for commit in &page.commits {
             watch.check()?;
             let id = Oid::from_str(&commit.sha)?;
-            signed.push(self.signed(object::Kind::Commit, id, verification)?);
+            let allowed = verification.allowed.as_ref();
+            signed.push(self.signed(object::Kind::Commit, id, allowed)?);
         }
         Ok((signed, page.next.map(|it| it.0)))
     }
 
-    fn signed(&self, kind: object::Kind, id: Oid, asked: &Verification) -> Result<Signed> {
+    pub(in crate::git) fn signed(
+        &self,
+        kind: object::Kind,
+        id: Oid,
+        allowed: Option<&AllowedSigners>,
+    ) -> Result<Signed> {
         let (_, raw) = self.object(id)?;
         let object::Parts { payload, signature } = object::parts(kind, &raw);
         let (name, role) = match kind {
@@ -90,7 +102,7 @@ impl Repository {
         if let Some(signature) = signature {
             let time = time_of(&payload, role)
                 .ok_or_else(|| Error::corrupt(format!("nobody knows when {id} was made")))?;
-            let verdict = verify(&payload, &signature, NAMESPACE, time, asked.allowed.as_ref());
+            let verdict = verify(&payload, &signature, NAMESPACE, time, allowed);
             signed.status = Some(verdict.status);
             signed.format = Some(verdict.format);
             (signed.algorithm, signed.key) = (verdict.algorithm, verdict.key);

@@ -15,10 +15,12 @@ use crate::{
         Context, Lane, Operation,
         change::{Content, Encoding, Fence, Who, signer},
         plain::Plain,
+        trigger,
     },
     process::{
         artifact::{Artifact, Record},
         gate::{Candidate, Named},
+        load,
         store::{Published, Store, published, repository::Publisher},
     },
 };
@@ -99,6 +101,12 @@ impl Operation for Publish {
             (true, None) => Published::Now,
             (false, _) => store.publish(&artifact)?,
         };
+        if let (Published::Now, None, Some(path), false) =
+            (published, &self.store, &self.path, self.dry_run)
+            && has_triggers(&artifact)
+        {
+            trigger::begin_to_watch(path, context);
+        }
         Ok(Reply {
             name: artifact.name.into(),
             version: artifact.version.to_string(),
@@ -187,6 +195,11 @@ impl Publish {
         }
         Ok(())
     }
+}
+
+fn has_triggers(artifact: &Artifact) -> bool {
+    let file = load::read(artifact.name.as_str(), &artifact.bytes);
+    file.loaded.iter().any(|it| !it.definition.triggers.is_empty())
 }
 
 /// What is published in this version, if anything is.

@@ -14,11 +14,9 @@ use crate::{
     },
     process::{
         artifact::Name,
-        called::add_called,
         gate::Named,
-        load,
         selector::Selector,
-        store::{Store, instead, published, repository, resolve},
+        store::{instead, repository, resolve, with_called},
     },
     runs::{keeper::Keeper, pinned::Pinned},
 };
@@ -112,15 +110,6 @@ impl Which<'_> {
         };
         Pinned::fetched(files, self.process, None).map(Some)
     }
-}
-
-/// A file, and those of the processes that it calls.
-fn with_called(file: Named, store: &dyn Store) -> Result<Vec<Named>> {
-    let mut read = vec![load::read(&file.0, &file.1)];
-    let lookup = |name: &str, version: Option<&str>| published(store, name, version);
-    let mut files = add_called(&mut read, &lookup)?;
-    files.insert(0, file);
-    Ok(files)
 }
 
 fn as_process(error: Error) -> Error {

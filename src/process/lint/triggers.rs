@@ -1,29 +1,49 @@
 //! What starts runs: whether it can ever happen.
 
+use std::collections::BTreeMap;
+
 use super::Report;
 use crate::{
     engine::definition::{Definition, flow::Names, trigger::Trigger},
     process::{
         cron::Cron,
         diagnostic::{Rule, brief},
+        trigger::{self, label},
     },
 };
 
-pub const RULES: &[Rule] = &[CRON, TIMEZONE, TRIGGER, GLOB];
+pub const RULES: &[Rule] = &[CRON, TIMEZONE, TRIGGER, TRIGGER_NAME, GLOB, MESSAGE];
 
 const CRON: Rule = Rule::error("cron", "A schedule has five fields with numbers that there are.");
 const TIMEZONE: Rule =
     Rule::error("timezone", "A time zone is one of the IANA database, such as Europe/Berlin.");
 const TRIGGER: Rule = Rule::error("trigger", "A trigger says when it starts a run.");
+const TRIGGER_NAME: Rule = Rule::error(
+    "trigger-name",
+    "Triggers of a process are told apart by the words in their names.",
+);
+const MESSAGE: Rule =
+    Rule::error("message", "What is looked for in messages is a word or a regular expression.");
 const GLOB: Rule = Rule::error("glob", "Patterns of names are globs that can be read.");
 
 pub fn check(definition: &Definition, report: &mut Report) {
+    let mut labels = BTreeMap::new();
     for (at, it) in definition.triggers.iter().enumerate() {
-        trigger(it, &format!("triggers[{at}]"), report);
+        look(it, &format!("triggers[{at}]"), report);
+        let label = it.name.as_deref().map_or_else(|| (at + 1).to_string(), label);
+        let name = if it.name.is_some() { ".name" } else { "" };
+        let path = format!("triggers[{at}]{name}");
+        if label.is_empty() {
+            let message = "give a name with letters or digits: it is a part of the ids of runs";
+            report.say(&TRIGGER_NAME, &path, message);
+        } else if let Some(before) = labels.insert(label.clone(), at + 1) {
+            let message = format!("give another name: trigger {before} is called `{label}` too");
+            report.say(&TRIGGER_NAME, &path, message);
+        }
     }
 }
 
-fn trigger(it: &Trigger, path: &str, report: &mut Report) {
+fn look(it: &Trigger, path: &str, report: &mut Report) {
     if let Some(cron) = &it.cron
         && let Err(wrong) = Cron::parse(cron)
     {
@@ -36,19 +56,23 @@ fn trigger(it: &Trigger, path: &str, report: &mut Report) {
     }
     for (key, names) in globs(it) {
         for (at, glob) in names.as_slice().iter().enumerate() {
-            if let Err(error) = globset::Glob::new(glob) {
-                let message = format!("correct the pattern `{}`: {}", brief(glob), error.kind());
+            if let Err(error) = trigger::glob(glob) {
+                let message = format!("correct the pattern `{}`: {error}", brief(glob));
                 report.say(&GLOB, &format!("{path}.{key}[{at}]"), message);
             }
         }
     }
+    if let Some(Err(error)) = it.message.as_deref().map(trigger::pattern) {
+        let message = format!("correct the pattern of the message: {error}");
+        report.say(&MESSAGE, &format!("{path}.message"), message);
+    }
     for (key, inner) in [("any", &it.any), ("all", &it.all)] {
         for (at, it) in inner.iter().enumerate() {
-            trigger(it, &format!("{path}.{key}[{at}]"), report);
+            look(it, &format!("{path}.{key}[{at}]"), report);
         }
     }
     if let Some(it) = &it.not {
-        trigger(it, &format!("{path}.not"), report);
+        look(it, &format!("{path}.not"), report);
     }
 }
 
@@ -90,6 +114,12 @@ fn globs(it: &Trigger) -> Vec<(&'static str, &Names)> {
     if let Some(path) = &it.path {
         globs.extend([("path.changed", &path.changed), ("path.added", &path.added)]);
         globs.extend([("path.modified", &path.modified), ("path.deleted", &path.deleted)]);
+    }
+    if let Some(author) = &it.author {
+        globs.extend([("author.name", &author.name), ("author.email", &author.email)]);
+    }
+    if let Some(commit) = &it.commit {
+        globs.extend([("commit.type", &commit.kind), ("commit.scope", &commit.scope)]);
     }
     globs.into_iter().filter_map(|(key, it)| Some((key, it.as_ref()?))).collect()
 }

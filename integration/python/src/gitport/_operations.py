@@ -70,7 +70,10 @@ from .types import (
     TaskEnded,
     TaskHeld,
     Tasks,
+    TestedCommit,
     Text,
+    Trigger,
+    TriggerPaused,
     Who,
     WorkspaceInfo,
     Workspaces,
@@ -1823,6 +1826,80 @@ class Operations(ABC):
             timeout=timeout,
         )
         return cast(Locks, page)
+
+    def trigger_list(
+        self,
+        *,
+        path: Repository,
+        timeout: float | None = None,
+    ) -> list[Trigger]:
+        """What starts runs in a repository, when each last did, and when it does next."""
+        value = self.call(
+            "trigger.list",
+            path=path,
+            timeout=timeout,
+        )
+        return cast(list[Trigger], value["triggers"])
+
+    def trigger_test(
+        self,
+        *,
+        path: Repository,
+        rev: str | None = None,
+        ref: str | None = None,
+        before: str | None = None,
+        process: str | None = None,
+        files: Sequence[Path] | None = None,
+        timeout: float | None = None,
+    ) -> list[TestedCommit]:
+        """Which triggers a commit would fire that comes to a branch or tag, and why others not."""
+        value = self.call(
+            "trigger.test",
+            path=path,
+            rev=rev,
+            ref=ref,
+            before=before,
+            process=process,
+            files=files,
+            timeout=timeout,
+        )
+        return cast(list[TestedCommit], value["commits"])
+
+    def trigger_pause(
+        self,
+        *,
+        path: Repository,
+        process: str,
+        trigger: str,
+        timeout: float | None = None,
+    ) -> TriggerPaused:
+        """A trigger starts nothing until it is resumed."""
+        value = self.call(
+            "trigger.pause",
+            path=path,
+            process=process,
+            trigger=trigger,
+            timeout=timeout,
+        )
+        return cast(TriggerPaused, value)
+
+    def trigger_resume(
+        self,
+        *,
+        path: Repository,
+        process: str,
+        trigger: str,
+        timeout: float | None = None,
+    ) -> TriggerPaused:
+        """A trigger starts what happens from now on."""
+        value = self.call(
+            "trigger.resume",
+            path=path,
+            process=process,
+            trigger=trigger,
+            timeout=timeout,
+        )
+        return cast(TriggerPaused, value)
 
     def hello(
         self,

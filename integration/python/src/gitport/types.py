@@ -902,6 +902,54 @@ class Pruned(TypedDict):
     bytes: int | None
 
 
+class TriggerFired(TypedDict):
+    run: str
+    at_ms: int
+
+
+class TriggerProblem(TriggerFired):
+    message: str
+
+
+class Trigger(TypedDict):
+    process: str
+    version: str | None
+    trigger: str
+    description: str | None
+    kind: Literal["commit", "time", "both"]
+    paused: bool
+    fired: TriggerFired | None
+    next_ms: int | None
+    waiting: int
+    problem: TriggerProblem | None
+
+
+class Unmet(TypedDict):
+    condition: str
+    why: str
+
+
+class TriggerTested(TypedDict):
+    process: str
+    version: str | None
+    trigger: str
+    fires: bool
+    run: str | None
+    unmet: Unmet | None
+
+
+class TestedCommit(TypedDict):
+    commit: str
+    ref: str
+    triggers: list[TriggerTested]
+
+
+class TriggerPaused(TypedDict):
+    process: str
+    trigger: str
+    paused: bool
+
+
 class _Work(TypedDict):
     task: str
     run: str
