@@ -4388,8 +4388,11 @@ def trigger_test(v: Topic) -> None:
     said = here(rev=b"main", ref=b"main", before=b"main~1", process=b"starts")
     v.ok("all of it, as bin", said, tested(main, fires(PUSHED), none))
     v.ok("a whole name", here(rev=tip, ref=main), tested(main, fires(PUSHED), none))
-    zeros = 40 * "0"
-    v.ok("a ref that is made", here(before=zeros), tested(main, fires(PUSHED), none))
+    first = id_of("main~1", at=path)
+    run = {"run": f"starts.pushed.{first[:12]}"}
+    before = {"commit": first, "ref": main, "triggers": [fires(PUSHED) | run, none]}
+    both = {"commits": [before, *tested(main, fires(PUSHED), none)["commits"]]}
+    v.ok("a ref that is made, with all its commits", here(before=40 * "0"), both)
     dev = unmet(PUSHED, "push", "the branch `dev` is none of `main`")
     v.ok("another branch", here(ref="dev"), tested("refs/heads/dev", dev, none))
     tag = unmet(PUSHED, "tag", "a tag starts only what asks for tags")

@@ -10,13 +10,11 @@ use std::{
 
 use super::{
     ledger::JOURNAL,
-    refs::{BRANCHES, EXECUTIONS, PACKED, TAGS, TRIGGERS, Tag},
+    refs::{BRANCHES, EXECUTIONS, OWN, PACKED, TAGS, TRIGGERS, Tag},
 };
 
 /// What was written so lately may be written once more without another time of its file.
 const FRESH: Duration = Duration::from_millis(50);
-/// What lies beside the branches and tags of a repository, and moves when it is written.
-const OURS: &str = "refs/gitvan";
 
 /// What is another one once a branch, a tag or a run moved, whoever moved it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +27,7 @@ pub struct Glimpse {
 impl Glimpse {
     pub fn of(common_folder: &Path) -> Glimpse {
         let mut glimpse = Glimpse { sum: 0, is_fresh: false };
-        for name in [PACKED, JOURNAL, OURS] {
+        for name in [PACKED, JOURNAL, OWN] {
             glimpse.add(fs::metadata(common_folder.join(name)).ok().as_ref());
         }
         for folder in [BRANCHES, TAGS] {

@@ -24,6 +24,8 @@ pub const THREADS: &str = "refs/workflow/threads/";
 pub const CHILDREN: &str = "refs/workflow/children/";
 /// … and what it has reached.
 pub const MILESTONES: &str = "refs/tags/milestone/";
+/// The folder of refs that the program keeps for itself.
+pub const OWN: &str = "refs/gitvan";
 /// Refs that each worktree has for itself, which Git looks for nowhere else.
 pub const OF_ONE_WORKTREE: &[&str] = &["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
 pub const REPLACEMENTS: &str = "refs/replace/";

@@ -16,6 +16,8 @@ use crate::{
 
 /// Of each ref so many new commits are looked at, the newest of them.
 pub const COMMITS_MAX: usize = 1000;
+/// Where there are more tags, what they reach is not what was seen.
+const TAGS_MAX: usize = 1000;
 /// What an event tells of paths and messages, so that a run is not started with all of a project.
 const PATHS_TOLD: usize = 200;
 const MESSAGE_CHARS_TOLD: usize = 10_000;
@@ -130,16 +132,26 @@ impl<'a> Look<'a> {
         let moved: Vec<(Moved, ObjectId)> = moved.iter().filter_map(at).collect();
         let tips: Vec<ObjectId> = moved.iter().map(|it| it.1).collect();
         let most = COMMITS_MAX.saturating_mul(tips.len());
-        let new = self.since(&tips, &mut self.seen.values().copied(), most)?;
+        let known = self.known();
+        let new = self.since(&tips, &mut known.iter().copied(), most)?;
         let new: HashSet<ObjectId> = new.into_iter().collect();
         let mut all = Vec::new();
         for (moved, tip) in &moved {
             match moved.reference.starts_with(crate::git::TAGS) {
                 true => all.push(self.one(moved, *tip, &new, true, false)?),
-                false => all.append(&mut self.of_branch(moved, *tip, &new)?),
+                false => all.append(&mut self.of_branch(moved, *tip, &known, &new)?),
             }
         }
         Ok(all)
+    }
+
+    /// What was seen, and what that reaches with it.
+    fn known(&self) -> Vec<ObjectId> {
+        let is_tag = |name: &String| name.starts_with(crate::git::TAGS);
+        let tags = self.seen.keys().filter(|it| is_tag(it)).count();
+        // What so many tags are at is on branches as well, and to look each up takes long.
+        let is_known = |name: &String| tags <= TAGS_MAX || !is_tag(name);
+        self.seen.iter().filter(|it| is_known(it.0)).map(|it| *it.1).collect()
     }
 
     fn since(
@@ -155,12 +167,13 @@ impl<'a> Look<'a> {
         &self,
         moved: &Moved,
         tip: ObjectId,
+        known: &[ObjectId],
         new: &HashSet<ObjectId>,
     ) -> Result<Vec<Happened<'a>>> {
         let before = moved.before.and_then(|it| self.repository.commit_of(it));
         let mut commits = match before {
             Some(before) => self.since(&[tip], &mut [before].into_iter(), COMMITS_MAX + 1)?,
-            None => self.since(&[tip], &mut self.seen.values().copied(), COMMITS_MAX + 1)?,
+            None => self.since(&[tip], &mut known.iter().copied(), COMMITS_MAX + 1)?,
         };
         if COMMITS_MAX < commits.len() {
             let name = &moved.reference;
