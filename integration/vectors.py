@@ -3140,7 +3140,7 @@ STARTED = "run process version digest status commit created"
 MOVED = "run status commit"
 AGAIN = f"{MOVED} again"
 NO_LIST: dict[str, Any] = {"runs": [], "next": None}
-VERIFIED = "run ok commits status problems"
+VERIFIED = "run ok commits status receipts signed problems"
 
 
 NO_TIMES: dict[str, list[Any]] = {
@@ -3662,8 +3662,11 @@ def run_verify(v: Topic) -> None:
     op, path = "run.verify", at("run.verify")
     here = partial(ask, op, path=path)
 
-    def sound(about: str, run: str, commits: int, status: str, **more: Any) -> None:
-        good = {"run": run, "ok": True, "commits": commits, "status": status, "problems": []}
+    def sound(
+        about: str, run: str, commits: int, status: str, receipts: int = 0, **more: Any
+    ) -> None:
+        good = {"run": run, "ok": True, "commits": commits, "status": status}
+        good |= {"receipts": receipts, "signed": 0, "problems": []}
         v.ok(about, here(run=run, **more), good)
 
     begun(v, path, "r")
@@ -3676,7 +3679,9 @@ def run_verify(v: Topic) -> None:
     sound("one that waits", "w", 1, "waiting")
     paid = ask("run.signal", path=path, run="w", name="paid", key="p1")
     v.has("what it waits for comes", paid, MOVED)
-    sound("one that is done", "w", 6, "done")
+    sound("one that is done", "w", 6, "done", receipts=2)
+    nobody = here(run="w", allowed_signers="")
+    v.has("nobody may sign, and nobody has", nobody, VERIFIED)
     begun(v, path, "g", "go.yaml")
     sound("one without a version", "g", 3, "done")
     called = ask("run.start", path=path, run="called", files=["bill.yaml", "wait.yaml"])
@@ -3693,9 +3698,160 @@ def run_verify(v: Topic) -> None:
     v.err("one of another repository", here(id=1, run="r") | {"path": BARE}, "not_found")
     at_once = here(id=1, run="r", seq=1)
     v.err("it is verified as it is", at_once, "bad_request", field="seq")
+    no_signers(v, here(run="r"))
     on_runs(v, op, {"run": "r"}, "run")
     wrong = {argument: NO_TIMES[argument] for argument in ("path", "run")}
+    wrong |= NO_SIGNERS
+    wrong_types(v, op, {"path": path, "run": "r"}, wrong)
+
+
+NO_SIGNERS: dict[str, list[Any]] = {
+    "allowed_signers": [1, "a\0"],
+    "allowed_signers_file": [1, "", "relative", "/a\0b"],
+}
+NO_FILTERS: dict[str, list[Any]] = {
+    "path": [1],
+    "run": [1, ["r"], b"\xff", *NO_RUNS],
+    "process": [1, "a\0"],
+    "version": [1, 1.0],
+    "step": [1, "a\0"],
+    "actor": [1, "a\0"],
+    "worker": [1, "a\0"],
+    "outcome": [1, "a\0"],
+    "since_ms": ["1", 1.5, 2**63],
+    "until_ms": ["1", 1.5, 2**63],
+    "limit": [0, 10_001, -1, "1", 1.5],
+}
+# Each of these has something of the one receipt that there is, and the next one has not.
+FILTERS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    ("a run", {"run": "w"}, {"run": "v"}),
+    ("a process", {"process": "wait"}, {"process": "order"}),
+    ("a version", {"version": "1.0.0"}, {"version": "2.0.0"}),
+    ("a step", {"step": "paid"}, {"step": "other"}),
+    ("whoever did it", {"actor": "bob"}, {"actor": "carl"}),
+    ("an outcome", {"outcome": "ok"}, {"outcome": "failed"}),
+    ("a time", {"since_ms": 0, "until_ms": 2**62}, {"since_ms": 2**62}),
+    ("all of it", {"run": "w", "step": "paid", "actor": "bob"}, {"until_ms": 0}),
+)
+
+
+def no_signers(v: Topic, good: dict[str, Any]) -> None:
+    """Lists of who may sign that are none."""
+    both = good | {"id": 1, "allowed_signers": "", "allowed_signers_file": "/tmp/none"}
+    v.err("two lists", both, "bad_request", field="allowed_signers")
+    odd = good | {"id": 1, "allowed_signers": "ada@example.org no-key"}
+    v.err("a list that is none", odd, "invalid", line=1)
+    gone = good | {"id": 1, "allowed_signers_file": f"{TOP}/nowhere"}
+    v.err("a list that is not there", gone, "not_found")
+
+
+def finished(v: Topic, path: str) -> None:
+    """The run `w` is done: what it waited for has come, and it was closed."""
+    begun(v, path, "w", "wait.yaml")
+    paid = ask("run.signal", path=path, run="w", name="paid", key="p1", actor="bob")
+    v.has("what it waits for comes", paid, MOVED)
+
+
+def receipt_list(v: Topic) -> None:
+    op, path = "receipt.list", at("receipt.list")
+    here, none = partial(ask, op, path=path), {"receipts": [], "next": None}
+    v.ok("nothing yet", here(), none)
+    v.ok("nothing of any kind", here(id=1, process="order", worker="ann", limit=10_000), none)
+    v.ok("no lines", here(format="jsonl"), {"text": "", "next": None})
+    begun(v, path, "v", "wait.yaml")
+    v.ok("nobody has done anything", here(), none)
+    finished(v, path)
+    v.has("all", here(), "receipts next")
+    v.has("with an id", here(id=1), "receipts next")
+    v.has("the first", here(limit=1), "receipts next")
+    v.has("those of a run", here(run="w"), "receipts next")
+    v.has("as lines", here(format="jsonl"), "text next")
+    v.has("as a table", here(format="csv"), "text next")
+    v.has("as they are", here(format="records"), "receipts next")
+    v.ok("those after the last one", here(after=40 * "f"), none)
+    v.has("those after any", here(after=40 * "0"), "receipts next")
+    v.has("those after any, in capitals", here(after=40 * "A"), "receipts next")
+    for about, one, other in FILTERS:
+        v.has(f"those with {about}", here(**one), "receipts next")
+        v.ok(f"not those with {about}", here(**other), none)
+    nothing = here(run=None, process=None, since_ms=None, after=None)
+    v.has("arguments that are nil are absent", nothing, "receipts next")
+    v.has("texts as bin", here(process=b"wait", actor=b"bob", run=b"w"), "receipts next")
+    v.ok("those of a run that is not there", here(run="none"), none)
+    elsewhere = here(id=1, run="w", after=40 * "0")
+    v.err("after none of the run's", elsewhere, "bad_request", field="after")
+    on_runs(v, op, {})
+    wrong = NO_FILTERS | {
+        "after": [1, "", "abc", 39 * "0", 41 * "0", 40 * "g"],
+        "format": [1, "", "json", "CSV"],
+    }
     wrong_types(v, op, {"path": path}, wrong)
+
+
+def receipt_get(v: Topic) -> None:
+    op, path = "receipt.get", at("receipt.get")
+    here = partial(ask, op, path=path)
+    v.err("of what nobody has done", here(id=1, commit=40 * "0"), "not_found")
+    finished(v, path)
+    close = "w/8"
+    keys = "commit receipt line signature ok problems"
+    v.has("one of a task", here(task=close), keys)
+    v.has("the same with an id, as bin", here(id=1, task=close.encode()), keys)
+    v.has("of an attempt", here(task=close, attempt=1), keys)
+    v.has("with nobody who may sign", here(task=close, allowed_signers=""), keys)
+    v.err("of an attempt that was none", here(id=1, task=close, attempt=2), "not_found")
+    v.err("of a task that is none", here(id=1, task="w/99"), "not_found")
+    v.err("of a run that is not there", here(id=1, task="none/1"), "not_found")
+    v.err("of a commit that is none", here(id=1, commit=40 * "1"), "not_found")
+    v.err("of nothing", here(id=1), "bad_request", field="commit")
+    both = here(id=1, task=close, commit=40 * "1")
+    v.err("of both", both, "bad_request", field="commit")
+    attempt = here(id=1, commit=40 * "1", attempt=1)
+    v.err("an attempt of a commit", attempt, "bad_request", field="attempt")
+    no_signers(v, here(task=close))
+    on_runs(v, op, {"task": close})
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "commit": [1, "", "abc", 39 * "0", 41 * "0", 40 * "g"],
+        "task": [1, ["w/8"], b"\xff", *NO_TASKS],
+        "attempt": [-1, "1", 1.5],
+    }
+    without = {"path": path, "task": close}
+    wrong_types(v, op, without, {name: wrong[name] for name in ("path", "task", "attempt")})
+    wrong_types(v, op, {"path": path}, {"commit": wrong["commit"]})
+    wrong_types(v, op, without, NO_SIGNERS)
+
+
+def receipt_verify(v: Topic) -> None:
+    op, path = "receipt.verify", at("receipt.verify")
+    here = partial(ask, op, path=path)
+    keys = "ok runs receipts signed apart found problems"
+
+    def sound(about: str, runs: int, receipts: int, **more: Any) -> None:
+        good = {"ok": True, "runs": runs, "receipts": receipts, "signed": 0, "apart": 0}
+        v.ok(about, here(**more), good | {"found": 0, "problems": []})
+
+    sound("nothing yet", 0, 0)
+    begun(v, path, "v", "wait.yaml")
+    sound("nobody has done anything", 1, 0)
+    finished(v, path)
+    sound("all", 2, 2)
+    sound("with an id", 2, 2, id=1)
+    sound("of a run", 1, 2, run="w")
+    sound("of another run", 1, 0, run="v")
+    sound("of a process", 2, 2, process="wait")
+    sound("of another process", 0, 0, process="order")
+    sound("of a step", 2, 1, step="paid")
+    sound("of whoever did it", 2, 1, actor="bob")
+    sound("of nobody", 2, 0, worker="carl")
+    sound("of a time", 2, 2, since_ms=0, until_ms=2**62)
+    sound("of a time to come", 2, 0, since_ms=2**62)
+    v.has("nobody may sign, and nobody has", here(allowed_signers=""), keys)
+    v.has("of which few are told", here(allowed_signers="", limit=1), keys)
+    v.err("of a run that is not there", here(id=1, run="none"), "not_found")
+    no_signers(v, here())
+    on_runs(v, op, {})
+    wrong_types(v, op, {"path": path}, NO_FILTERS | NO_SIGNERS)
 
 
 def run_signal(v: Topic) -> None:
@@ -4638,6 +4794,7 @@ OPERATIONS: tuple[Callable[[Topic], None], ...] = (
     *(run_suspend, run_resume, run_retry, run_fork, run_migrate, run_prune),
     *(task_claim, task_complete, task_fail, task_heartbeat, task_release, task_list),
     *(trigger_list, trigger_test, trigger_pause, trigger_resume),
+    *(receipt_list, receipt_get, receipt_verify),
     *(hello, ping, stats, subscribe, cancel, batch, shutdown),
 )
 for operation in OPERATIONS:

@@ -169,6 +169,10 @@ pub struct Settings {
     #[arg(global = true)]
     pub maintain_every_ms: u64,
 
+    /// Sign receipts with this private key of ssh, which has no passphrase.
+    #[arg(long, env = "GITPORT_RECEIPT_KEY", value_name = "FILE", global = true)]
+    pub receipt_key: Option<PathBuf>,
+
     /// Which transports remotes may use.
     #[arg(long, env = "GITPORT_TRANSPORTS", value_name = "LIST", value_delimiter = ',')]
     #[arg(global = true, default_values_t = Transport::ALL)]

@@ -6,6 +6,7 @@ mod conformance;
 mod kills;
 mod pruning;
 mod sending;
+mod receipts;
 mod starting;
 mod story;
 mod time;

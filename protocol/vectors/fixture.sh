@@ -192,7 +192,8 @@ cd "$new"
 for name in run.start run.get run.list run.history run.graph run.verify run.signal run.cancel \
     run.suspend run.resume run.retry run.fork run.migrate run.prune \
     task.claim task.complete task.fail task.heartbeat task.release task.list \
-    trigger.list trigger.test trigger.pause trigger.resume; do
+    trigger.list trigger.test trigger.pause trigger.resume \
+    receipt.list receipt.get receipt.verify; do
     clone --bare running "$name.git"
     git -C "$name.git" remote remove origin
 done

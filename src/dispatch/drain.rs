@@ -2,6 +2,7 @@
 
 use std::{
     mem,
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -25,8 +26,8 @@ use super::{
 };
 use crate::{
     config::Settings,
-    error::Error,
-    git::{Root, Store},
+    error::{Error, Result},
+    git::{Root, SignWith, Signer, Store},
     ops::{Shutdown, ShutdownReply},
     port::{self, Broken, Output, Stdio, envelope},
 };
@@ -73,12 +74,19 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let signer = match settings.receipt_key.clone().map(receipt_signer).transpose() {
+        Ok(signer) => signer,
+        Err(error) => {
+            log::error!("the key for receipts: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let (ends, ended) = unbounded();
     let sender = ends.clone();
     let on_gone = Box::new(move || drop(sender.send(End::ClientGone)));
     let output = Arc::new(Output::new(stdio.output, on_gone));
     let (grace, frame_bytes_max) = (settings.grace_ms, settings.request_bytes_max as usize);
-    let dispatch = Dispatch::new(settings, store, output.clone(), ends.clone());
+    let dispatch = Dispatch::new(settings, store, signer, output.clone(), ends.clone());
 
     let it = output.clone();
     start("port-writer", move || it.write_for_others());
@@ -119,6 +127,13 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     dispatch.stop_everything();
     dispatch.wait_for_network();
     code
+}
+
+/// Nobody counts on signatures that are not made: who has a key signs, or does not start.
+fn receipt_signer(file: PathBuf) -> Result<Signer> {
+    let signer = Signer::proven(&SignWith::KeyFile { file, passphrase: None })?;
+    log::info!("receipts are signed by {}", signer.fingerprint());
+    Ok(signer)
 }
 
 fn start(name: &str, body: impl FnOnce() + Send + 'static) {
@@ -201,8 +216,9 @@ impl Dispatch {
         code
     }
 
-    fn say_goodbye(&self, asked: Option<Asked>, grace: Duration) {
+    fn say_goodbye(self: &Arc<Self>, asked: Option<Asked>, grace: Duration) {
         self.schedule.end();
+        self.write_receipts();
         self.store.written().leave(Instant::now() + grace.max(LAST_WORDS));
         let until = Instant::now() + grace.max(LAST_WORDS);
         // What was off the board when it closed may not be with the output yet.

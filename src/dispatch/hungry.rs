@@ -239,8 +239,18 @@ impl Dispatch {
         }
     }
 
+    /// Leaves no receipt unwritten.
+    pub(super) fn write_receipts(self: &Arc<Self>) {
+        for folder in self.runs.with_receipts() {
+            if let Err(error) = guarded(|| self.take_time(&folder)) {
+                log::error!("{}: {error}", folder.display());
+            }
+        }
+    }
+
     /// Does what is due in a repository.
     pub(super) fn take_time(self: &Arc<Self>, folder: &Path) {
+        self.runs.tell_receipts(folder);
         match self.step_by_itself(folder, ops::tick) {
             Ok(()) => (),
             Err(_) if !folder.exists() => self.runs.forget(folder),

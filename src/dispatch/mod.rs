@@ -48,7 +48,7 @@ use self::{
 use crate::{
     config::Settings,
     error::{Error, Result},
-    git::{Store, Transaction},
+    git::{Signer, Store, Transaction},
     id::RequestId,
     ops::{Batch, Context, Job, Lane, OPERATIONS, Work},
     port::{Output, envelope},
@@ -150,6 +150,7 @@ impl Dispatch {
     fn new(
         settings: Settings,
         store: Store,
+        signer: Option<Signer>,
         output: Arc<Output>,
         ends: Sender<End>,
     ) -> Arc<Dispatch> {
@@ -158,7 +159,7 @@ impl Dispatch {
         let stats = Arc::new(Stats::new(names, [waiting, (waiting / 4).max(1)]));
         Arc::new(Dispatch {
             store,
-            runs: Runs::default(),
+            runs: Runs::signed_by(signer),
             events: Arc::new(Events::new(output.clone(), stats.clone())),
             stats,
             output,

@@ -4,7 +4,7 @@
 //! Only numbers of another kind stay apart, since expressions tell them apart: an integer is all
 //! of its digits, however many, and a fraction that is whole ends in `.0`.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 /// Beyond so many digits before the point an exponent is written, as ECMAScript does.
 const DIGITS_MAX: i32 = 21;
@@ -14,6 +14,13 @@ const ZEROS_MAX: i32 = 5;
 pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write(&mut text, value);
+    text
+}
+
+/// The same of an object with these entries.
+pub fn canonical_object<'v>(entries: impl Iterator<Item = (&'v String, &'v Value)>) -> String {
+    let mut text = String::new();
+    write_object(&mut text, entries);
     text
 }
 
@@ -31,12 +38,12 @@ fn write(text: &mut String, value: &Value) {
             }
             text.push(']');
         }
-        Value::Object(entries) => write_object(text, entries),
+        Value::Object(entries) => write_object(text, entries.iter()),
     }
 }
 
-fn write_object(text: &mut String, entries: &Map<String, Value>) {
-    let mut sorted: Vec<(&String, &Value)> = entries.iter().collect();
+fn write_object<'v>(text: &mut String, entries: impl Iterator<Item = (&'v String, &'v Value)>) {
+    let mut sorted: Vec<(&String, &Value)> = entries.collect();
     sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
     text.push('{');
     for (index, (key, value)) in sorted.into_iter().enumerate() {

@@ -106,8 +106,13 @@ impl State {
 
     /// The data of a process, by its frame.
     pub fn data_of(&self, process: Id) -> Data {
+        self.entries_of(process).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The same without another one of it, each by its name.
+    pub fn entries_of(&self, process: Id) -> impl Iterator<Item = (&String, &Value)> {
         let ours = self.data.range((process, String::new())..(process + 1, String::new()));
-        ours.map(|((_, name), value)| (name.clone(), value.clone())).collect()
+        ours.map(|((_, name), value)| (name, value))
     }
 
     /// The instance that an item is, or is inside of.

@@ -14,7 +14,7 @@ use super::{
     Output, Transaction,
     commit::now_ms,
     edit,
-    hash::{id_of, parents_of},
+    hash::{id_of, parents_of, time_of},
     pack::Kind,
     refs::{CHILDREN, EXECUTIONS, MILESTONES, PACKED, THREADS, is_part},
 };
@@ -198,14 +198,9 @@ impl Transaction<'_> {
         let damaged = || Error::corrupt(format!("the commit {id} cannot be read"));
         let tree = content.strip_prefix(b"tree ").and_then(id_of).ok_or_else(damaged)?;
         let parents = parents_of(&content).collect();
+        let time = time_of(&content, "committer ").ok_or_else(damaged)?;
         let end = memchr::memmem::find(&content, b"\n\n").ok_or_else(damaged)?;
-        let head = &content[..end];
-        let time = memchr::memmem::find(head, b"\ncommitter ").and_then(|at| {
-            let line = head[at + 1..].split(|it| *it == b'\n').next()?;
-            str::from_utf8(line.rsplit(|it| *it == b' ').nth(1)?).ok()?.parse().ok()
-        });
-        let (time, message) = (time.ok_or_else(damaged)?, content[end + 2..].to_vec());
-        Ok(Execution { id, tree, parents, time, message })
+        Ok(Execution { id, tree, parents, time, message: content[end + 2..].to_vec() })
     }
 
     /// Writes runs with all of their refs to a file; tells its size.

@@ -28,6 +28,15 @@ pub fn parents_of(commit: &[u8]) -> impl Iterator<Item = Oid> {
     head.filter_map(|line| line.strip_prefix(b"parent ").and_then(id_of))
 }
 
+/// When somebody in this role made it, in seconds since 1970.
+pub fn time_of(object: &[u8], role: &str) -> Option<i64> {
+    let mut lines = object.split(|it| *it == b'\n').take_while(|it| !it.is_empty());
+    let line = lines.find(|it| it.starts_with(role.as_bytes()))?;
+    let after = memchr::memrchr(b'>', line)?;
+    let time = str::from_utf8(&line[after + 1..]).ok()?;
+    time.split_whitespace().next()?.parse().ok()
+}
+
 /// The id that a text is, if it is a whole one.
 pub fn whole_id(text: &str) -> Option<Oid> {
     (text.len() == ID_DIGITS).then(|| Oid::from_str(text).ok())?

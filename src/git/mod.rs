@@ -43,7 +43,6 @@ mod repository;
 mod revisions;
 mod root;
 mod stage;
-#[allow(dead_code, unused_imports, reason = "receipts are signed and verified by it too")]
 mod signature;
 mod status;
 mod store;
@@ -84,14 +83,16 @@ pub use self::{
     maintain::{Upkeep, Upkept, cared_for_ago},
     merge::{Favor, MergeDraft, Merged, Shown, Strategy},
     name::{FileName, RawName, RepositoryPath, Text},
-    notes::{Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, Removed, Written},
+    notes::{
+        Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, RECEIPT, Removed, Written, chosen,
+    },
     pack::Kind,
     references::{Pattern, RefPage, RefQuery},
     refs::{BRANCHES, Branch, Namespace, RefName, TAGS, Tag, in_full, is_part},
     remote::{Access, Auth, Namespaces, Network, Pushed, Reason, Remote, Transport},
     repository::{Repository, Sha},
     root::Root,
-    signature::{AllowedSigners, SignWith, Signer},
+    signature::{AllowedSigners, SignWith, Signer, Status as Standing, Verdict, line},
     status::{Status, StatusQuery},
     store::{Changed, Opened, Store},
     tags::{TagChange, TagDraft, TagMoved, TagPage},

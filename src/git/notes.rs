@@ -3,12 +3,16 @@
 mod fan;
 mod listing;
 mod merge;
+mod records;
 
 use git2::Oid;
 use serde::Serialize;
 
 use self::fan::Changes;
-pub use self::listing::NotesQuery;
+pub use self::{
+    listing::NotesQuery,
+    records::{RECEIPT, chosen},
+};
 use super::{
     Expect, Message, Namespace, Person, Transaction, commit::Content, hash::whole_id, pack::Kind,
     repository::Sha,

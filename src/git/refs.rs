@@ -41,7 +41,7 @@ const IMPORTS: &str = "refs/gitvan/imports/";
 /// Answers to requests that had a key.
 const KEYS: &str = "refs/notes/gitvan/keys";
 /// Refs that only the program itself moves, with the rule and the words to say so.
-const OURS: [(&str, &str, &str); 8] = [
+const OURS: [(&str, &str, &str); 9] = [
     ("refs/workflow/executions", "runs", "where runs are: `run.start` makes them"),
     (
         "refs/workflow/threads",
@@ -58,9 +58,12 @@ const OURS: [(&str, &str, &str); 8] = [
     (TRIGGERS, "triggers", "where triggers are: looking at a repository moves it"),
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
+    (RECEIPTS, "receipts", "where receipts are: the end of a task moves it"),
 ];
 /// Where published processes are described, each on the commit that has its file.
 const DEFINITIONS: &str = "refs/notes/gitvan/definitions";
+/// What became of the tasks of runs, each on the commit that says so.
+const RECEIPTS: &str = "refs/notes/gitvan/results";
 /// Below it and the name of an import: states without children beside the branch.
 const IMPORTED: &str = "refs/imported/";
 
@@ -298,6 +301,16 @@ impl Namespace {
     /// The answers that requests with a key got.
     pub fn keys() -> Namespace {
         Namespace(KEYS[NOTES.len()..].to_owned())
+    }
+
+    /// What became of the tasks of runs.
+    pub fn receipts() -> Namespace {
+        Namespace(RECEIPTS[NOTES.len()..].to_owned())
+    }
+
+    /// Whether each of its notes is one line that the program wrote, and stays that.
+    pub fn has_receipts(&self) -> bool {
+        self.reference() == RECEIPTS
     }
 
     /// Fails where only the program itself writes.

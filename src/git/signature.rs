@@ -6,6 +6,7 @@ mod agent;
 mod allowed;
 mod armor;
 mod key;
+pub mod line;
 pub mod object;
 mod pattern;
 mod rsa;
@@ -31,6 +32,8 @@ use crate::error::{Error, Result};
 pub struct Signer {
     public: KeyData,
     key: Key,
+    /// Whether it has made a signature that was right, and is the same for ever.
+    is_proven: bool,
 }
 
 enum Key {
@@ -65,7 +68,14 @@ impl Signer {
             }
         };
         let public = KeyData::try_from(&keypair).map_err(unusable)?;
-        Ok(Signer { public, key: Key::Own(Box::new(keypair)) })
+        Ok(Signer { public, key: Key::Own(Box::new(keypair)), is_proven: false })
+    }
+
+    /// One that signs very often: that its signatures are right is found out once.
+    pub fn proven(with: &SignWith) -> Result<Signer> {
+        let signer = Signer::new(with)?;
+        signer.sign("gitport-probe", b"")?;
+        Ok(Signer { is_proven: matches!(signer.key, Key::Own(_)), ..signer })
     }
 
     fn by_agent(agent: Agent, wanted: Option<&PublicKey>) -> Result<Signer> {
@@ -81,7 +91,7 @@ impl Signer {
                 .find(signs)
                 .ok_or_else(|| Error::not_found("the agent has no key that signs"))?,
         };
-        Ok(Signer { public, key: Key::Agents(agent) })
+        Ok(Signer { public, key: Key::Agents(agent), is_proven: false })
     }
 
     /// SHA256:… as ssh-keygen shows it.
@@ -97,7 +107,7 @@ impl Signer {
         let message = SshSig::signed_data(namespace, HashAlg::Sha512, payload).map_err(unusable)?;
         let signature = self.signature(&message)?;
         // A damaged key, or a damaged agent, makes signatures that nobody would accept.
-        if !verdict::fits(&self.public, &message, &signature) {
+        if !self.is_proven && !verdict::fits(&self.public, &message, &signature) {
             return Err(Error::unauthorized("the key makes signatures that are none of its own"));
         }
         let signature = SshSig::new(self.public.clone(), namespace, HashAlg::Sha512, signature);

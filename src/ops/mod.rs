@@ -35,6 +35,7 @@ mod plain;
 mod process;
 mod push;
 mod read;
+mod receipt;
 mod r#ref;
 mod refs;
 mod renew;
@@ -162,6 +163,9 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<trigger::test::Test>().on_a_repository(),
     Entry::of::<trigger::pause::Pause>().on_a_repository(),
     Entry::of::<trigger::resume::Resume>().on_a_repository(),
+    Entry::of::<receipt::list::List>().on_a_repository(),
+    Entry::of::<receipt::get::Get>().on_a_repository(),
+    Entry::of::<receipt::verify::Verify>().on_a_repository(),
     // Are about other requests.
     Entry::control("batch", batch::decode),
     Entry::control("cancel", cancel::decode),

@@ -39,7 +39,8 @@ impl Operation for Verify {
     }
 
     fn run(self, context: &Context) -> Result<Verified> {
-        let allowed = self.allowed()?;
+        let signers = Signers { text: self.allowed_signers, file: self.allowed_signers_file };
+        let allowed = signers.read()?;
         let verification = Verification {
             range: self.range.map(String::from),
             allowed,
@@ -52,9 +53,15 @@ impl Operation for Verify {
     }
 }
 
-impl Verify {
-    fn allowed(&self) -> Result<Option<AllowedSigners>> {
-        let (text, field) = match (&self.allowed_signers, &self.allowed_signers_file) {
+/// Who may sign: a list as text, or in a file.
+pub struct Signers {
+    pub text: Option<Plain>,
+    pub file: Option<RepositoryPath>,
+}
+
+impl Signers {
+    pub fn read(&self) -> Result<Option<AllowedSigners>> {
+        let (text, field) = match (&self.text, &self.file) {
             (None, None) => return Ok(None),
             (Some(text), None) => (text.to_string(), "allowed_signers"),
             (None, Some(file)) => (read(file)?, "allowed_signers_file"),

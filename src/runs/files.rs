@@ -46,6 +46,8 @@ struct Scope {
     files: Entries,
     /// The tree of them, while it is the same.
     tree: Option<ObjectId>,
+    /// The digest of the data, while that is the same.
+    digest: Option<String>,
 }
 
 impl Files {
@@ -73,9 +75,17 @@ impl Files {
                 }
                 Row::Gone => drop(scope.files.remove(&file_name(name))),
             }
-            (scope.tree, self.tree) = (None, None);
+            (scope.tree, scope.digest, self.tree) = (None, None, None);
         }
         self.data.retain(|_, it| !it.files.is_empty());
+    }
+
+    /// The digest of the data of a frame, which is made where it is not known.
+    pub fn digest(&mut self, frame: Id, make: impl FnOnce() -> String) -> String {
+        match self.data.get_mut(&frame) {
+            Some(scope) => scope.digest.get_or_insert_with(make).clone(),
+            None => make(),
+        }
     }
 
     /// The tree of a commit, and of one that also says why it is there.

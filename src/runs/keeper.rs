@@ -17,6 +17,7 @@ use super::{
     lease::Leases,
     message::{Birth, Cause},
     pinned::Pinned,
+    receipt::Waiting,
     run::{Made, Run},
     tasks::{Lane, QUEUE, Tasks},
 };
@@ -63,6 +64,7 @@ pub struct Keeper {
     not_before_ms: u64,
     /// What has to be read again before it is used.
     pub(super) stale: BTreeSet<RunId>,
+    pub(super) receipts: Waiting,
 }
 
 /// A run that ended.
@@ -108,8 +110,13 @@ pub struct Happened {
 }
 
 impl Keeper {
+    /// All runs that are known here.
+    pub(super) fn all_ids(&self) -> impl Iterator<Item = &RunId> {
+        self.open.keys().chain(self.over.keys()).chain(self.unreadable.keys())
+    }
+
     /// The newest commit of a run that is known here.
-    fn newest(&self, run: &RunId) -> Option<ObjectId> {
+    pub(super) fn newest(&self, run: &RunId) -> Option<ObjectId> {
         let open = || self.open.get(run)?.newest();
         let over = || Some(self.over.get(run)?.newest);
         let unreadable = || Some(self.unreadable.get(run)?.0);
@@ -119,11 +126,13 @@ impl Keeper {
     /// What the last request did is not kept.
     pub fn go_back(&mut self) {
         self.stale.append(&mut self.touched);
+        self.receipts.look_again();
     }
 
     /// The next who comes compares all of it with the repository.
     pub fn doubt(&mut self) {
         self.epoch = None;
+        self.receipts.look_again();
     }
 
     pub fn forget(&mut self, run: &RunId) {
@@ -204,6 +213,7 @@ impl Keeper {
             self.forget(run);
             self.over.insert(run.clone(), over);
         }
+        self.begin_receipts(transaction);
         Ok(Happened { commit })
     }
 
@@ -223,7 +233,8 @@ impl Keeper {
             return Ok(None);
         };
         self.touched.insert(run.clone());
-        let Made { changes, commits, objects, marks } = made;
+        let Made { changes, commits, objects, marks, finished } = made;
+        self.receipts.keep(run, finished);
         self.due.set(run, it.state.due_ms());
         let all = it.state.items.iter().map(|it| (*it.0, false));
         let all: Vec<_> = all.filter(|_| it.state.head.suspended != was_suspended).collect();
@@ -288,7 +299,8 @@ impl Keeper {
         let now = boottime_ms();
         let in_ms = |at: i64| u64::try_from(at - now_ms().cast_signed()).unwrap_or(0);
         let due = self.due.first_ms().map(|it| now + in_ms(it));
-        let next = due.into_iter().chain(self.leases.next_ms()).min();
+        let next =
+            due.into_iter().chain(self.leases.next_ms()).chain(self.receipts.next_ms()).min();
         next.map(|it| it.max(self.not_before_ms))
     }
 
@@ -312,6 +324,7 @@ impl Keeper {
                 log::error!("{run}/{item} is not offered again: {error}");
             }
         }
+        self.write_receipts_in_time(transaction);
         Ok(())
     }
 }

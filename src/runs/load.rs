@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     message::{self, Because, CAUSE_FILE, Said},
     pinned::Pinned,
+    receipt::Finished,
     replay::{Found, at, replay},
     run::Run,
 };
@@ -30,10 +31,10 @@ pub fn told(history: Vec<Execution>) -> Result<Vec<Told>> {
 /// others from some commits.
 pub fn run(
     run: &RunId,
-    pinned: Arc<Pinned>,
-    others: &HashMap<ObjectId, Arc<Pinned>>,
+    (pinned, others): (Arc<Pinned>, &HashMap<ObjectId, Arc<Pinned>>),
     told: Vec<Told>,
     until: Option<u64>,
+    finished: Option<&mut Vec<Finished>>,
     transaction: &mut Transaction,
 ) -> Result<Run> {
     // What happened next from outside, and all that came of it, is left out.
@@ -53,7 +54,7 @@ pub fn run(
         let pinned = others.get(&id).cloned();
         found.push(Found { id, message, cause, pinned });
     }
-    let it = replay(run.as_str(), pinned, found)?;
+    let it = replay(run.as_str(), pinned, found, finished)?;
     match it.newest() {
         // One that was forked was another one before.
         Some(newest) if until.is_none() && it.id != run.as_str() => {

@@ -89,6 +89,13 @@ pub struct Said {
     pub end: Option<Status>,
 }
 
+impl Said {
+    /// Whether it is the end of a task, however that came.
+    pub fn is_finish(&self) -> bool {
+        self.event == kind(Kind::Complete)
+    }
+}
+
 /// What is to be said of a firing.
 pub struct Words<'a> {
     pub run: &'a str,

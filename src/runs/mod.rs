@@ -20,6 +20,7 @@ mod message;
 mod picture;
 pub mod pinned;
 pub mod prune;
+pub mod receipt;
 mod replay;
 pub mod run;
 pub mod tasks;
@@ -37,24 +38,36 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use self::{keeper::Keeper, trigger::Watchers};
+use self::{
+    keeper::Keeper,
+    receipt::{Receipt, Waiting},
+    trigger::Watchers,
+};
+use crate::git::{ObjectId, Signer};
 
 /// The runs of all repositories that this process has to do with.
-#[derive(Default)]
 pub struct Runs {
     /// By the folders that all worktrees share.
     keepers: Mutex<HashMap<PathBuf, Arc<Mutex<Keeper>>>>,
     pub watchers: Watchers,
+    /// Who signs receipts.
+    signer: Option<Arc<Signer>>,
 }
 
 impl Runs {
+    pub fn signed_by(signer: Option<Signer>) -> Runs {
+        Runs { signer: signer.map(Arc::new), ..Runs::default() }
+    }
+
     pub fn keeper(&self, common_folder: &Path) -> Arc<Mutex<Keeper>> {
         let mut keepers = self.keepers.lock().expect("nobody panics with the lock");
         match keepers.get(common_folder) {
             // What a panic went through is not trusted; Git knows all that counts.
             Some(keeper) if !keeper.is_poisoned() => keeper.clone(),
             _ => {
-                let keeper = Arc::<Mutex<Keeper>>::default();
+                let mut keeper = Keeper::default();
+                keeper.receipts = Waiting::signed_by(self.signer.clone());
+                let keeper = Arc::new(Mutex::new(keeper));
                 keepers.insert(common_folder.to_owned(), keeper.clone());
                 keeper
             }
@@ -80,6 +93,26 @@ impl Runs {
         };
         let next = |it: &Mutex<Keeper>| it.lock().ok()?.next_ms();
         all.into_iter().filter_map(|(folder, it)| Some((folder, next(&it)?))).collect()
+    }
+
+    /// Makes the texts of receipts that are about to be written, while nobody waits for it.
+    pub fn tell_receipts(&self, common_folder: &Path) {
+        let Some(keeper) = self.known(common_folder) else { return };
+        let Ok((signer, untold)) = keeper.lock().map(|it| it.receipts.untold()) else { return };
+        let line = |(commit, receipt): (ObjectId, Receipt)| {
+            Some((commit, receipt.line(signer.as_deref()).ok()?))
+        };
+        let lines = untold.into_iter().filter_map(line).collect();
+        if let Ok(mut keeper) = keeper.lock() {
+            keeper.receipts.tell(lines);
+        }
+    }
+
+    /// The repositories with receipts that are not written, which are written at the next look.
+    pub fn with_receipts(&self) -> Vec<PathBuf> {
+        let keepers = self.keepers.lock().expect("nobody panics with the lock");
+        let has_any = |it: &Mutex<Keeper>| it.lock().is_ok_and(|mut it| it.receipts.hurry());
+        keepers.iter().filter(|it| has_any(it.1)).map(|it| it.0.clone()).collect()
     }
 
     /// What is due there cannot be done: it is tried again in a while.

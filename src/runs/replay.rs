@@ -8,6 +8,7 @@ use std::{
 use super::{
     message::{self, Because, Cause},
     pinned::Pinned,
+    receipt::Finished,
     run::Run,
 };
 use crate::{
@@ -36,8 +37,13 @@ struct Told {
 }
 
 /// The run that these commits are, which are all of its commits in any order. Fails at the first
-/// that is not what the events before it make.
-pub fn replay(id: &str, pinned: Arc<Pinned>, found: Vec<Found>) -> Result<Run> {
+/// that is not what the events before it make. Tells what was finished where somebody asks.
+pub fn replay(
+    id: &str,
+    pinned: Arc<Pinned>,
+    found: Vec<Found>,
+    finished: Option<&mut Vec<Finished>>,
+) -> Result<Run> {
     let (mut commits, mut attributes) = (Vec::new(), None);
     for Found { id, message, cause, pinned } in found {
         let said = message::read(&message).map_err(|error| at(id, &error.message))?;
@@ -53,11 +59,13 @@ pub fn replay(id: &str, pinned: Arc<Pinned>, found: Vec<Found>) -> Result<Run> {
     }
     commits.sort_by_key(|it| it.seq);
     let first = commits.first().map_or(id, |it| &*it.run);
-    let run = Run::new(first, pinned, attributes.unwrap_or_default());
-    play(run, commits)
+    let mut run = Run::new(first, pinned, attributes.unwrap_or_default());
+    run.has_receipts = finished.is_some();
+    let mut unasked = Vec::new();
+    play(run, commits, finished.unwrap_or(&mut unasked))
 }
 
-fn play(mut run: Run, commits: Vec<Told>) -> Result<Run> {
+fn play(mut run: Run, commits: Vec<Told>, finished: &mut Vec<Finished>) -> Result<Run> {
     let back_to = |it: &Told| match it.cause.as_ref()?.event.what {
         What::Retry { seq } => Some(seq),
         _ => None,
@@ -97,10 +105,12 @@ fn play(mut run: Run, commits: Vec<Told>) -> Result<Run> {
                 None => return Err(at(*commit, "it is not there")),
             }
         }
+        finished.extend(made.finished);
         if made.commits.is_empty() {
             return Err(at(first.id, "its event makes no commit"));
         }
     }
+    run.has_receipts = true;
     Ok(run)
 }
 

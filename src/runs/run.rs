@@ -5,19 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::Value;
-
 use super::{
     children::Children,
     files::{Files, Objects, put},
     giver::Given,
     message::{Birth, CAUSE_FILE, Cause, Words},
     pinned::Pinned,
+    receipt::{Ended, Finished},
     tips::Tips,
 };
 use crate::{
     engine::{
-        canonical::canonical,
+        canonical::canonical_object,
         decide::{apply, decide},
         definition::Data,
         event::{Changes, Firing, Kind as Event, Names, Refused, What},
@@ -48,8 +47,12 @@ pub struct Run {
     /// What it has reached, and where first.
     pub milestones: BTreeMap<String, ObjectId>,
     pub children: Children,
-    files: Files,
+    pub(super) files: Files,
     cache: Cache,
+    /// Since when items are there for somebody.
+    pub(super) offered: BTreeMap<Id, i64>,
+    /// Whether what is finished gets receipts.
+    pub(super) has_receipts: bool,
 }
 
 /// Somebody has taken something up.
@@ -61,6 +64,10 @@ pub struct Claim {
     /// By whom it was given, and when.
     pub given: Option<Given>,
     pub at_ms: i64,
+    /// Since when it was there for somebody.
+    pub offered_ms: Option<i64>,
+    /// The digest of the data that was there, where the run got receipts then.
+    pub input: Option<String>,
 }
 
 /// What became of an event.
@@ -73,6 +80,8 @@ pub struct Made {
     pub objects: Objects,
     /// From where to where its refs move, besides the one of its newest commit.
     pub marks: Vec<(Mark, Option<ObjectId>, Option<ObjectId>)>,
+    /// What is finished.
+    pub finished: Vec<Finished>,
 }
 
 impl Run {
@@ -104,6 +113,8 @@ impl Run {
             children: Children::default(),
             files: Files::default(),
             cache: Cache::default(),
+            offered: BTreeMap::new(),
+            has_receipts: true,
         }
     }
 
@@ -135,6 +146,7 @@ impl Run {
                 reached.map(|(name, at)| (Mark::Milestone(name.clone()), None, Some(*at)));
             made.marks.extend(reached);
         }
+        let ended = if self.has_receipts { Ended::of(self, cause, &changes) } else { Vec::new() };
         apply(&mut self.state, &changes);
         self.files.follow(&changes.rows, &self.state, &mut made.objects);
         let (line, is_short) = cause.line();
@@ -146,6 +158,8 @@ impl Run {
             let is_last = at + 1 == changes.firings.len();
             self.commit(cause, firing, (tree, said, is_last), &mut made);
         }
+        made.finished = self.finished(ended, cause, &changes, &made.commits);
+        self.follow_offers(&changes, event.at_ms);
         self.follow_claims(cause, &changes, made.commits[0]);
         let paths = self.tips.moves().into_iter();
         made.marks.extend(paths.map(|(path, from, to)| (Mark::Path(path), from, to)));
@@ -256,8 +270,10 @@ impl Run {
             && self.state.items.get(&item).is_some_and(|it| it.status == ItemStatus::Started)
         {
             let (worker, token, given) = (cause.actor.clone(), commit, cause.given.clone());
-            let at_ms = cause.event.at_ms;
-            self.claims.insert(item, Claim { worker, token, given, at_ms });
+            let (at_ms, offered_ms) = (cause.event.at_ms, self.offered.remove(&item));
+            let input = if self.has_receipts { self.seen(item) } else { None };
+            let claim = Claim { worker, token, given, at_ms, offered_ms, input };
+            self.claims.insert(item, claim);
         }
     }
 
@@ -279,7 +295,7 @@ impl Run {
 
 /// What tells the input of a run from every other one.
 pub fn input_digest(input: &Data) -> String {
-    digest_of(&canonical(&Value::Object(input.clone())))
+    digest_of(&canonical_object(input.iter()))
 }
 
 /// The content of a commit, made at the time of its event by who it is of.

@@ -143,6 +143,10 @@ impl Played {
     }
 }
 
+fn is_complete(found: &Found) -> bool {
+    String::from_utf8_lossy(&found.message).contains("\nEvent: complete\n")
+}
+
 const PATTERN: &str = "
 process_name: p
 steps:
@@ -163,8 +167,14 @@ fn runs_of_the_conformance_set_are_made_again_from_their_commits_in_any_order() 
         let mut found = played.found();
         found.reverse();
         let name = &all[main].process_name;
-        let again =
-            replay("r1", pinned(&all, main), found).unwrap_or_else(|it| panic!("{name}: {it:?}"));
+        let mut finished = Vec::new();
+        let again = replay("r1", pinned(&all, main), found, Some(&mut finished))
+            .unwrap_or_else(|it| panic!("{name}: {it:?}"));
+        let receipts = played.made.iter().flat_map(|it| &it.finished).map(|it| &it.receipt);
+        assert!(finished.iter().map(|it| &it.receipt).eq(receipts), "{name}");
+        let ends = played.found().iter().filter(|it| is_complete(it)).count();
+        assert_eq!(finished.iter().filter(|it| !it.receipt.again).count(), ends, "{name}");
+        assert!(finished.iter().all(|it| it.is_whole), "{name}");
         assert_eq!(again.state, played.run.state, "{name}");
         assert_eq!(again.newest(), played.run.newest(), "{name}");
         if played.run.state.head.status != Status::Running {
@@ -184,7 +194,7 @@ fn a_commit_that_is_changed_dropped_or_out_of_place_is_named() {
     let mut played = Played::new(pinned(&all, 0));
     played.go(9);
     let count = played.found().len();
-    let refused = |found: Vec<Found>| match replay("r1", pinned(&all, 0), found) {
+    let refused = |found: Vec<Found>| match replay("r1", pinned(&all, 0), found, None) {
         Ok(_) => panic!("it was taken"),
         Err(error) => error.message,
     };

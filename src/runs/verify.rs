@@ -1,9 +1,13 @@
 //! Whether a run is what it says: its events are worked into its process once more, and each commit
-//! has to come out as it is.
+//! has to come out as it is. Where all do, its receipts are checked by what came out.
 
 use serde::Serialize;
 
-use super::{keeper::Keeper, run::Run};
+use super::{
+    keeper::Keeper,
+    receipt::{Checked, Checking, Wrong},
+    run::Run,
+};
 use crate::{
     error::{Code, Detail, Error, Result},
     git::{ObjectId, RunId, Transaction},
@@ -15,30 +19,36 @@ pub struct Verified {
     ok: bool,
     /// How many commits there are.
     commits: u64,
+    /// Nothing where the commits are not what they should be.
     status: Option<&'static str>,
+    /// How many receipts there are, and how many of them are signed.
+    receipts: u64,
+    signed: u64,
     problems: Vec<Wrong>,
 }
 
-/// What is wrong, and with the first commit that it shows in.
-#[derive(Debug, Serialize)]
-struct Wrong {
-    commit: Option<String>,
-    message: String,
-}
-
 impl Keeper {
-    pub fn verify(&mut self, run: &RunId, transaction: &mut Transaction) -> Result<Verified> {
+    pub fn verify(
+        &mut self,
+        run: &RunId,
+        checking: &Checking,
+        transaction: &mut Transaction,
+    ) -> Result<Verified> {
         if transaction.execution(run)?.is_none() {
             return Err(Error::not_found(format!("there is no run `{run}`")));
         }
-        let read = self.read(run, transaction);
+        let mut finished = Vec::new();
+        let read = self.read_and_tell(run, None, Some(&mut finished), transaction);
         let read = read.and_then(|it| expect_refs(&it, run, transaction).map(|()| it));
         let name = run.to_string();
         match read {
             Ok(it) => {
                 let status = Some(it.state.status(&it.pinned.processes).word());
-                let commits = it.seq;
-                Ok(Verified { run: name, ok: true, commits, status, problems: Vec::new() })
+                let mut checked = Checked::default();
+                self.check_finished(run, &finished, checking, &mut checked, transaction)?;
+                let Checked { receipts, signed, problems, .. } = checked;
+                let (ok, commits) = (problems.is_empty(), it.seq);
+                Ok(Verified { run: name, ok, commits, status, receipts, signed, problems })
             }
             // Of a run that is as it should be, everything can be read.
             Err(error) if error.code == Code::Internal => Err(error),
@@ -49,8 +59,11 @@ impl Keeper {
                     _ => None,
                 });
                 let commits = transaction.history(run).map_or(0, |it| it.len() as u64);
-                let problems = vec![Wrong { commit, message: error.message }];
-                Ok(Verified { run: name, ok: false, commits, status: None, problems })
+                let message = error.message;
+                let wrong = Wrong { kind: "commit", commit, run: None, task: None, message };
+                let (status, problems) = (None, vec![wrong]);
+                let (ok, receipts, signed) = (false, 0, 0);
+                Ok(Verified { run: name, ok, commits, status, receipts, signed, problems })
             }
         }
     }

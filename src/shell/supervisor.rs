@@ -126,6 +126,7 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         grace_ms: _,
         network_timeout_ms,
         maintain_every_ms,
+        receipt_key,
         transports,
         git,
     } = settings;
@@ -143,10 +144,10 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         ("--git", git.clone()),
     ];
     let texts = texts.iter().map(|(name, value)| flag(name, value));
-    let folders = [("--root", root), ("--data", data)];
-    let folders = folders.into_iter().filter_map(|(name, it)| Some(flag(name, it.as_ref()?)));
+    let files = [("--root", root), ("--data", data), ("--receipt-key", receipt_key)];
+    let files = files.into_iter().filter_map(|(name, it)| Some(flag(name, it.as_ref()?)));
     let watched = watch.iter().map(|it| flag("--watch", it));
-    texts.chain(folders).chain(watched).collect()
+    texts.chain(files).chain(watched).collect()
 }
 
 pub fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
@@ -184,6 +185,7 @@ mod tests {
             "--git=none",
             "--root=-odd, = folder",
             "--data=/srv/data",
+            "--receipt-key=/srv/key",
         ];
         let line = ["gitport", "serve"].into_iter().chain(given);
         assert_eq!(flags(&Arguments::parse_from(line).settings), given);

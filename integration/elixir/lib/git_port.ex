@@ -476,8 +476,10 @@ defmodule GitPort do
   @doc """
   Whether a run is what its commits say: nobody touched its history, data or definition.
 
-  The value has `run`, `ok`, `commits`, `status` and `problems`: what is wrong, as `commit` (or nil)
-  and `message`.
+  The value has `run`, `ok`, `commits`, `status`, how many `receipts` there are and how many of them
+  are `signed`, and `problems`: what is wrong, as `kind`, `commit` (or nil) and `message`. With
+  `:allowed_signers`, or `:allowed_signers_file`, receipts have to be signed by somebody on that
+  list.
   """
   @spec run_verify(t(), repository(), String.t(), arguments()) :: result(map())
   def run_verify(port, path, run, options \\ []) do
@@ -653,6 +655,36 @@ defmodule GitPort do
   """
   @spec task_list(t(), repository(), arguments()) :: result(map())
   def task_list(port, path, options \\ []), do: operation(port, "task.list", at(path), options)
+
+  @doc """
+  What became of tasks: `receipts` and `next`, or `text` where `:format` is `"jsonl"` or `"csv"`.
+
+  `:run`, `:process`, `:version`, `:step`, `:actor`, `:worker`, `:outcome`, `:since_ms`,
+  `:until_ms`, `:limit`, `:after`.
+  """
+  @spec receipt_list(t(), repository(), arguments()) :: result(map())
+  def receipt_list(port, path, options \\ []),
+    do: operation(port, "receipt.list", at(path), options)
+
+  @doc """
+  The receipt of a `:task` (its last one, or that of an `:attempt`) or of a `:commit`.
+
+  The value has `commit`, `receipt`, the `line` that is signed, what the `signature` is worth (or
+  nil), `ok` and `problems`. `:allowed_signers`, `:allowed_signers_file`.
+  """
+  @spec receipt_get(t(), repository(), arguments()) :: result(map())
+  def receipt_get(port, path, options), do: operation(port, "receipt.get", at(path), options)
+
+  @doc """
+  Whether receipts are right, and all there.
+
+  The value has `ok`, how many `runs` and `receipts` were looked at, how many are `signed`, or
+  `apart` from their runs, and the `problems` that were `found`. Filters are those of
+  `receipt_list/3`; also `:allowed_signers`, `:allowed_signers_file`, `:limit`.
+  """
+  @spec receipt_verify(t(), repository(), arguments()) :: result(map())
+  def receipt_verify(port, path, options \\ []),
+    do: operation(port, "receipt.verify", at(path), options)
 
   @doc "All refs by name: `refs` and `next`. `:prefix`, `:limit`, `:after`."
   @spec refs(t(), repository(), arguments()) :: result(map())

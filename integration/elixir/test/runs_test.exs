@@ -141,6 +141,8 @@ defmodule GitPort.RunsTest do
                 "ok" => true,
                 "commits" => 1,
                 "status" => "running",
+                "receipts" => 0,
+                "signed" => 0,
                 "problems" => []
               }}
 
@@ -149,6 +151,35 @@ defmodule GitPort.RunsTest do
     assert {:ok, verified} = GitPort.run_verify(port, path, "b")
     assert %{"ok" => false, "status" => nil, "problems" => [%{"message" => _}]} = verified
     assert {:error, %Error{code: :not_found}} = GitPort.run_verify(port, path, "c")
+  end
+
+  test "receipts tell what became of tasks", %{port: port, path: path} do
+    {:ok, _} = GitPort.run_start(port, path, process: "ship", run: "a")
+
+    {:ok, [%{"task" => task, "token" => token}]} =
+      GitPort.task_claim(port, path, "ann", queue: "floor")
+
+    {:ok, %{"commit" => commit}} =
+      GitPort.task_complete(port, path, task, token, outcome: "packed")
+
+    assert {:ok, %{"receipts" => [receipt], "next" => nil}} =
+             GitPort.receipt_list(port, path, worker: "ann")
+
+    assert %{"commit" => ^commit, "task" => ^task, "outcome" => "packed"} = receipt
+
+    assert {:ok, %{"text" => "receipt,run," <> _}} =
+             GitPort.receipt_list(port, path, format: "csv")
+
+    assert {:ok, %{"receipts" => []}} = GitPort.receipt_list(port, path, actor: "bob")
+
+    assert {:ok, %{"receipt" => ^receipt, "ok" => true, "signature" => nil}} =
+             GitPort.receipt_get(port, path, task: task)
+
+    assert {:error, %Error{code: :not_found}} = GitPort.receipt_get(port, path, task: "a/99")
+    assert {:ok, %{"ok" => true, "receipts" => 1}} = GitPort.receipt_verify(port, path)
+
+    assert {:ok, %{"ok" => false, "problems" => [%{"kind" => "unsigned"}]}} =
+             GitPort.receipt_verify(port, path, run: "a", allowed_signers: "")
   end
 
   test "runs are of files too, found and cancelled", %{port: port, path: path} do

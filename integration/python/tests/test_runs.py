@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
+import json
 import threading
 from pathlib import Path
 from typing import cast
@@ -186,6 +189,8 @@ def test_a_run_is_what_its_commits_say(client: gitport.Client, shop: Path) -> No
         "ok": True,
         "commits": 1,
         "status": "running",
+        "receipts": 0,
+        "signed": 0,
         "problems": [],
     }
     ref = "refs/workflow/executions/a"
@@ -204,6 +209,35 @@ def test_a_run_is_what_its_commits_say(client: gitport.Client, shop: Path) -> No
     assert [it["commit"] for it in verified["problems"]] == [forged]
     with pytest.raises(gitport.NotFound):
         client.run_verify(path=shop, run="b")
+
+
+def test_receipts_tell_what_became_of_tasks(client: gitport.Client, shop: Path) -> None:
+    client.run_start(path=shop, process="ship", run="a")
+    task = client.task_claim(path=shop, worker='=ann, "the" packer', queue="floor")[0]
+    name, token = task["task"], task["token"]
+    ended = client.task_complete(path=shop, task=name, token=token, outcome="packed")
+    listed = client.receipt_list(path=shop, run="a")
+    check_keys(listed, types.Receipts)
+    [receipt] = listed["receipts"]
+    assert (receipt["commit"], receipt["task"]) == (ended["commit"], task["task"])
+    lines = client.receipt_list(path=shop, format="jsonl")["text"].splitlines()
+    assert [json.loads(line) for line in lines] == [receipt]
+    table = client.receipt_list(path=shop, format="csv")["text"]
+    [row] = csv.DictReader(io.StringIO(table, newline=""), strict=True)
+    # What a spreadsheet would take for a formula is shielded.
+    assert row["worker"] == "'" + str(receipt["worker"])
+    assert (row["commit"], row["again"]) == (receipt["commit"], "")
+    assert {name for name, cell in row.items() if cell} == set(receipt)
+    shown = client.receipt_get(path=shop, task=task["task"])
+    check_keys(shown, types.ReceiptShown)
+    assert (shown["receipt"], shown["ok"], shown["signature"]) == (receipt, True, None)
+    verified = client.receipt_verify(path=shop)
+    check_keys(verified, types.ReceiptsVerified)
+    assert verified["ok"]
+    verified = client.receipt_verify(path=shop, run="a", allowed_signers="")
+    assert [it["kind"] for it in verified["problems"]] == ["unsigned"]
+    with pytest.raises(gitport.NotFound):
+        client.receipt_get(path=shop, task="a/99")
 
 
 def test_a_start_is_repeated_without_harm(client: gitport.Client, shop: Path) -> None:

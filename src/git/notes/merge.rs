@@ -1,13 +1,17 @@
 //! Notes of somebody else, merged into ours.
 //!
 //! Nothing that somebody noted is lost: what both changed is joined as `git notes merge` does
-//! with `union`; of records of the program itself every line stays, once.
+//! with `union`; of records of the program itself every line stays, once, and of receipts the one
+//! that is right.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use git2::Oid;
 
-use super::fan::{Changes, Shelf};
+use super::{
+    fan::{Changes, Shelf},
+    records::choose,
+};
 use crate::{
     error::Result,
     git::{
@@ -91,15 +95,22 @@ impl Transaction<'_> {
                 // A note that one side took away and the other wrote anew is wanted.
                 (Some([_, None]), their) => their,
                 (Some([_, Some(_)]), None) => continue,
-                (Some([_, Some(our)]), Some(their)) => Some(self.union(namespace, *our, their)?),
+                (Some([_, Some(our)]), Some(their)) => {
+                    Some(self.union(namespace, &target, *our, their)?)
+                }
             };
             changes.insert(target, merged);
         }
         Ok(changes)
     }
 
-    fn union(&mut self, namespace: &Namespace, our: Oid, their: Oid) -> Result<Oid> {
+    fn union(&mut self, namespace: &Namespace, target: &str, our: Oid, their: Oid) -> Result<Oid> {
         let content = match namespace.has_records() {
+            true if namespace.has_receipts() => {
+                let (our, their) =
+                    (self.content(our, Kind::Blob)?, self.content(their, Kind::Blob)?);
+                choose(target, &our, &their)
+            }
             false => {
                 let their = self.content(their, Kind::Blob)?;
                 self.joined(&[our], their.to_vec())?

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 pub struct Armor {
     pub begin: &'static str,
-    end: &'static str,
+    pub end: &'static str,
 }
 
 pub const PRIVATE_KEY: Armor = Armor {

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Result},
     git::{
         AllowedSigners, LogQuery, Repository,
+        hash::time_of,
         signature::{
             Format, Status,
             object::{self, NAMESPACE},
@@ -110,13 +111,4 @@ impl Repository {
         }
         Ok(signed)
     }
-}
-
-/// When somebody in this role made it, in seconds since 1970.
-fn time_of(payload: &[u8], role: &str) -> Option<i64> {
-    let mut lines = payload.split(|it| *it == b'\n').take_while(|it| !it.is_empty());
-    let line = lines.find(|it| it.starts_with(role.as_bytes()))?;
-    let after = memchr::memrchr(b'>', line)?;
-    let time = str::from_utf8(&line[after + 1..]).ok()?;
-    time.split_whitespace().next()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! `run.verify`: whether a run is what its commits say.
+//! `run.verify`: whether a run is what its commits say, and its receipts are right.
 
 use serde::Deserialize;
 
@@ -6,8 +6,11 @@ use super::{run_id, with};
 use crate::{
     error::Result,
     git::RepositoryPath,
-    ops::{Context, Lane, Operation, plain::Plain},
-    runs::verify::Verified,
+    ops::{Context, Lane, Operation, paging, plain::Plain, verify::Signers},
+    runs::{
+        receipt::{Checking, Query},
+        verify::Verified,
+    },
 };
 
 #[derive(Deserialize)]
@@ -15,6 +18,9 @@ use crate::{
 pub struct Verify {
     path: RepositoryPath,
     run: Plain,
+    /// Of its receipts.
+    allowed_signers: Option<Plain>,
+    allowed_signers_file: Option<RepositoryPath>,
 }
 
 impl Operation for Verify {
@@ -28,9 +34,13 @@ impl Operation for Verify {
 
     fn run(self, context: &Context) -> Result<Verified> {
         let run = run_id(&self.run)?;
+        let signers = Signers { text: self.allowed_signers, file: self.allowed_signers_file };
+        let (allowed, limit) = (signers.read()?, paging::thousand());
+        let checking = Checking { allowed, limit, query: Query::default() };
         with(context, |keeper, transaction| {
             transaction.be_durable();
-            keeper.verify(&run, transaction)
+            keeper.write_receipts(transaction)?;
+            keeper.verify(&run, &checking, transaction)
         })
     }
 }

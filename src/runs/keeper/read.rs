@@ -12,6 +12,7 @@ use crate::{
         load,
         message::{self, Birth, MIGRATES},
         pinned::Pinned,
+        receipt::Finished,
         run::Run,
     },
 };
@@ -22,6 +23,7 @@ impl Keeper {
         self.touched.clear();
         for run in std::mem::take(&mut self.stale) {
             self.forget(&run);
+            self.receipts.doubt(&run);
             if let Some(newest) = transaction.execution(&run)? {
                 self.take_in_or_tell(&run, newest, transaction);
             }
@@ -31,10 +33,13 @@ impl Keeper {
             return Ok(());
         }
         let there: HashMap<RunId, ObjectId> = transaction.executions()?.into_iter().collect();
-        let known = self.open.keys().chain(self.over.keys()).chain(self.unreadable.keys());
         let is_gone = |it: &&RunId| self.newest(it) != there.get(*it).copied();
-        let gone: Vec<RunId> = known.filter(is_gone).cloned().collect();
-        gone.iter().for_each(|it| self.forget(it));
+        let gone: Vec<RunId> = self.all_ids().filter(is_gone).cloned().collect();
+        self.receipts.wake(transaction);
+        for run in gone {
+            self.forget(&run);
+            self.receipts.doubt(&run);
+        }
         for (run, newest) in there {
             if self.newest(&run).is_some() {
                 continue;
@@ -82,6 +87,7 @@ impl Keeper {
         transaction: &mut Transaction,
     ) -> Result<()> {
         let commit = transaction.execution_at(newest)?;
+        self.receipts.meet(run, commit.time);
         let said = message::read(&commit.message)?;
         if let (Some(status), Some(birth)) = (said.end, said.birth) {
             let over = Over { newest, birth, status, seq: said.seq, ended_s: commit.time };
@@ -107,6 +113,17 @@ impl Keeper {
         transaction: &mut Transaction,
     ) -> Result<Run> {
         expect_number(until)?;
+        self.read_and_tell(run, until, None, transaction)
+    }
+
+    /// The same, and what was finished in it, where somebody asks.
+    pub(in crate::runs) fn read_and_tell(
+        &mut self,
+        run: &RunId,
+        until: Option<u64>,
+        finished: Option<&mut Vec<Finished>>,
+        transaction: &mut Transaction,
+    ) -> Result<Run> {
         let told = load::told(transaction.history(run)?)?;
         let damaged = |what: &str| Error::corrupt(format!("the run `{run}` has no {what}"));
         let first = told.iter().find(|it| it.0.seq == 1).ok_or_else(|| damaged("first commit"))?;
@@ -117,7 +134,7 @@ impl Keeper {
             let birth = said.birth.as_ref().ok_or_else(|| damaged("process it migrates to"))?;
             others.insert(commit.id, self.process_in(commit.tree, birth, transaction)?);
         }
-        load::run(run, pinned, &others, told, until, transaction)
+        load::run(run, (pinned, &others), told, until, finished, transaction)
     }
 
     /// The process in a commit of a run.

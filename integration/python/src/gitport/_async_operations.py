@@ -46,6 +46,10 @@ from .types import (
     Published,
     Pushed,
     PushRef,
+    Receipts,
+    ReceiptShown,
+    ReceiptsVerified,
+    ReceiptText,
     RefMoved,
     Refs,
     RefUpdate,
@@ -1074,6 +1078,8 @@ class AsyncOperations(ABC):
         *,
         path: Repository,
         run: str,
+        allowed_signers: str | None = None,
+        allowed_signers_file: Path | None = None,
         timeout: float | None = None,
     ) -> RunVerified:
         """Whether a run is what its commits say; what is wrong otherwise is in `problems`."""
@@ -1081,6 +1087,8 @@ class AsyncOperations(ABC):
             "run.verify",
             path=path,
             run=run,
+            allowed_signers=allowed_signers,
+            allowed_signers_file=allowed_signers_file,
             timeout=timeout,
         )
         return cast(RunVerified, value)
@@ -1432,6 +1440,146 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(Tasks, value)
+
+    @overload
+    async def receipt_list(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        process: str | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        format: Literal["records"] | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> Receipts: ...
+
+    @overload
+    async def receipt_list(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        process: str | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        format: Literal["jsonl", "csv"],
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> ReceiptText: ...
+
+    async def receipt_list(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        process: str | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        format: Literal["records", "jsonl", "csv"] | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> Receipts | ReceiptText:
+        """What became of tasks, as maps or as text; `next` is what `after` is for more of it."""
+        value = await self.call(
+            "receipt.list",
+            path=path,
+            run=run,
+            process=process,
+            version=version,
+            step=step,
+            actor=actor,
+            worker=worker,
+            outcome=outcome,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            format=format,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast("Receipts | ReceiptText", value)
+
+    async def receipt_get(
+        self,
+        *,
+        path: Repository,
+        commit: str | None = None,
+        task: str | None = None,
+        attempt: int | None = None,
+        allowed_signers: str | None = None,
+        allowed_signers_file: Path | None = None,
+        timeout: float | None = None,
+    ) -> ReceiptShown:
+        """What became of a task, or was noted on a commit, and whether that is true."""
+        value = await self.call(
+            "receipt.get",
+            path=path,
+            commit=commit,
+            task=task,
+            attempt=attempt,
+            allowed_signers=allowed_signers,
+            allowed_signers_file=allowed_signers_file,
+            timeout=timeout,
+        )
+        return cast(ReceiptShown, value)
+
+    async def receipt_verify(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        process: str | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        allowed_signers: str | None = None,
+        allowed_signers_file: Path | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> ReceiptsVerified:
+        """Whether receipts are right, and all there; what is wrong is in `problems`."""
+        value = await self.call(
+            "receipt.verify",
+            path=path,
+            run=run,
+            process=process,
+            version=version,
+            step=step,
+            actor=actor,
+            worker=worker,
+            outcome=outcome,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            allowed_signers=allowed_signers,
+            allowed_signers_file=allowed_signers_file,
+            limit=limit,
+            timeout=timeout,
+        )
+        return cast(ReceiptsVerified, value)
 
     async def refs(
         self,

@@ -45,6 +45,10 @@ from .types import (
     Published,
     Pushed,
     PushRef,
+    Receipts,
+    ReceiptShown,
+    ReceiptsVerified,
+    ReceiptText,
     RefMoved,
     Refs,
     RefUpdate,
@@ -1073,6 +1077,8 @@ class Operations(ABC):
         *,
         path: Repository,
         run: str,
+        allowed_signers: str | None = None,
+        allowed_signers_file: Path | None = None,
         timeout: float | None = None,
     ) -> RunVerified:
         """Whether a run is what its commits say; what is wrong otherwise is in `problems`."""
@@ -1080,6 +1086,8 @@ class Operations(ABC):
             "run.verify",
             path=path,
             run=run,
+            allowed_signers=allowed_signers,
+            allowed_signers_file=allowed_signers_file,
             timeout=timeout,
         )
         return cast(RunVerified, value)
@@ -1431,6 +1439,146 @@ class Operations(ABC):
             timeout=timeout,
         )
         return cast(Tasks, value)
+
+    @overload
+    def receipt_list(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        process: str | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        format: Literal["records"] | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> Receipts: ...
+
+    @overload
+    def receipt_list(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        process: str | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        format: Literal["jsonl", "csv"],
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> ReceiptText: ...
+
+    def receipt_list(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        process: str | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        format: Literal["records", "jsonl", "csv"] | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> Receipts | ReceiptText:
+        """What became of tasks, as maps or as text; `next` is what `after` is for more of it."""
+        value = self.call(
+            "receipt.list",
+            path=path,
+            run=run,
+            process=process,
+            version=version,
+            step=step,
+            actor=actor,
+            worker=worker,
+            outcome=outcome,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            format=format,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast("Receipts | ReceiptText", value)
+
+    def receipt_get(
+        self,
+        *,
+        path: Repository,
+        commit: str | None = None,
+        task: str | None = None,
+        attempt: int | None = None,
+        allowed_signers: str | None = None,
+        allowed_signers_file: Path | None = None,
+        timeout: float | None = None,
+    ) -> ReceiptShown:
+        """What became of a task, or was noted on a commit, and whether that is true."""
+        value = self.call(
+            "receipt.get",
+            path=path,
+            commit=commit,
+            task=task,
+            attempt=attempt,
+            allowed_signers=allowed_signers,
+            allowed_signers_file=allowed_signers_file,
+            timeout=timeout,
+        )
+        return cast(ReceiptShown, value)
+
+    def receipt_verify(
+        self,
+        *,
+        path: Repository,
+        run: str | None = None,
+        process: str | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        actor: Text | None = None,
+        worker: Text | None = None,
+        outcome: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        allowed_signers: str | None = None,
+        allowed_signers_file: Path | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> ReceiptsVerified:
+        """Whether receipts are right, and all there; what is wrong is in `problems`."""
+        value = self.call(
+            "receipt.verify",
+            path=path,
+            run=run,
+            process=process,
+            version=version,
+            step=step,
+            actor=actor,
+            worker=worker,
+            outcome=outcome,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            allowed_signers=allowed_signers,
+            allowed_signers_file=allowed_signers_file,
+            limit=limit,
+            timeout=timeout,
+        )
+        return cast(ReceiptsVerified, value)
 
     def refs(
         self,

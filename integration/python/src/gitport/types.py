@@ -850,18 +850,29 @@ class RunDrawn(TypedDict):
     picture: str
 
 
-class RunProblem(TypedDict):
+class _Problem(TypedDict):
+    #: `commit`, or as in `ReceiptProblem`.
+    kind: str
     #: The first commit that is not as it should be, where it is one.
     commit: str | None
     message: str
+
+
+class RunProblem(_Problem, total=False):
+    #: Where it is about a receipt.
+    run: str
+    task: str
 
 
 class RunVerified(TypedDict):
     run: str
     ok: bool
     commits: int
-    #: None where it is not `ok`.
+    #: None where the commits are not as they should be.
     status: RunStatus | None
+    receipts: int
+    #: How many of the receipts are signed.
+    signed: int
     problems: list[RunProblem]
 
 
@@ -1007,6 +1018,80 @@ class TaskEnded(TypedDict):
     run: str
     status: RunStatus
     commit: str
+
+
+class _Receipt(TypedDict):
+    receipt: int
+    run: str
+    process: str
+    definition: str
+    step: str
+    actor: str
+    outcome: str
+    output: str
+    finished_ms: int
+    commit: str
+    seq: int
+
+
+class Receipt(_Receipt, total=False):
+    """What became of a task; what it has not is not there."""
+
+    version: str
+    task: str
+    attempt: int
+    round: int
+    worker: str
+    problem: str
+    again: bool
+    input: str
+    offered_ms: int
+    claimed_ms: int
+    signature: str
+
+
+class Receipts(TypedDict):
+    receipts: list[Receipt]
+    next: str | None
+
+
+class ReceiptText(TypedDict):
+    text: str
+    next: str | None
+
+
+class _ReceiptProblem(TypedDict):
+    kind: Literal[
+        "signature", "signer", "unsigned", "record", "digest", "missing", "misplaced", "run"
+    ]
+    commit: str | None
+    message: str
+
+
+class ReceiptProblem(_ReceiptProblem, total=False):
+    run: str
+    task: str
+
+
+class ReceiptShown(TypedDict):
+    commit: str
+    receipt: Receipt | None
+    line: str
+    signature: dict[str, Any] | None
+    ok: bool
+    problems: list[ReceiptProblem]
+
+
+class ReceiptsVerified(TypedDict):
+    ok: bool
+    runs: int
+    receipts: int
+    #: How many of the receipts are signed.
+    signed: int
+    #: How many are of runs that are not in the repository.
+    apart: int
+    found: int
+    problems: list[ReceiptProblem]
 
 
 class _Ref(TypedDict):
