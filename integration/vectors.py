@@ -3793,7 +3793,7 @@ def receipt_get(v: Topic) -> None:
     here = partial(ask, op, path=path)
     v.err("of what nobody has done", here(id=1, commit=40 * "0"), "not_found")
     finished(v, path)
-    close = "w/8"
+    close = "w/7"
     keys = "commit receipt line signature ok problems"
     v.has("one of a task", here(task=close), keys)
     v.has("the same with an id, as bin", here(id=1, task=close.encode()), keys)
@@ -3813,7 +3813,7 @@ def receipt_get(v: Topic) -> None:
     wrong: dict[str, list[Any]] = {
         "path": [1],
         "commit": [1, "", "abc", 39 * "0", 41 * "0", 40 * "g"],
-        "task": [1, ["w/8"], b"\xff", *NO_TASKS],
+        "task": [1, ["w/7"], b"\xff", *NO_TASKS],
         "attempt": [-1, "1", 1.5],
     }
     without = {"path": path, "task": close}

@@ -32,12 +32,25 @@ pub struct List {
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 enum Format {
     #[default]
     Records,
     Jsonl,
     Csv,
+}
+
+impl TryFrom<String> for Format {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Format, &'static str> {
+        match &*word {
+            "records" => Ok(Format::Records),
+            "jsonl" => Ok(Format::Jsonl),
+            "csv" => Ok(Format::Csv),
+            _ => Err("a format is `records`, `jsonl` or `csv`"),
+        }
+    }
 }
 
 #[derive(Serialize)]

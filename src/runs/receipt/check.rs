@@ -1,6 +1,6 @@
 //! Whether receipts are right: signed by who may, of the commits that they are on, and all there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -182,10 +182,9 @@ fn differences(found: &Receipt, wanted: &Receipt) -> Vec<(String, Value, Value)>
         _ => BTreeMap::new(),
     };
     let (found, wanted) = (entries(found), entries(wanted));
-    let names: BTreeMap<&String, ()> =
-        found.keys().chain(wanted.keys()).map(|it| (it, ())).collect();
+    let names: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
     let value = |it: &BTreeMap<String, Value>, name: &String| it.get(name).cloned();
-    let both = names.into_keys().map(|it| (it.clone(), value(&found, it), value(&wanted, it)));
+    let both = names.into_iter().map(|it| (it.clone(), value(&found, it), value(&wanted, it)));
     let differ = both.filter(|(name, found, wanted)| name != "signature" && found != wanted);
     differ.map(|it| (it.0, it.1.unwrap_or_default(), it.2.unwrap_or_default())).collect()
 }
