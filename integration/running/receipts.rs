@@ -613,17 +613,6 @@ fn three_thousand_tasks_have_three_thousand_receipts() {
 }
 
 #[test]
-fn only_the_program_writes_where_receipts_are() {
-    let (mut scene, _key) = done();
-    let request = json!({"namespace": "gitvan/results", "target": "HEAD", "content": "x", "encoding": "utf8"});
-    let refused = scene.refused("denied", "note", request);
-    assert_eq!(refused["rule"], "receipts");
-    let head = scene.git(&["rev-parse", "HEAD"]);
-    let request = json!({"updates": [{"ref": "refs/notes/gitvan/results", "to": head}]});
-    assert_eq!(scene.refused("denied", "ref.update", request)["rule"], "receipts");
-}
-
-#[test]
 fn runs_go_on_where_receipts_cannot_be_written() {
     let mut scene = Scene::of(PROCESS);
     scene.git(&["update-ref", "refs/notes/gitvan", "HEAD"]);

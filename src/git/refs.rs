@@ -41,7 +41,7 @@ const IMPORTS: &str = "refs/gitvan/imports/";
 /// Answers to requests that had a key.
 const KEYS: &str = "refs/notes/gitvan/keys";
 /// Refs that only the program itself moves, with the rule and the words to say so.
-const OURS: [(&str, &str, &str); 9] = [
+const OURS: [(&str, &str, &str); 8] = [
     ("refs/workflow/executions", "runs", "where runs are: `run.start` makes them"),
     (
         "refs/workflow/threads",
@@ -58,7 +58,6 @@ const OURS: [(&str, &str, &str); 9] = [
     (TRIGGERS, "triggers", "where triggers are: looking at a repository moves it"),
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
-    (RECEIPTS, "receipts", "where receipts are: the end of a task moves it"),
 ];
 /// Where published processes are described, each on the commit that has its file.
 const DEFINITIONS: &str = "refs/notes/gitvan/definitions";

@@ -56,7 +56,11 @@ pub struct Runs {
 
 impl Runs {
     pub fn signed_by(signer: Option<Signer>) -> Runs {
-        Runs { signer: signer.map(Arc::new), ..Runs::default() }
+        Runs {
+            keepers: Mutex::default(),
+            watchers: Watchers::default(),
+            signer: signer.map(Arc::new),
+        }
     }
 
     pub fn keeper(&self, common_folder: &Path) -> Arc<Mutex<Keeper>> {
