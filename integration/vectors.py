@@ -2456,6 +2456,8 @@ def batch(v: Topic) -> None:
         ask("batch", requests=[PING]),
         ask("cancel", request=1),
         ask("subscribe", events=[]),
+        ask("task.subscribe", path=at("task.subscribe"), worker="ann"),
+        ask("task.credit", request=1, credits=1),
         ask("shutdown"),
     ]
     for other in others:
@@ -3188,9 +3190,11 @@ def tasks_of(run: str, **workers: str) -> list[dict[str, Any]]:
     return [task_of(run, step, **held.get(step, {})) for step in ITEMS]
 
 
-def on_runs(v: Topic, op: str, good: dict[str, Any], *needed: str) -> None:
-    """What each operation on runs and tasks refuses: a request with `good` decodes."""
-    no_repository(v, op, good)
+def on_runs(v: Topic, op: str, good: dict[str, Any], *needed: str, **named: int) -> None:
+    """What each operation on runs and tasks refuses: a request with `good` decodes, and is sound
+    with what is `named`, too.
+    """
+    no_repository(v, op, named | good)
     no_workspaces(v, op, good)
     both = ask(op, id=1, path=BARE, workspace="a", **good)
     v.err("a path and a workspace", both, "bad_request", field="workspace")
@@ -3429,6 +3433,8 @@ def run_get(v: Topic) -> None:
     fork = ask("run.fork", path=path, run="r", seq=1, new="forked", actor="eve")
     v.has("another one begins as it was", fork, AGAIN)
     v.has("one that was forked", here(run="forked"), keys)
+    v.has("as it was before it was forked", here(run="forked", seq=1), keys)
+    v.has("with its own first commit", here(id=1, run="forked", seq=2), keys)
     milestones(v, here, keys)
     children(v, here, keys)
     v.err("one that is not there", here(id=1, run="none"), "not_found")
@@ -3458,6 +3464,14 @@ def milestones(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None
     }.items():
         request = mine | {"updates": [update]}
         v.err(f"nobody else {about} a milestone", request, "denied", has="rule")
+    tag = partial(ask, "tag", id=1, path=path)
+    for about, name, arguments in (
+        ("makes", "other", {}),
+        ("moves", "begun", {"target": "main", "force": True}),
+        ("takes away", "begun", {"delete": True}),
+    ):
+        request = tag(tag=f"milestone/m/{name}", **arguments)
+        v.err(f"nor {about} one as a tag", request, "denied", has="rule")
 
 
 def children(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None:
@@ -3483,10 +3497,17 @@ def children(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None:
     mine = {"ref": f"refs/workflow/children/called/{CALLED}", "to": "main"}
     request = ask("ref.update", id=1, path=path, updates=[mine])
     v.err("nobody else moves what it calls", request, "denied", has="rule")
+    fork = ask("run.fork", path=path, run="called", new="twin")
+    v.has("another one begins while it calls", fork, AGAIN)
+    v.has("it calls as well", here(run="twin"), keys)
+    v.has("what the other one calls", here(run=f"twin/{CALLED}"), its)
     paid = ask("run.signal", path=path, run="called", name="paid", key="p1")
     v.has("what the call waits for comes", paid, MOVED)
     v.has("what it called is done", here(run=child), its)
     v.has("and so is the run", here(run="called"), keys)
+    waits = ask("run.list", path=path, process="bill", status="waiting")
+    v.has("but not the other one", waits, "runs next")
+    v.ok("which alone waits", waits | {"after": "twin"}, NO_LIST)
 
 
 def as_it_was(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None:
@@ -3948,6 +3969,7 @@ def run_suspend(v: Topic) -> None:
     v.err("one by its name neither", claim(id=1, worker="b", task=f"r/{ITEMS['pack']}"), "conflict")
     its = {"tasks": [task_of("r", "check", worker="ann")], "next": None}
     v.ok("what is held stays so", ask("task.list", path=path, worker="ann"), its)
+    v.ok("what it offers is in no list", ask("task.list", path=path, run="r"), its)
     v.err("a second time", here(id=1, run="r"), "conflict")
     runs = partial(ask, "run.list", path=path)
     v.has("it is suspended", runs(status="suspended"), "runs next")
@@ -4031,6 +4053,8 @@ def run_retry(v: Topic) -> None:
     details = {"has": "expected actual"}
     begun(v, path, "r", attributes={"customer": "acme"})
     v.err("one with something to do", here(id=1, run="r"), "conflict", **details)
+    none = here(id=1, run="r", seq=0)
+    v.err("one with something to do, from no commit", none, "bad_request", field="seq")
     claim = ask("task.claim", path=path, worker="ann", lease_ms=DAY)
     v.has("a task is claimed", claim, "tasks")
     stopped(v, path, "r")
@@ -4088,6 +4112,8 @@ def run_fork(v: Topic) -> None:
     claim = ask("task.claim", path=path, worker="ann", task=f"r/{ITEMS['check']}", lease_ms=DAY)
     v.has("a task is claimed", claim, "tasks")
     v.has("another one as it is now", here(run=b"r", new=b"b", actor=b"eve"), AGAIN)
+    as_it_is = here(id=1, run="r", new="b", actor="eve")
+    v.has("the same again, which is no other one", as_it_is, AGAIN)
     v.ok("what is held is offered there", tasks(run="b"), {"tasks": tasks_of("b"), "next": None})
     held = {"tasks": tasks_of("r", check="ann"), "next": None}
     v.ok("and held as before", tasks(run="r"), held)
@@ -4099,6 +4125,11 @@ def run_fork(v: Topic) -> None:
     v.has("one that is called as it comes", here(run="r"), AGAIN)
     v.has("nil is absent", here(run="r", seq=None, new=None, actor=None), AGAIN)
     v.has("a fork of a fork", here(run="b", new="c"), AGAIN)
+    v.has("a fork of a fork as it was before", here(run="b", seq=1, new="e"), AGAIN)
+    v.ok("has all to do", tasks(run="e"), {"tasks": tasks_of("e"), "next": None})
+    for seq in (5, 1000, 2**64 - 1):
+        late = here(id=1, run="b", seq=seq)
+        v.err(f"the commit {seq}, which is to come", late, "bad_request", field="seq")
     stopped(v, path, "r")
     v.err("one that was cancelled, as it is", here(id=1, run="r"), "conflict", **details)
     v.has("one that was cancelled, as it was", here(run="r", seq=1, new="d"), AGAIN)
@@ -4133,8 +4164,13 @@ def run_migrate(v: Topic) -> None:
     there = here(id=1, files=["order.yaml"])
     v.err("to what it follows already", there, "conflict", has="actual")
     v.err("to where a step is not", of_files(id=1), "conflict", has="missing")
-    unnamed = of_files(id=1, steps={"sign": "none"})
-    v.err("to where a step is not by its other name", unnamed, "conflict", has="missing")
+    for about, steps in {
+        "a new name that is not there": {"sign": "none"},
+        "an old name that is not there": {"sign": "seal", "none": "stamp"},
+        "two steps that become one": {"sign": "stamp"},
+        "two names for one": {"sign": "seal", "stamp": "seal"},
+    }.items():
+        v.err(about, of_files(id=1, steps=steps), "bad_request", field="steps")
     v.ok("nothing has changed", tasks, as_before)
     sealed = of_files(steps={"sign": "seal"}, actor="ada")
     v.has("to where each has a place", sealed, MOVED)
@@ -4653,6 +4689,12 @@ def task_list(v: Topic) -> None:
     held = [task_of(run, "pack", worker="ann") for run in "ab"]
     v.ok("those of a worker", here(worker="ann"), {"tasks": held, "next": None})
     v.ok("among others", here(run="a"), {"tasks": tasks_of("a", pack="ann"), "next": None})
+    suspend = ask("run.suspend", path=path, run="b")
+    v.has("one is suspended", suspend, MOVED)
+    v.ok("what it offers is left out", here(run="b"), {"tasks": held[1:], "next": None})
+    v.ok("among all, too", here(), {"tasks": [*tasks_of("a", pack="ann"), held[1]], "next": None})
+    v.has("it goes on", suspend | {"op": "run.resume"}, MOVED)
+    v.ok("it is there again", here(run="b"), {"tasks": tasks_of("b", pack="ann"), "next": None})
     stopped(v, path, "a")
     v.ok("a run that has ended has none", here(worker="ann"), {"tasks": held[1:], "next": None})
     begun(v, path, "w", "wait.yaml")
@@ -4669,6 +4711,82 @@ def task_list(v: Topic) -> None:
     }
     wrong_types(v, op, {"path": path}, wrong)
     wrong_parts(v, here(), "types", {"types[0]": [[1], ["a\0"]]})
+
+
+def task_subscribe(v: Topic) -> None:
+    op, path = "task.subscribe", at("task.subscribe")
+    here = partial(ask, op, path=path, worker="ann")
+    v.err("without an id", here(), "bad_request", field="id")
+    v.err("an id that is nil", here(id=None), "bad_request", field="id")
+    waits = here(id=1, queue="none", credits=1000, lease_ms=DAY)
+    ends = ask("cancel", id=2, request=1)
+    cancelled = [refusal(waits, "cancelled"), answer(ends, True)]
+    v.talk("it is answered when it is cancelled", [waits, ends], cancelled)
+    named = waits | {"id": "mine", "worker": b"ann", "queue": b"none"}
+    cancelled = [refusal(named, "cancelled"), answer(ends, True)]
+    v.talk("texts as bin", [named, ends | {"request": "mine"}], cancelled)
+    v.err("or takes too long", waits | {"timeout_ms": 10}, "timeout", has="timeout_ms")
+    nil = here(id=1, queue=None, types=None, roles=None, credits=None, lease_ms=None, timeout_ms=10)
+    v.err("arguments that are nil are absent", nil, "timeout", has="timeout_ms")
+    begun(v, path, "r")
+    begun(v, path, "s")
+    # The events are not seen here, but what they have brought is.
+    once = here(id=1, lease_ms=DAY, timeout_ms=1000)
+    v.err("a task is sent", once, "timeout", has="timeout_ms")
+    holds = partial(ask, "task.list", path=path)
+    its = {"tasks": [task_of("r", "check", worker="ann")], "next": None}
+    v.ok("for a credit, and is held", holds(worker="ann"), its)
+    clerk = once | {"worker": "carl", "queue": "office", "roles": ["clerk"], "credits": 3}
+    v.err("several are sent", clerk, "timeout", has="timeout_ms")
+    stamps = [task_of(run, "stamp", worker="carl") for run in "rs"]
+    v.ok("but none that is for others", holds(worker="carl"), {"tasks": stamps, "next": None})
+    typed = once | {"worker": "bob", "queue": "store", "types": [""], "timeout_ms": 10}
+    v.err("nor one of another type", typed, "timeout", has="timeout_ms")
+    v.ok("to nobody", holds(worker="bob"), {"tasks": [], "next": None})
+    on_runs(v, op, {"worker": "ann"}, "worker", id=1)
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "worker": [1, ["ann"], "a\0", b"\xff", *NO_NAMES],
+        "queue": [1, "a\0"],
+        "types": [1, "shelf", {"a": 1}],
+        "roles": [1, "lead", {"a": 1}],
+        "credits": [0, 1001, -1, "1", 1.5, True],
+        "lease_ms": [0, DAY + 1, -1, "1", 1.5],
+        "wait_ms": [1],
+        "max": [1],
+        "task": ["r/8"],
+    }
+    wrong_types(v, op, {"path": path, "worker": "ann"}, wrong)
+    wrong_parts(v, here(), "types", {"types[0]": [[1], ["a\0"]]})
+    wrong_parts(v, here(), "roles", {"roles[1]": [["a", 1], ["a", "a\0"]]})
+
+
+def task_credit(v: Topic) -> None:
+    op, path = "task.credit", at("task.credit")
+    here = partial(ask, op, credits=1)
+    for request in (12345, "none", -1, 2**64 - 1):
+        v.ok(f"for {shows(request)}, which nobody asked", here(id=1, request=request), False)
+    v.ok("without an id of its own", here(request=12345), False)
+    v.ok("as many as there may be", here(request=12345, credits=1000), False)
+    sends = ask("task.subscribe", id=1, path=path, worker="ann")
+    claims = ask("task.claim", id=1, path=path, worker="ann", wait_ms=DAY)
+    ends = ask("cancel", id=3, request=1)
+    for about, waits, is_there in (
+        ("who is sent tasks is given more", sends, True),
+        ("who claims them is not", claims, False),
+    ):
+        more = here(id=2, request=1)
+        back = [refusal(waits, "cancelled"), answer(more, is_there), answer(ends, True)]
+        v.talk(about, [waits, more, ends], back)
+    v.ok("nor who was sent some before", here(id=2, request=1), False)
+    unknown = here(id=1, request=1, colour="red")
+    v.err("an argument that nobody knows", unknown, "bad_request", field="colour")
+    near = here(id=1, request=1, credit=1)
+    v.err("an argument that is misspelt", near, "bad_request", field="credit", nearest="credits")
+    wrong: dict[str, list[Any]] = {"request": [1.5, True, [1], b"a", "", 129 * "a"]}
+    wrong_types(v, op, {"credits": 1}, wrong)
+    wrong_types(v, op, {"request": 1}, {"credits": [0, 1001, -1, "1", 1.5, True]})
+    missing(v, op, {"request": 1, "credits": 1}, "request", "credits")
 
 
 def maintain(v: Topic) -> None:
@@ -4795,6 +4913,7 @@ OPERATIONS: tuple[Callable[[Topic], None], ...] = (
     *(task_claim, task_complete, task_fail, task_heartbeat, task_release, task_list),
     *(trigger_list, trigger_test, trigger_pause, trigger_resume),
     *(receipt_list, receipt_get, receipt_verify),
+    *(task_subscribe, task_credit),
     *(hello, ping, stats, subscribe, cancel, batch, shutdown),
 )
 for operation in OPERATIONS:

@@ -686,6 +686,42 @@ defmodule GitPort do
   def receipt_verify(port, path, options \\ []),
     do: operation(port, "receipt.verify", at(path), options)
 
+  @doc """
+  Has tasks sent to `worker` as they come, one for each of its `:credits` (1 unless given).
+
+  They come to the calling process, as `{:gitport_event, pid, event}`, `pid` being the port and
+  `event` having the id that is the value here as `request`, and `tasks`, as `task_claim/4` gives
+  them. `task_credit/4` gives more credits:
+
+      {:ok, id} = GitPort.task_subscribe(port, path, "worker-1", queue: "floor", credits: 3)
+
+      receive do
+        {:gitport_event, _pid, %{"event" => "tasks", "request" => ^id, "tasks" => tasks}} ->
+          Enum.each(tasks, &MyApp.work/1)
+          GitPort.task_credit(port, id, length(tasks))
+
+        {:gitport_ended, _pid, ^id, error} ->
+          raise error
+      end
+
+  It ends with the calling process, with `call(port, "cancel", request: id)`, with the daemon, or
+  after `:timeout`, which is `:infinity` unless given, and then `{:gitport_ended, pid, id, error}`
+  comes, also where the daemon refuses what it is asked. It is not renewed when the daemon is started again. Also `:types`,
+  `:roles`, `:lease_ms`.
+  """
+  @spec task_subscribe(t(), repository(), String.t(), arguments()) :: result(integer())
+  def task_subscribe(port, path, worker, options \\ []) do
+    {timeout, given} = options |> named() |> Map.pop("timeout", :infinity)
+    arguments = at(path) ++ [worker: worker]
+    Client.follow(port, "task.subscribe", arguments |> named() |> Map.merge(given), timeout)
+  end
+
+  @doc "Has the `task_subscribe/4` with this id take so many tasks more; false if it has ended."
+  @spec task_credit(t(), integer(), pos_integer(), arguments()) :: result(boolean())
+  def task_credit(port, request, credits, options \\ []) do
+    operation(port, "task.credit", [request: request, credits: credits], options)
+  end
+
   @doc "All refs by name: `refs` and `next`. `:prefix`, `:limit`, `:after`."
   @spec refs(t(), repository(), arguments()) :: result(map())
   def refs(port, path, options \\ []), do: operation(port, "refs", at(path), options)

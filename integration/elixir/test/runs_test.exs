@@ -267,7 +267,8 @@ defmodule GitPort.RunsTest do
     for run <- ["a", "b"],
         do: assert({:ok, %{"ok" => true}} = GitPort.run_verify(port, path, run))
 
-    assert {:error, %Error{code: :conflict}} = GitPort.run_fork(port, path, "a", new: "b")
+    assert {:error, %Error{code: :conflict}} = GitPort.run_fork(port, path, "a", new: "b", seq: 2)
+    assert {:ok, %{"run" => "b"}} = GitPort.run_fork(port, path, "a", new: "b")
     assert {:ok, %{"run" => _}} = GitPort.run_fork(port, path, "a")
   end
 
@@ -402,6 +403,60 @@ defmodule GitPort.RunsTest do
     assert {:ok, [%{"run" => "b"}]} = GitPort.task_claim(port, path, "ann", task: task)
 
     assert {:error, %Error{code: :conflict}} = GitPort.task_claim(port, path, "bob", task: task)
+  end
+
+  # The tasks of the next events, of which there are so many.
+  defp sent(port, id, count) do
+    assert_receive {:gitport_event, ^port, %{"event" => "tasks", "request" => ^id} = event},
+                   10_000
+
+    assert %{"seq" => _, "dropped" => 0, "op" => "task.subscribe", "tasks" => tasks} = event
+    if length(tasks) < count, do: tasks ++ sent(port, id, count - length(tasks)), else: tasks
+  end
+
+  test "a worker is sent tasks for its credits", %{port: port, path: path} do
+    options = [queue: "floor", credits: 2, types: ["human_in_the_loop"]]
+    assert {:ok, id} = GitPort.task_subscribe(port, path, "ann", options)
+    runs = ["a", "b", "c"]
+    for run <- runs, do: {:ok, _} = GitPort.run_start(port, path, process: "ship", run: run)
+    assert [%{"run" => "a", "worker" => "ann"} = task, %{"run" => "b"}] = sent(port, id, 2)
+    %{"task" => name, "token" => token} = task
+    assert {:ok, _} = GitPort.task_complete(port, path, name, token, outcome: "packed")
+    {:ok, %{"tasks" => tasks}} = GitPort.task_list(port, path, queue: "floor")
+    assert [%{"worker" => "ann"}, %{"run" => "c"} = left] = tasks
+    refute Map.has_key?(left, "worker")
+    assert GitPort.task_credit(port, id, 1) == {:ok, true}
+    assert [%{"run" => "c"}] = sent(port, id, 1)
+    assert GitPort.call(port, "cancel", request: id) == {:ok, true}
+    assert_receive {:gitport_ended, ^port, ^id, %Error{code: :cancelled}}, 10_000
+    assert GitPort.task_credit(port, id, 1) == {:ok, false}
+    assert mailbox() == []
+  end
+
+  test "tasks are sent until it ends, and its end is told", %{port: port, path: path} do
+    {:ok, id} = GitPort.task_subscribe(port, path, "ann", credits: 0)
+    assert_receive {:gitport_ended, ^port, ^id, %Error{code: :bad_request}}, 10_000
+    {:ok, id} = GitPort.task_subscribe(port, path, "ann", timeout: 50)
+    assert_receive {:gitport_ended, ^port, ^id, %Error{code: :timeout}}, 10_000
+
+    # With the process that asked.
+    worker = Task.async(fn -> GitPort.task_subscribe(port, path, "ann", queue: "floor") end)
+    assert {:ok, _id} = Task.await(worker)
+    eventually(fn -> outstanding(port) == 0 end)
+    {:ok, _} = GitPort.run_start(port, path, process: "ship", run: "a")
+    assert {:ok, %{"tasks" => [task]}} = GitPort.task_list(port, path)
+    refute Map.has_key?(task, "worker")
+
+    {:ok, id} = GitPort.task_subscribe(port, path, "bob", roles: ["driver"])
+    signal(os_pid(port), :KILL)
+    assert_receive {:gitport_ended, ^port, ^id, %Error{code: :unavailable}}, 10_000
+    {:ok, id} = GitPort.task_subscribe(port, path, "ann", queue: "floor")
+    assert [%{"run" => "a"}] = sent(port, id, 1)
+    stop_supervised!(GitPort)
+    assert_receive {:gitport_ended, ^port, ^id, %Error{code: :cancelled}}, 10_000
+
+    assert {:error, %Error{code: :unavailable}} = GitPort.task_subscribe(port, path, "ann")
+    assert mailbox() == []
   end
 
   test "a claim waits for the first task", %{port: port, path: path} do

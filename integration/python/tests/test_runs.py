@@ -6,9 +6,12 @@ import asyncio
 import csv
 import io
 import json
+import os
+import signal
 import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
@@ -346,7 +349,9 @@ def test_a_run_that_failed_is_tried_again_and_forked(client: gitport.Client, sho
     again = client.run_retry(path=shop, run="a", seq=1)
     assert {it["step"] for it in again["again"]} == {"pack"}
     with pytest.raises(gitport.Conflict):
-        client.run_fork(path=shop, run="a", new="b")
+        client.run_fork(path=shop, run="a", new="b", seq=2)
+    same = client.run_fork(path=shop, run="a", new="b")
+    assert (same["run"], same["commit"]) == ("b", forked["commit"])
     assert client.run_fork(path=shop, run="a")["run"] not in ("a", "b")
 
 
@@ -596,6 +601,96 @@ def test_the_same_awaited(program: str, shop: Path) -> None:
             assert [it["run"] for it in pruned["runs"]] == ["d"]
 
     asyncio.run(asyncio.wait_for(use(), 2 * SECONDS))
+
+
+def test_a_worker_is_sent_tasks_for_its_credits(client: gitport.Client, shop: Path) -> None:
+    client.subscribe(events=["progress"])
+    sent = client.task_subscribe(id="floor", path=shop, worker="ann", queue="floor", credits=2)
+    for run in ("a", "b", "c"):
+        client.run_start(path=shop, process="ship", run=run)
+    for run in ("a", "b"):
+        task = next(sent)
+        check_keys(task, types.Task)
+        assert (task["run"], task["step"], task["worker"]) == (run, "pack", "ann")
+        client.task_complete(path=shop, task=task["task"], token=task["token"], outcome="packed")
+    (left,) = client.task_list(path=shop, queue="floor")["tasks"]
+    assert (left["run"], "worker" in left) == ("c", False)
+    with pytest.raises(gitport.BadRequest):
+        client.task_subscribe(id="floor", path=shop, worker="ann")
+    assert client.task_credit(request="floor", credits=1)
+    assert next(sent)["run"] == "c"
+    assert client.cancel(request="floor")
+    assert list(sent) == []
+    assert not client.task_credit(request="floor", credits=1)
+    assert list(client.events(timeout=0.01)) == []
+
+
+def test_tasks_are_sent_until_somebody_ends_it(client: gitport.Client, shop: Path) -> None:
+    def sent(**arguments: Any) -> Iterator[types.Task]:
+        return client.task_subscribe(id="mine", path=shop, worker="ann", queue="floor", **arguments)
+
+    with pytest.raises(gitport.BadRequest):
+        next(sent(credits=0))
+    with pytest.raises(gitport.Timeout):
+        next(sent(timeout=0.1))
+    client.run_start(path=shop, process="ship", run="a")
+    for task in sent(credits=9):
+        assert task["run"] == "a"
+        break
+    until(lambda: not client._waiting and not client._sent)
+    assert not client.cancel(request="mine")
+    closed = sent()
+    client.close()
+    assert list(closed) == []
+
+
+def test_tasks_are_sent_no_more_when_the_daemon_has_died(
+    client: gitport.Client, shop: Path
+) -> None:
+    sent = client.task_subscribe(id="mine", path=shop, worker="ann")
+    client._process.kill()
+    with pytest.raises(gitport.DaemonExited):
+        next(sent)
+
+
+def test_tasks_are_sent_to_who_awaits_them(program: str, shop: Path) -> None:
+    async def use() -> None:
+        async with gitport.AsyncClient(program, timeout=SECONDS) as client:
+            sent = await client.task_subscribe(id="floor", path=shop, worker="ann", queue="floor")
+            for run in ("a", "b", "c"):
+                await client.run_start(path=shop, process="ship", run=run)
+            done = []
+            async for task in sent:
+                check_keys(task, types.Task)
+                await client.task_complete(
+                    path=shop, task=task["task"], token=task["token"], outcome="packed"
+                )
+                done.append(task["run"])
+                if len(done) == 3:
+                    assert await client.cancel(request="floor")
+                else:
+                    assert await client.task_credit(request="floor", credits=1)
+            assert done == ["a", "b", "c"]
+            assert not await client.task_credit(request="floor", credits=1)
+            with pytest.raises(gitport.BadRequest):
+                await anext_of(await client.task_subscribe(id="x", path=shop, worker=""))
+            late = await client.task_subscribe(id="x", path=shop, worker="ann", timeout=0.1)
+            with pytest.raises(gitport.Timeout):
+                await anext_of(late)
+            ended = await client.task_subscribe(id="y", path=shop, worker="ann")
+            killed = gitport.AsyncClient(program, timeout=SECONDS)
+            async with killed:
+                lost = await killed.task_subscribe(id="x", path=shop, worker="bob")
+                os.kill(killed.pid, signal.SIGKILL)
+                with pytest.raises(gitport.DaemonExited):
+                    await anext_of(lost)
+        assert [it async for it in ended] == []
+
+    asyncio.run(asyncio.wait_for(use(), 2 * SECONDS))
+
+
+async def anext_of(sent: AsyncIterator[types.Task]) -> types.Task:
+    return await sent.__anext__()
 
 
 def test_a_claim_that_waits_is_cancelled_by_its_id(program: str, shop: Path) -> None:

@@ -44,6 +44,28 @@ defmodule GitPort.Client do
     end
   end
 
+  @doc """
+  Sends a request of which events come to the calling process, and its end as a message.
+
+  The owner of the port takes the reply, as nobody awaits it.
+  """
+  @spec follow(GenServer.server(), String.t(), Enumerable.t(), timeout()) ::
+          {:ok, integer()} | {:error, Error.t()}
+  def follow(port, op, arguments, timeout) do
+    deadline = deadline(timeout!(timeout))
+    body = encode!(port, op, arguments, nil)
+
+    with {:ok, link} <- Link.fetch(port) do
+      reference = {:owner, {:follower, self()}}
+      request = %Request{op: op, port: port, reference: reference, deadline: deadline}
+      Link.watch(link)
+
+      link
+      |> attempt(reference, body, deadline)
+      |> again(request, link, body, {1, busy_deadline(deadline)})
+    end
+  end
+
   @spec await(Request.t(), timeout()) :: {:ok, term()} | {:error, Error.t()}
   def await(%Request{} = request, timeout) do
     timeout!(timeout)
@@ -88,7 +110,7 @@ defmodule GitPort.Client do
 
   `:full` and `:busy` are worth another attempt later, `:gone` one after `daemon_after/2`.
   """
-  @spec attempt(Link.t(), reference(), body(), integer() | :infinity) ::
+  @spec attempt(Link.t(), Link.recipient(), body(), integer() | :infinity) ::
           {:ok, integer()} | :full | :busy | :gone | {:error, Error.t()}
   def attempt(link, reference, {pairs, body}, deadline) do
     with {:ok, id} <- Link.enter(link, reference, self(), link.outstanding_max) do

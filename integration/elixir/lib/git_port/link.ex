@@ -114,15 +114,32 @@ defmodule GitPort.Link do
   @spec ids_of(t(), pid()) :: [integer()]
   def ids_of(link, pid), do: :ets.select(link.requests, [{{:"$1", :_, pid}, [], [:"$1"]}])
 
+  @doc "The process that a request is of, nil if it does not wait any more or is the owner's."
+  @spec pid_of(t(), integer()) :: pid() | nil
+  def pid_of(link, id) do
+    case :ets.lookup(link.requests, id) do
+      [{_id, _recipient, pid}] -> pid
+      [] -> nil
+    end
+  end
+
   @doc "Answers every process that waits; what the owner itself waits for is dropped."
   @spec answer_all(t(), Error.t()) :: :ok
   def answer_all(link, error) do
-    for id <- all_ids(link), recipient = leave(link, id), is_reference(recipient) do
-      send(recipient, {recipient, id, error})
-    end
-
+    for id <- all_ids(link), recipient = leave(link, id), do: answer(link, recipient, id, error)
     :ok
   end
+
+  defp answer(_link, recipient, id, error) when is_reference(recipient) do
+    send(recipient, {recipient, id, error})
+  end
+
+  defp answer(link, {:owner, {:follower, pid}}, id, error), do: ended(link, pid, id, error)
+  defp answer(_link, _recipient, _id, _error), do: :ok
+
+  @doc "Tells a process that there will be no more events of its request."
+  @spec ended(t(), pid(), integer(), Error.t()) :: term()
+  def ended(link, pid, id, error), do: send(pid, {:gitport_ended, link.owner, id, error})
 
   @doc "Hands a frame to the daemon without ever waiting for it."
   @spec command(t(), iodata()) :: :ok | :busy | :gone

@@ -16,7 +16,7 @@ defmodule GitPort.Request do
           op: String.t(),
           port: GenServer.server(),
           link: GitPort.Link.t() | nil,
-          reference: reference() | nil,
+          reference: GitPort.Link.recipient() | nil,
           timeout: timeout() | nil,
           deadline: integer() | :infinity | nil,
           started: integer() | nil,

@@ -198,6 +198,11 @@ defmodule GitPort.Server do
       nil ->
         state
 
+      {:owner, {:follower, pid}} ->
+        {:error, error} = Client.result(frame)
+        Link.ended(state.link, pid, id, error)
+        state
+
       {:owner, purpose} ->
         answered(purpose, Client.result(frame), state)
 
@@ -209,6 +214,11 @@ defmodule GitPort.Server do
 
   defp without_id(frame, state) do
     case Codec.decode(frame) do
+      {:ok, %{"event" => "tasks", "request" => id} = event} ->
+        pid = Link.pid_of(state.link, id)
+        if pid, do: send(pid, {:gitport_event, self(), event})
+        state
+
       {:ok, %{"event" => kind} = event} ->
         for {pid, kinds} <- state.subscribers, kind in kinds do
           send(pid, {:gitport_event, self(), event})
@@ -292,6 +302,10 @@ defmodule GitPort.Server do
         state
 
       {:owner, purpose} when purpose in [:hello, :renewal] ->
+        state
+
+      {:owner, {:follower, pid}} ->
+        Link.ended(state.link, pid, id, error)
         state
 
       {:owner, purpose} ->

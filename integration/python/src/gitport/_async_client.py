@@ -21,7 +21,7 @@ from . import _protocol as protocol
 from ._async_operations import AsyncOperations
 from ._client import EVENTS_KEPT, EXIT_SECONDS, STDERR_BYTES_KEPT
 from ._events import Backlog
-from .errors import BadRequest, DaemonExited, Error, Timeout, Unavailable, error_of
+from .errors import BadRequest, Cancelled, DaemonExited, Error, Timeout, Unavailable, error_of
 from .types import Event, Hello
 
 log = logging.getLogger("gitport")
@@ -60,6 +60,8 @@ class AsyncClient(AsyncOperations):
         self._reply_bytes = protocol.REPLY_BYTES
         #: None for a call that is over before its reply has come.
         self._waiting: dict[int | str, asyncio.Future[Any] | None] = {}
+        #: What is sent for a request; None at its end. No more comes than it had credits for.
+        self._sent: dict[int | str, asyncio.Queue[Any]] = {}
         self._ids = itertools.count(1)
         self._end: Callable[[], Error] | None = None
         self._closing = False
@@ -130,6 +132,36 @@ class AsyncClient(AsyncOperations):
             details = {"timeout_ms": protocol.timeout_ms(seconds)}
             raise Timeout(f"`{op}` was not done in {seconds} s", details)
         return protocol.outcome(future.result())
+
+    async def _follow(
+        self, op: str, /, *, id: str, timeout: float | None = None, **arguments: Any
+    ) -> AsyncIterator[Any]:
+        seconds = None if timeout == math.inf else timeout
+        frame = protocol.request(op, id, arguments, seconds, self._request_bytes)
+        future = self._expect(id)
+        sent = self._sent[id] = asyncio.Queue()
+        self._send(frame)
+        clock = asyncio.get_running_loop().time
+        deadline = None if seconds is None else clock() + seconds
+
+        async def follow() -> AsyncIterator[Any]:
+            try:
+                while True:
+                    left = None if deadline is None else max(0.0, deadline - clock())
+                    task = await asyncio.wait_for(sent.get(), left)
+                    if task is None:
+                        break
+                    yield task
+                protocol.outcome(future.result())
+            except Cancelled:
+                return
+            except asyncio.TimeoutError:
+                details = {"timeout_ms": protocol.timeout_ms(seconds)}
+                raise Timeout(f"`{op}` has ended after {seconds} s", details) from None
+            finally:
+                self._abandon(id, frame)
+
+        return follow()
 
     async def events(self, *, timeout: float | None = None) -> AsyncIterator[Event]:
         """Events as they come, after `subscribe`; ends when the client is closed.
@@ -205,6 +237,7 @@ class AsyncClient(AsyncOperations):
             if unsent is frame:
                 del self._unsent[place]
                 del self._waiting[identity]
+                self._sent.pop(identity, None)
                 return
         # Until the reply is there nobody else may have the id, and with it that reply.
         self._waiting[identity] = None
@@ -252,7 +285,13 @@ class AsyncClient(AsyncOperations):
         if not isinstance(message, dict):
             raise protocol.Unsound("no map")
         if "event" in message:
-            self._backlog.put(message)
+            sent = self._sent.get(message.get("request", ""))
+            if sent is None or message["event"] != "tasks":
+                self._backlog.put(message)
+                return
+            self._backlog.left_out(message.get("dropped", 0))
+            for task in message["tasks"]:
+                sent.put_nowait(task)
             return
         identity = message.get("id")
         if identity is None:
@@ -262,6 +301,8 @@ class AsyncClient(AsyncOperations):
         future = self._waiting.pop(identity, None)
         if future is not None and not future.done():
             future.set_result(message)
+        if (sent := self._sent.pop(identity, None)) is not None:
+            sent.put_nowait(None)
 
     async def _finish(self, process: asyncio.subprocess.Process, problem: str) -> None:
         self._writer.cancel()
@@ -289,6 +330,9 @@ class AsyncClient(AsyncOperations):
         for future in waiting.values():
             if future is not None and not future.done():
                 future.set_exception(end())
+        following, self._sent = self._sent, {}
+        for sent in following.values():
+            sent.put_nowait(None)
         self._backlog.close()
 
     async def _read_stderr(self, process: asyncio.subprocess.Process) -> None:

@@ -104,6 +104,12 @@ class AsyncOperations(ABC):
     ) -> Any:
         """Sends any operation and waits for the value of its reply."""
 
+    @abstractmethod
+    async def _follow(
+        self, op: str, /, *, id: str, timeout: float | None = None, **arguments: Any
+    ) -> AsyncIterator[Any]:
+        """Sends a request for tasks; gives them as they come, until it is answered."""
+
     async def sync(
         self,
         *,
@@ -1580,6 +1586,44 @@ class AsyncOperations(ABC):
             timeout=timeout,
         )
         return cast(ReceiptsVerified, value)
+
+    async def task_subscribe(
+        self,
+        *,
+        id: str,
+        path: Repository,
+        worker: Text,
+        queue: str | None = None,
+        types: Sequence[str] | None = None,
+        roles: Sequence[str] | None = None,
+        credits: int | None = None,
+        lease_ms: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Task]:
+        """Tasks as they come, for a worker that is sent one for each of its `credits`.
+
+        `task_credit` with the same `id` gives more of these. It ends when `cancel` is called with
+        the `id`, when the iterator is closed and when the client is. None as the `timeout` is no
+        end here. What is wrong with the request is raised where the first task is asked for.
+        """
+        tasks = await self._follow(
+            "task.subscribe",
+            path=path,
+            worker=worker,
+            queue=queue,
+            types=types,
+            roles=roles,
+            credits=credits,
+            lease_ms=lease_ms,
+            id=id,
+            timeout=timeout,
+        )
+        return cast("AsyncIterator[Task]", tasks)
+
+    async def task_credit(self, *, request: Id, credits: int, timeout: float | None = None) -> bool:
+        """Has the `task_subscribe` of this `id` take so many more. False if it is there no more."""
+        value = await self.call("task.credit", request=request, credits=credits, timeout=timeout)
+        return cast(bool, value)
 
     async def refs(
         self,

@@ -25,7 +25,7 @@ from . import _protocol as protocol
 from ._events import Backlog
 from ._operations import Operations
 from ._writer import Writer
-from .errors import BadRequest, DaemonExited, Error, Timeout, Unavailable, error_of
+from .errors import BadRequest, Cancelled, DaemonExited, Error, Timeout, Unavailable, error_of
 from .types import Event, Hello
 
 log = logging.getLogger("gitport")
@@ -70,6 +70,8 @@ class Client(Operations):
         self._stderr = bytearray()
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._backlog = Backlog(self._events, EVENTS_KEPT)
+        #: What is sent for a request; None at its end. No more comes than it had credits for.
+        self._sent: dict[int | str, queue.SimpleQueue[Any]] = {}
         self._process = subprocess.Popen(
             [os.fspath(program), "serve", *arguments],
             bufsize=0,
@@ -132,6 +134,35 @@ class Client(Operations):
             self._abandon(identity, frame)
             raise
 
+    def _follow(
+        self, op: str, /, *, id: str, timeout: float | None = None, **arguments: Any
+    ) -> Iterator[Any]:
+        seconds = None if timeout == math.inf else timeout
+        frame = protocol.request(op, id, arguments, seconds, self._request_bytes)
+        sent: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        future = self._expect(id, sent)
+        self._writer.send(frame)
+        deadline = None if seconds is None else time.monotonic() + seconds
+
+        def follow() -> Iterator[Any]:
+            try:
+                while True:
+                    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                    task = sent.get(timeout=left)
+                    if task is None:
+                        break
+                    yield task
+                protocol.outcome(future.result())
+            except Cancelled:
+                return
+            except queue.Empty:
+                details = {"timeout_ms": protocol.timeout_ms(seconds)}
+                raise Timeout(f"`{op}` has ended after {seconds} s", details) from None
+            finally:
+                self._abandon(id, frame)
+
+        return follow()
+
     def events(self, *, timeout: float | None = None) -> Iterator[Event]:
         """Events as they come, after `subscribe`; ends when the client is closed.
 
@@ -178,7 +209,9 @@ class Client(Operations):
     ) -> None:
         self.close()
 
-    def _expect(self, identity: int | str) -> Future[Any]:
+    def _expect(
+        self, identity: int | str, sent: queue.SimpleQueue[Any] | None = None
+    ) -> Future[Any]:
         future: Future[Any] = Future()
         with self._lock:
             if self._end is not None:
@@ -186,6 +219,8 @@ class Client(Operations):
             if identity in self._waiting:
                 raise BadRequest(f"the id {identity!r} is still waiting", {"field": "id"})
             self._waiting[identity] = future
+            if sent is not None:
+                self._sent[identity] = sent
         return future
 
     def _abandon(self, identity: int | str, frame: bytes) -> None:
@@ -195,6 +230,7 @@ class Client(Operations):
                 return
             if self._writer.forget(frame):
                 del self._waiting[identity]
+                self._sent.pop(identity, None)
                 return
             # Until the reply is there nobody else may have the id, and with it that reply.
             self._waiting[identity] = None
@@ -235,7 +271,14 @@ class Client(Operations):
         if not isinstance(message, dict):
             raise protocol.Unsound("no map")
         if "event" in message:
-            self._backlog.put(message)
+            with self._lock:
+                sent = self._sent.get(message.get("request", ""))
+            if sent is None or message["event"] != "tasks":
+                self._backlog.put(message)
+                return
+            self._backlog.left_out(message.get("dropped", 0))
+            for task in message["tasks"]:
+                sent.put(task)
             return
         identity = message.get("id")
         if identity is None:
@@ -244,8 +287,11 @@ class Client(Operations):
             return
         with self._lock:
             future = self._waiting.pop(identity, None)
+            sent = self._sent.pop(identity, None)
         if future is not None:
             future.set_result(message)
+        if sent is not None:
+            sent.put(None)
 
     def _finish(self, problem: str) -> None:
         try:
@@ -266,8 +312,11 @@ class Client(Operations):
         with self._lock:
             self._end = end
             waiting, self._waiting = self._waiting, {}
+            following, self._sent = self._sent, {}
         for future in filter(None, waiting.values()):
             future.set_exception(end())
+        for sent in following.values():
+            sent.put(None)
         self._backlog.close()
         self._writer.close()
 

@@ -29,5 +29,9 @@ class Backlog:
         event["dropped"], self._dropped = self._dropped, 0
         self._queue.put_nowait(event)
 
+    def left_out(self, count: int) -> None:
+        """So many were left out before an event that does not come here."""
+        self._dropped += count
+
     def close(self) -> None:
         self._queue.put_nowait(None)

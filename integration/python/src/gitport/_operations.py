@@ -103,6 +103,12 @@ class Operations(ABC):
     ) -> Any:
         """Sends any operation and waits for the value of its reply."""
 
+    @abstractmethod
+    def _follow(
+        self, op: str, /, *, id: str, timeout: float | None = None, **arguments: Any
+    ) -> Iterator[Any]:
+        """Sends a request for tasks; gives them as they come, until it is answered."""
+
     def sync(
         self,
         *,
@@ -1579,6 +1585,44 @@ class Operations(ABC):
             timeout=timeout,
         )
         return cast(ReceiptsVerified, value)
+
+    def task_subscribe(
+        self,
+        *,
+        id: str,
+        path: Repository,
+        worker: Text,
+        queue: str | None = None,
+        types: Sequence[str] | None = None,
+        roles: Sequence[str] | None = None,
+        credits: int | None = None,
+        lease_ms: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Task]:
+        """Tasks as they come, for a worker that is sent one for each of its `credits`.
+
+        `task_credit` with the same `id` gives more of these. It ends when `cancel` is called with
+        the `id`, when the iterator is closed and when the client is. None as the `timeout` is no
+        end here. What is wrong with the request is raised where the first task is asked for.
+        """
+        tasks = self._follow(
+            "task.subscribe",
+            path=path,
+            worker=worker,
+            queue=queue,
+            types=types,
+            roles=roles,
+            credits=credits,
+            lease_ms=lease_ms,
+            id=id,
+            timeout=timeout,
+        )
+        return cast("Iterator[Task]", tasks)
+
+    def task_credit(self, *, request: Id, credits: int, timeout: float | None = None) -> bool:
+        """Has the `task_subscribe` of this `id` take so many more. False if it is there no more."""
+        value = self.call("task.credit", request=request, credits=credits, timeout=timeout)
+        return cast(bool, value)
 
     def refs(
         self,
