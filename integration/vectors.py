@@ -3139,6 +3139,7 @@ NO_TASKS = ["", "r", "r/", "/8", "r/x", "r/-8", "r/08", "r/8 ", "../8", "a/b/8",
 NO_TASKS += ["r/8\0", f"r/{2**64}"]
 NO_NAMES = ["", 201 * "a", "a\nb", "a <b>", " a", "a "]
 STARTED = "run process version digest status commit created"
+NO_REASONS = ["", 501 * "a", "a\nb", " a", "a "]
 MOVED = "run status commit"
 AGAIN = f"{MOVED} again"
 NO_LIST: dict[str, Any] = {"runs": [], "next": None}
@@ -3316,6 +3317,7 @@ def run_start(v: Topic) -> None:
         "input": [1, "a", ["a"], b"a"],
         "attributes": [1, "a", ["a"], {"": "a"}, {"a b": "a"}, {"ä": "a"}, {"a": " b"}],
         "actor": [1, "a\0", *NO_NAMES],
+        "override": [1, "a\0", *NO_REASONS],
     }
     wrong["attributes"] += [{"a": "b\nc"}, {"a": 500 * "x"}, {f"a{it}": "" for it in range(51)}]
     wrong_types(v, op, {"path": path, **good}, wrong)
@@ -3916,6 +3918,7 @@ def run_signal(v: Topic) -> None:
         "key": [b"a"],
         "data": [1, "a", ["a"], True, b"a"],
         "actor": [1, "a\0", *NO_NAMES],
+        "override": [1, "a\0", *NO_REASONS],
     }
     wrong_types(v, op, {"path": path, "run": "r", "name": "paid"}, wrong)
     wrong_parts(v, here() | {"run": "r"}, "data", {"data.a": [{"a": b"a"}]})
@@ -3947,6 +3950,7 @@ def run_cancel(v: Topic) -> None:
         "path": [1],
         "run": [1, ["r"], b"\xff", *NO_RUNS],
         "actor": [1, "a\0", *NO_NAMES],
+        "override": [1, "a\0", *NO_REASONS],
     }
     wrong_types(v, op, {"path": path, "run": "r"}, wrong)
 
@@ -4442,6 +4446,7 @@ def task_claim(v: Topic) -> None:
     wrong: dict[str, list[Any]] = {
         "path": [1],
         "worker": [1, ["ann"], "a\0", b"\xff", *NO_NAMES],
+        "override": [1, "a\0", "nothing that is named", *NO_REASONS],
         "task": [1, ["r/8"], b"\xff", *NO_TASKS],
         "queue": [1, "a\0"],
         "types": [1, "shelf", {"a": 1}],
@@ -4492,6 +4497,7 @@ def held_tasks(v: Topic, op: str, rest: dict[str, Any], wrong: dict[str, list[An
 def task_complete(v: Topic) -> None:
     op = "task.complete"
     wrong: dict[str, list[Any]] = {"outcome": [1, "a\0"], "data": [1, "a", ["a"], True, b"a"]}
+    wrong["override"] = [1, "a\0", *NO_REASONS]
     held_tasks(v, op, {"outcome": "ok", "data": {"total": 1}}, wrong)
     some = ask(op, path=at(op), task="r/8", **HELD)
     wrong_parts(v, some, "data", {"data.a": [{"a": b"a"}]})
@@ -4503,6 +4509,7 @@ def task_fail(v: Topic) -> None:
         "message": [1, "a\0"],
         "type": [1, 201 * "a", "a\0"],
         "retry": [1, "no"],
+        "override": [1, "a\0", *NO_REASONS],
     }
     held_tasks(v, op, {"message": "it broke", "type": "network", "retry": False}, wrong)
     missing(v, op, {"path": at(op), "task": "r/8", **HELD, "message": "it broke"}, "message")
@@ -4896,6 +4903,214 @@ def workspace_imported(v: Topic) -> None:
     a_workspace(v, "workspace.imported")
 
 
+PEOPLE = """\
+policy: 1
+roles: {clerk: [ann, bob], admin: [root]}
+rules:
+  - {name: begin, on: [start, cancel], process: order, allow: ["role:clerk"]}
+  - {name: no-bots, on: [claim], deny: ["bot-*"]}
+  - {name: policies, on: [policy], allow: ["role:admin"]}
+four_eyes: [{name: two, process: order, steps: [check, pack]}]
+protected: [{name: main, refs: [refs/heads/main], allow: [ann]}]
+exec: [{name: tools, programs: [/usr/bin/make]}]
+git: [{name: tags, actions: [tag], refs: ["refs/tags/*"]}]
+"""
+SET = "name commit was"
+
+
+def people(v: Topic, path: str, about: str = "who may do what") -> None:
+    request = ask("policy.set", path=path, name="people", policy=PEOPLE, actor="root")
+    v.has(about, request, SET)
+
+
+def policy_set(v: Topic) -> None:
+    op, path = "policy.set", at("policy.set")
+    here = partial(ask, op, path=path, name="people")
+    v.has("one of nothing", here(policy="policy: 1"), SET)
+    v.has("the same again, with an id", here(id=1, policy="policy: 1"), SET)
+    v.has("a map", here(policy={"policy": 1, "rules": []}), SET)
+    v.has("as bin", here(policy=PEOPLE.encode(), actor=b"root") | {"name": b"people"}, SET)
+    nothing = here(policy=PEOPLE, actor="root", expect=None, sign=None, force=None)
+    v.has("arguments that are nil are absent", nothing, SET)
+    v.err("by somebody else", here(id=1, policy="policy: 1"), "denied", has="rule")
+    v.err("another one by nobody", here(id=1, policy="policy: 1") | {"name": "b"}, "denied")
+    mine = partial(here, id=1, actor="root")
+    elsewhere = mine(policy="policy: 1", expect=40 * "0")
+    v.err("it is elsewhere", elsewhere, "conflict", has="expected actual")
+    lock = "policy: 1\nrules: [{name: a, on: [policy], allow: []}]"
+    v.err("one that locks everybody out", mine(policy=lock), "denied", has="rule")
+    for about, text in {
+        "no YAML": "{",
+        "nothing": "",
+        "another version": "policy: 2",
+        "no version": "rules: []",
+        "a list": "[1]",
+        "an unknown key": "policy: 1\nrulez: []",
+        "two documents": "policy: 1\n---\npolicy: 1",
+        "a rule that says nothing": "policy: 1\nrules: [{name: a, on: [claim]}]",
+        "an action that there is not": "policy: 1\nrules: [{name: a, on: [go], allow: []}]",
+        "a name twice": "policy: 1\nfour_eyes: [{name: a, steps: []}, {name: a, steps: []}]",
+        "a pattern that is none": "policy: 1\nroles: {a: ['[']}",
+        "signatures without signers": "policy: 1\nsigned: [{name: a, of: policy}]",
+    }.items():
+        v.err(f"what says {about}", mine(policy=text), "invalid", field="policy")
+    large = mine(policy="policy: 1\ndescription: " + 262_144 * "a")
+    v.err("one that is too large", large, "too_large", has="limit")
+    meant = mine(policy=lock, force=True) | {"name": "lock"}
+    v.has("one that is meant to lock everybody out", meant, SET)
+    on_runs(v, op, {"name": "a", "policy": "policy: 1"}, "name", "policy")
+    names = ["", ".", "a/b", "x.lock", "-a", "a..b", "a b", "é", "a\0", 101 * "a"]
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "name": [1, b"\xff", *names],
+        "policy": [1, ["policy"], True, b"\xff"],
+        "actor": [1, "a\0", *NO_NAMES],
+        "expect": [1, "main", 39 * "0"],
+        "sign": [1, "key", []],
+        "force": [1, "yes"],
+    }
+    wrong_types(v, op, {"path": path, "name": "b", "policy": "policy: 1"}, wrong)
+
+
+def policy_get(v: Topic) -> None:
+    op, path = "policy.get", at("policy.get")
+    here = partial(ask, op, path=path)
+    v.ok("nothing yet", here(), {"policies": []})
+    people(v, path)
+    v.has("all", here(id=1), "policies")
+    v.has("one", here(name="people"), "policies")
+    v.has("texts as bin", here(name=b"people"), "policies")
+    v.ok("of another repository", here(id=1) | {"path": BARE}, {"policies": []})
+    v.err("one that is not there", here(id=1, name="none"), "not_found")
+    v.err("a commit of another one", here(id=1, name="people", rev=40 * "0"), "not_found")
+    v.err("a commit of any", here(id=1, rev=40 * "0"), "bad_request", field="rev")
+    on_runs(v, op, {})
+    wrong = {"path": [1], "name": [1, "", "a/b", "a\0"], "rev": [1, "a\0"]}
+    wrong_types(v, op, {"path": path, "name": "people"}, wrong)
+
+
+def policy_remove(v: Topic) -> None:
+    op, path = "policy.remove", at("policy.remove")
+    here = partial(ask, op, path=path, name="people")
+    v.err("one that is not there", here(id=1), "not_found")
+    people(v, path)
+    v.err("by somebody else", here(id=1, actor="ann"), "denied", has="rule")
+    elsewhere = here(id=1, actor="root", expect=40 * "0")
+    v.err("it is elsewhere", elsewhere, "conflict", has="expected actual")
+    v.has("by who may", here(actor="root", expect=None, force=None), "name was")
+    v.ok("it is gone", ask("policy.get", path=path), {"policies": []})
+    people(v, path, "it may be there again")
+    v.has("as bin, with an id", here(id=1, actor=b"root") | {"name": b"people"}, "name was")
+    on_runs(v, op, {"name": "a"}, "name")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "name": [1, "", "a/b", "a\0"],
+        "actor": [1, "a\0", *NO_NAMES],
+        "expect": [1, "main"],
+        "force": [1, "yes"],
+    }
+    wrong_types(v, op, {"path": path, "name": "people"}, wrong)
+
+
+def policy_check(v: Topic) -> None:
+    op, path = "policy.check", at("policy.check")
+    here = partial(ask, op, path=path, actor="ann")
+    free = {"allowed": True, "rule": None, "overridden": [], "why": []}
+    v.ok("what nobody forbids", here(action="start", process="order"), free)
+    begun(v, path, "r")
+    people(v, path)
+
+    def decided(about: str, rule: str | None, verdict: str, says: str, **more: Any) -> None:
+        why = [{"rule": rule, "verdict": verdict, "says": says}]
+        allowed = verdict not in ("denies", "forbids")
+        said = None if verdict in ("passes", "elsewhere") else rule
+        value = {"allowed": allowed, "rule": said, "overridden": [], "why": why}
+        v.ok(about, here(**more), value)
+
+    clerks, begin = "allows `role:clerk`", "people/begin"
+    decided("who may begin", begin, "allows", clerks, action="start", process="order")
+    other = {"action": "start", "process": "order", "actor": "zoe"}
+    decided("who may not", begin, "forbids", clerks, **other)
+    run = {"action": "cancel", "run": "r", "actor": b"zoe"}
+    decided("of a run", begin, "forbids", clerks, **run)
+    elsewhere = "is about something else"
+    decided("another process", begin, "elsewhere", elsewhere, action="start", process="go")
+    admins = {"action": "policy", "policy": "people", "actor": "root"}
+    decided("a policy", "people/policies", "allows", "allows `role:admin`", **admins)
+    main = {"action": "move", "ref": "refs/heads/main"}
+    decided("a ref", "people/main", "allows", "allows `ann`", **main)
+    lacks = "lets nobody move it to what lacks what it had"
+    decided("by force", "people/main", "denies", lacks, **main | {"action": "force"})
+    gone = "lets nobody delete it"
+    decided("away", "people/main", "denies", gone, **main | {"action": "delete"})
+    v.ok("a ref that is not protected", here(**main | {"ref": "refs/heads/x"}), free)
+    make = {"action": "exec", "process": "p", "step": "s", "program": "/usr/bin/make"}
+    decided("a program", "people/tools", "allows", "has it on its list", **make)
+    lacking = "does not have it on its list"
+    cc = make | {"program": "cc"}
+    decided("another program", "people/tools", "forbids", lacking, **cc)
+    tag = {"action": "git", "process": "p", "step": "s", "git": "tag", "ref": "refs/tags/a"}
+    decided("a tag", "people/tags", "allows", "has it on its list", **tag)
+    merge = tag | {"git": "merge"}
+    decided("a merge", "people/tags", "forbids", lacking, **merge)
+    claim = here(id=1, action="claim", run="r", step="check", roles=["a"], override="none else")
+    v.has("a step", claim, "allowed rule overridden why")
+    v.err("a run that is not there", here(id=1, action="cancel", run="none"), "not_found")
+    for about, field, arguments in (
+        ("a process beside a run", "process", {"action": "start", "process": "p", "run": "r"}),
+        ("a policy for another action", "policy", {"action": "start", "policy": "p"}),
+        ("a ref for an action on runs", "ref", {"action": "start", "ref": "refs/heads/a"}),
+        ("a program for a ref", "program", main | {"program": "a"}),
+        ("a run for a program", "run", make | {"run": "r"}),
+        ("a program for what git does", "program", tag | {"program": "a"}),
+        ("no ref", "ref", {"action": "move"}),
+        ("no program", "program", {"action": "exec", "process": "p", "step": "s"}),
+        ("no step", "step", {"action": "exec", "process": "p", "program": "a"}),
+        ("nothing that git does", "git", tag | {"git": None}),
+        ("an unknown deed", "git", tag | {"git": "push"}),
+    ):
+        v.err(about, here(id=1, **arguments), "bad_request", field=field)
+    on_runs(v, op, {"actor": "ann", "action": "start"}, "actor", "action")
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "actor": [1, "a\0", *NO_NAMES],
+        "action": [1, "", "begin", "a\0"],
+        "process": [1, "a\0"],
+        "step": [1, "a\0"],
+        "run": [1, *NO_RUNS],
+        "policy": [1, "a\0"],
+        "roles": [1, "a"],
+        "ref": [1, "a\0"],
+        "program": [1, "a\0"],
+        "git": [1, "a\0"],
+        "override": [1, "a\0", *NO_REASONS],
+    }
+    wrong_types(v, op, {"path": path, "actor": "ann", "action": "start"}, wrong)
+    wrong_types(v, op, {"path": path, "actor": "ann", "action": "move"}, {"ref": ["HEAD~", "a"]})
+
+
+def policy_denials(v: Topic) -> None:
+    op, path = "policy.denials", at("policy.denials")
+    here, none = partial(ask, op, path=path), {"denials": [], "next": None}
+    v.ok("nothing yet", here(), none)
+    people(v, path)
+    for run in ("r", "s"):
+        start = ask("run.start", path=path, run=run, files=["order.yaml"], actor="zoe")
+        v.err(f"{run} may not begin", start, "denied", has="rule")
+    v.has("they are recorded", here(id=1), "denials next")
+    v.has("of somebody", here(actor=b"zoe", limit=1, after=None), "denials next")
+    v.ok("of somebody else", here(id=1, actor="ann"), none)
+    v.err("behind what is not there", here(id=1, after=40 * "a"), "not_found")
+    on_runs(v, op, {})
+    wrong: dict[str, list[Any]] = {
+        "path": [1],
+        "actor": [1, "a\0"],
+        "limit": [0, -1, 10_001, "1"],
+        "after": [1, "", "main", 39 * "0", "a\0"],
+    }
+    wrong_types(v, op, {"path": path}, wrong)
+
+
 TOPICS: dict[str, tuple[str, Callable[[Topic], None]]] = {
     "envelope": ("What every request and reply has, whatever its operation.", envelope),
     "frames": ("What is no request, and what is no frame.", frames),
@@ -4914,6 +5129,7 @@ OPERATIONS: tuple[Callable[[Topic], None], ...] = (
     *(trigger_list, trigger_test, trigger_pause, trigger_resume),
     *(receipt_list, receipt_get, receipt_verify),
     *(task_subscribe, task_credit),
+    *(policy_set, policy_get, policy_remove, policy_check, policy_denials),
     *(hello, ping, stats, subscribe, cancel, batch, shutdown),
 )
 for operation in OPERATIONS:

@@ -7,6 +7,7 @@ mod kills;
 mod pruning;
 mod sending;
 mod receipts;
+mod policy;
 mod starting;
 mod story;
 mod time;

@@ -395,7 +395,7 @@ steps: [{step_id: a}]
 #[test]
 fn two_daemons_start_each_run_once_whatever_is_killed() {
     let mut scene = scene(&with_triggers("  - {name: a, push: main}\n  - {name: b, message: n}\n"));
-    let watch = ["--watch", &scene.repository.path().to_owned()].map(str::to_owned);
+    let watch = ["--watch", scene.repository.path()].map(str::to_owned);
     let flags = [watch[0].as_str(), watch[1].as_str()];
     let mut other = Daemon::start_with(&flags);
     let mut commits = Vec::new();

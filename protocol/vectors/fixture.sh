@@ -193,7 +193,8 @@ for name in run.start run.get run.list run.history run.graph run.verify run.sign
     run.suspend run.resume run.retry run.fork run.migrate run.prune \
     task.claim task.complete task.fail task.heartbeat task.release task.list \
     trigger.list trigger.test trigger.pause trigger.resume \
-    receipt.list receipt.get receipt.verify task.subscribe task.credit; do
+    receipt.list receipt.get receipt.verify task.subscribe task.credit \
+    policy.set policy.get policy.remove policy.check policy.denials; do
     clone --bare running "$name.git"
     git -C "$name.git" remote remove origin
 done

@@ -239,6 +239,15 @@ impl Dispatch {
         }
     }
 
+    /// Records what was refused outside of any step that could have done so.
+    pub(super) fn record_denials(self: &Arc<Self>) {
+        for folder in self.runs.with_denials() {
+            if let Err(error) = guarded(|| self.take_time(&folder)) {
+                log::error!("{}: {error}", folder.display());
+            }
+        }
+    }
+
     /// Leaves no receipt unwritten.
     pub(super) fn write_receipts(self: &Arc<Self>) {
         for folder in self.runs.with_receipts() {

@@ -47,7 +47,7 @@ use self::{
 };
 use crate::{
     config::Settings,
-    error::{Error, Result},
+    error::{Code, Error, Result},
     git::{Signer, Store, Transaction},
     id::RequestId,
     ops::{Batch, Context, Job, Lane, OPERATIONS, Work},
@@ -66,7 +66,7 @@ const WRITERS_MIN: u16 = 8;
 pub struct Dispatch {
     settings: Settings,
     store: Store,
-    runs: Runs,
+    runs: Arc<Runs>,
     stats: Arc<Stats>,
     output: Arc<Output>,
     events: Arc<Events>,
@@ -157,9 +157,11 @@ impl Dispatch {
         let waiting = u64::from(settings.waiting);
         let names = OPERATIONS.iter().map(|it| it.name);
         let stats = Arc::new(Stats::new(names, [waiting, (waiting / 4).max(1)]));
+        let runs = Arc::new(Runs::signed_by(signer));
+        store.guard_by(runs.clone());
         Arc::new(Dispatch {
             store,
-            runs: Runs::signed_by(signer),
+            runs,
             events: Arc::new(Events::new(output.clone(), stats.clone())),
             stats,
             output,
@@ -253,6 +255,9 @@ impl Dispatch {
             }
             Err(error) => Err(error),
         };
+        if result.as_ref().is_err_and(|it| it.code == Code::Denied) {
+            self.record_denials();
+        }
         queue.running.fetch_sub(1, Relaxed);
         if let Some(path) = job.lane.written() {
             self.schedule.note(path);

@@ -86,6 +86,7 @@ impl Dispatch {
                     seats.extend(self.let_wait(seat, None));
                 }
                 seats.extend(self.feed(transaction, false));
+                self.runs.record_denials(&mut transaction.borrow_mut());
                 let transaction = transaction.borrow();
                 self.mind_time(transaction.repository().common_folder());
                 seats
@@ -177,6 +178,8 @@ impl Dispatch {
             Err(error) => return Turn::Done(Err(error)),
         }
         let result = guarded(|| work.run(&context)).and_then(|it| it);
+        let result =
+            result.and_then(|it| transaction.borrow_mut().expect_allowed(&savepoint).map(|()| it));
         if result.is_err() {
             transaction.borrow_mut().go_back(&savepoint);
         }

@@ -35,6 +35,7 @@ mod objects;
 mod pack;
 mod percent;
 mod plain;
+mod policies;
 mod references;
 mod reflog;
 mod refs;
@@ -87,6 +88,7 @@ pub use self::{
         Note, NoteRemoval, Noted, NotesDraft, NotesQuery, Place, RECEIPT, Removed, Written, chosen,
     },
     pack::Kind,
+    policies::{PolicyDraft, PolicyName},
     references::{Pattern, RefPage, RefQuery},
     refs::{BRANCHES, Branch, Namespace, RefName, TAGS, Tag, in_full, is_part},
     remote::{Access, Auth, Namespaces, Network, Pushed, Reason, Remote, Transport},
@@ -96,7 +98,7 @@ pub use self::{
     status::{Status, StatusQuery},
     store::{Changed, Opened, Store},
     tags::{TagChange, TagDraft, TagMoved, TagPage},
-    transaction::Transaction,
+    transaction::{Guard, Moved, Savepoint, Transaction},
     tree::{Bytes, Entry, Listing, Range},
     updates::{Update, Updated},
     verify::{Verification, Verified},

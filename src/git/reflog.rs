@@ -23,6 +23,7 @@ use super::{
 pub struct Line {
     name: String,
     is_removed: bool,
+    who: (String, String),
     text: Vec<u8>,
 }
 
@@ -36,7 +37,17 @@ impl Line {
         let words = why.split(u8::is_ascii_whitespace).filter(|it| !it.is_empty());
         text.extend_from_slice(&words.collect::<Vec<&[u8]>>().join(&b' '));
         text.push(b'\n');
-        Line { name: name.to_owned(), is_removed: to.is_none(), text }
+        let said = [&who.name, &who.email].map(|it| String::from_utf8_lossy(it).into_owned());
+        Line { name: name.to_owned(), is_removed: to.is_none(), who: said.into(), text }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name and the mail of who moved it.
+    pub fn who(&self) -> &(String, String) {
+        &self.who
     }
 }
 

@@ -7,6 +7,10 @@ pub const BRANCHES: &str = "refs/heads/";
 pub const PACKED: &str = "packed-refs";
 /// The folder of the reflogs.
 pub const LOGS: &str = "logs";
+/// What policies refused.
+pub const DENIALS: &str = "refs/gitvan/denials";
+/// Where policies are: who may do what.
+pub const POLICIES: &str = "refs/gitvan/policy/";
 /// Where locks are kept.
 pub const LOCKS: &str = "refs/gitvan/locks/";
 pub const NOTES: &str = "refs/notes/";
@@ -41,7 +45,7 @@ const IMPORTS: &str = "refs/gitvan/imports/";
 /// Answers to requests that had a key.
 const KEYS: &str = "refs/notes/gitvan/keys";
 /// Refs that only the program itself moves, with the rule and the words to say so.
-const OURS: [(&str, &str, &str); 8] = [
+const OURS: &[(&str, &str, &str)] = &[
     ("refs/workflow/executions", "runs", "where runs are: `run.start` makes them"),
     (
         "refs/workflow/threads",
@@ -57,6 +61,8 @@ const OURS: [(&str, &str, &str); 8] = [
     ("refs/gitvan/locks", "locks", "where locks are: `lock` and `unlock` move them"),
     (TRIGGERS, "triggers", "where triggers are: looking at a repository moves it"),
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
+    ("refs/gitvan/policy", "policies", "where policies are: `policy.set` moves them"),
+    (DENIALS, "denials", "where refusals are: what policies refuse moves it"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
 ];
 /// Where published processes are described, each on the commit that has its file.
@@ -189,6 +195,12 @@ impl Tag {
         Tag::new(&format!("{}{name}/v{version}", Tag::PROCESSES))
     }
 
+    /// The process that a ref publishes a version of.
+    pub fn process_of(reference: &str) -> Option<&str> {
+        let tag = reference.strip_prefix(TAGS)?.strip_prefix(Tag::PROCESSES)?;
+        Some(tag.split_once('/')?.0)
+    }
+
     pub fn name(&self) -> &str {
         &self.0
     }
@@ -245,11 +257,17 @@ impl RefName {
     }
 }
 
+fn is_below(name: &str, folder: &str) -> bool {
+    name.strip_prefix(folder).is_some_and(|it| it.is_empty() || it.starts_with('/'))
+}
+
+/// Whether only the program itself moves it.
+pub fn is_ours(name: &str) -> bool {
+    OURS.iter().any(|it| is_below(name, it.0))
+}
+
 /// Fails where only the program itself writes: a ref of its own, or one that would be in its way.
 fn expect_not_ours(name: &str) -> Result<()> {
-    let is_below = |name: &str, folder: &str| {
-        name.strip_prefix(folder).is_some_and(|it| it.is_empty() || it.starts_with('/'))
-    };
     let ours = OURS.iter().find(|(it, _, _)| is_below(name, it) || is_below(it, name));
     ours.map_or(Ok(()), |(_, rule, what)| {
         Err(Error::denied(format!("`{name}` is {what}")).with("rule", *rule))

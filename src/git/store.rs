@@ -13,7 +13,7 @@ use std::{
     ops::Deref,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
     time::Instant,
 };
 
@@ -21,7 +21,7 @@ use foldhash::fast::RandomState;
 
 use self::written::Written;
 use super::{
-    Folder, Repository, RepositoryPath, Transaction,
+    Folder, Guard, Repository, RepositoryPath, Transaction,
     ledger::{JOURNAL, Ledger, Site},
     locks::Locks,
     met::Met,
@@ -47,6 +47,7 @@ pub struct Store {
     written: Written,
     locks: Arc<Locks>,
     met: Met,
+    guard: OnceLock<Arc<dyn Guard>>,
 }
 
 /// By their paths, which as text are hashed in one go.
@@ -95,13 +96,18 @@ impl Store {
     pub fn new(root: Root, data: Option<&Path>) -> Result<Store> {
         let workspaces = data.map(|data| Workspaces::new(data, &root)).transpose()?;
         let (kept, written) = (Mutex::default(), Written::default());
-        let (locks, met) = (Locks::new(), Met::default());
-        Ok(Store { root, workspaces, kept, written, locks, met })
+        let (locks, met, guard) = (Locks::new(), Met::default(), OnceLock::new());
+        Ok(Store { root, workspaces, kept, written, locks, met, guard })
     }
 
     /// The repositories that it has had to do with.
     pub fn met(&self) -> &Met {
         &self.met
+    }
+
+    /// Whoever is asked from now on whether refs may be moved.
+    pub fn guard_by(&self, guard: Arc<dyn Guard>) {
+        let _ = self.guard.set(guard);
     }
 
     /// What is known of the locks of clients.
@@ -143,15 +149,8 @@ impl Store {
         watch: &Watch,
         work: impl FnOnce(&mut Transaction) -> Result<T>,
     ) -> Result<T> {
-        let changed = self.change(path, Instant::now(), watch, |transaction| {
-            let mut transaction = transaction.borrow_mut();
-            let savepoint = transaction.savepoint();
-            let value = work(&mut transaction);
-            if value.is_err() {
-                transaction.go_back(&savepoint);
-            }
-            value
-        })?;
+        let changed =
+            self.change(path, Instant::now(), watch, |it| it.borrow_mut().attempt(work))?;
         changed.outcome.and(changed.value)
     }
 
@@ -167,7 +166,12 @@ impl Store {
         let ledger = self.written.ledger(repository.common_folder());
         let mut ledger = ledger.lock().expect("nobody panics with the lock");
         let site = ledger.enter(&repository, watch)?;
-        let transaction = RefCell::new(Transaction::begin(&mut ledger, site, &self.locks));
+        let transaction = RefCell::new(Transaction::begin(
+            &mut ledger,
+            site,
+            &self.locks,
+            self.guard.get().cloned(),
+        ));
         let value = work(&transaction);
         let outcome = transaction.into_inner().carry_out();
         self.met.change(repository.common_folder());

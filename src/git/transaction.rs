@@ -2,9 +2,11 @@
 //!
 //! A request sees what those before it in the group did. One that fails leaves nothing behind.
 
+mod guarded;
 mod later;
 mod node;
 mod present;
+mod savepoint;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -14,14 +16,18 @@ use std::{
 use foldhash::fast::RandomState;
 use git2::Oid;
 
-pub use self::node::Node;
+pub use self::{
+    guarded::{Guard, Moved},
+    node::Node,
+    savepoint::Savepoint,
+};
 use self::{node::Change, present::target_of};
 use super::{
     Person, Repository,
     edit::{self, Entry},
     follow::Follow,
     hash::{id_of, object_id},
-    image::{Image, Mark},
+    image::Image,
     ledger::{Held, Ledger, Move, Site, Step},
     locks::Locks,
     pack::Kind,
@@ -57,26 +63,24 @@ pub struct Transaction<'a> {
     is_durable: bool,
     /// Whether all that it moves are refs of runs, which Git may see a moment later.
     is_later: bool,
+    guard: Option<Arc<dyn Guard>>,
     /// Worktrees whose branches move, by these.
     pub(super) follows: Vec<(Branch, Follow)>,
     /// Opened by whoever first asks what is on disk.
     disk: Option<Repository>,
 }
 
-/// How far a transaction was.
-pub struct Savepoint {
-    image: Mark,
-    moves: usize,
-    lines: usize,
-    is_one: bool,
-    is_durable: bool,
-    follows: usize,
-}
-
 impl<'a> Transaction<'a> {
-    pub fn begin(ledger: &'a mut Ledger, site: Site<'a>, locks: &'a Arc<Locks>) -> Transaction<'a> {
+    /// With somebody to ask whether what is moved may be.
+    pub fn begin(
+        ledger: &'a mut Ledger,
+        site: Site<'a>,
+        locks: &'a Arc<Locks>,
+        guard: Option<Arc<dyn Guard>>,
+    ) -> Transaction<'a> {
         Transaction {
             site,
+            guard,
             ledger,
             locks,
             image: Image::default(),
@@ -106,28 +110,6 @@ impl<'a> Transaction<'a> {
     /// What is known of the locks of clients beside their refs.
     pub fn locks(&self) -> &'a Arc<Locks> {
         self.locks
-    }
-
-    pub fn savepoint(&self) -> Savepoint {
-        Savepoint {
-            image: self.image.mark(),
-            moves: self.moves.len(),
-            lines: self.lines.len(),
-            is_one: self.is_one,
-            is_durable: self.is_durable,
-            follows: self.follows.len(),
-        }
-    }
-
-    /// Takes back what was done since.
-    pub fn go_back(&mut self, to: &Savepoint) {
-        self.image.go_back(to.image);
-        self.fresh.retain(|id, _| self.image.has(*id));
-        self.moves.truncate(to.moves);
-        self.lines.truncate(to.lines);
-        self.moved = self.moves.iter().map(|it| (it.name.clone(), it.to())).collect();
-        (self.is_one, self.is_durable) = (to.is_one, to.is_durable);
-        self.follows.drain(to.follows..).for_each(|(_, it)| it.give_up());
     }
 
     /// Whoever asked for what was just done is answered only when it is on disk.

@@ -32,6 +32,7 @@ mod maintain;
 mod paging;
 mod ping;
 mod plain;
+mod policy;
 mod process;
 mod push;
 mod read;
@@ -166,6 +167,12 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<receipt::list::List>().on_a_repository(),
     Entry::of::<receipt::get::Get>().on_a_repository(),
     Entry::of::<receipt::verify::Verify>().on_a_repository(),
+    // Are about who may do what, and change one repository together.
+    Entry::of::<policy::set::Set>().on_a_repository(),
+    Entry::of::<policy::get::Get>().on_a_repository(),
+    Entry::of::<policy::remove::Remove>().on_a_repository(),
+    Entry::of::<policy::check::Check>().on_a_repository(),
+    Entry::of::<policy::denials::Denials>().on_a_repository(),
     // Are about other requests.
     Entry::control("batch", batch::decode),
     Entry::control("cancel", cancel::decode),

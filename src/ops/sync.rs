@@ -6,11 +6,12 @@ use super::{
     Context, Lane, Operation, about,
     lsremote::{access, ref_name},
     plain::Plain,
+    run::with_in,
     workspace::export::expect_outside,
 };
 use crate::{
     error::Result,
-    git::{Auth, Namespace, Namespaces, Network, RawName, Remote, RepositoryPath},
+    git::{Auth, Branch, Namespace, Namespaces, Network, RawName, Remote, RepositoryPath},
 };
 
 #[derive(Deserialize)]
@@ -61,6 +62,7 @@ impl Operation for Sync {
         let Sync { url, branch, path, depth, submodules, notes, .. } = self;
         let Sync { auth, known_hosts, ca, ca_file, proxy, .. } = self;
         let branch = ref_name(branch)?;
+        expect_allowed(&path, &branch, context)?;
         let remote = Remote::new(&url, access(auth, known_hosts, ca, ca_file, proxy))?;
         context.store.root().confine_remote(&remote)?;
         let notes = namespaces(notes)?;
@@ -74,6 +76,24 @@ impl Operation for Sync {
         }
         Ok(commit)
     }
+}
+
+/// Fails where policies do not let a remote say where a branch is that is here.
+fn expect_allowed(path: &RepositoryPath, branch: &str, context: &Context) -> Result<()> {
+    match context.open(path) {
+        Ok(repository) if repository.has_policies(context.watch)? => (),
+        // What is wrong with it is found out where it counts.
+        _ => return Ok(()),
+    }
+    let reference = Branch::new(branch)?.reference();
+    context.store.change_alone(path, context.watch, |transaction| {
+        let owner = transaction.repository().owner();
+        let [name, mail] = [owner.name, owner.email];
+        let (name, mail) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&mail));
+        with_in(context, transaction, |keeper, _| {
+            keeper.expect_may_sync((&name, Some(&mail)), &reference)
+        })
+    })
 }
 
 fn namespaces(notes: Option<Notes>) -> Result<Namespaces> {

@@ -5,7 +5,7 @@
 
 mod read;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use self::read::{Failure, Reason, Turn};
 use super::{
@@ -89,7 +89,7 @@ pub fn read(name: &str, bytes: &[u8]) -> File {
     let mut loaded = Vec::new();
     for tree in documents {
         let process_name = process_name(&tree);
-        match definition(&tree) {
+        match read_as(&tree) {
             Ok(definition) if is_sound => loaded.push(Loaded { definition, tree }),
             Ok(_) => (),
             Err(faults) => {
@@ -108,6 +108,23 @@ pub fn definitions(name: &str, bytes: &[u8]) -> Result<Vec<Definition>> {
         true => Ok(file.loaded.into_iter().map(|it| it.definition).collect()),
         false => Err(refused(&file.diagnostics)),
     }
+}
+
+/// The one document of a file that is none of definitions, or everything that is wrong with it.
+pub fn document<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> {
+    let (source, documents, mut faults) = yaml::read(name, bytes);
+    match &*documents {
+        [tree] if faults.is_empty() => match read_as(tree) {
+            Ok(document) => return Ok(document),
+            Err(more) => faults = more,
+        },
+        _ if faults.is_empty() => {
+            faults.push(Fault::new(&WRONG_VALUE, Span::default(), "write one document here"));
+        }
+        _ => (),
+    }
+    let told: Vec<Diagnostic> = faults.iter().map(|it| it.told(&source, None)).collect();
+    Err(refused(&told))
 }
 
 /// The error that a request gets for what is wrong with its files.
@@ -137,7 +154,7 @@ fn process_name(tree: &Node) -> Option<&str> {
     }
 }
 
-fn definition(tree: &Node) -> Result<Definition, Vec<Fault>> {
+fn read_as<T: DeserializeOwned>(tree: &Node) -> Result<T, Vec<Fault>> {
     let mut faults = Vec::new();
     let most = match tree.span.range().len() > LONG_BYTES {
         true => FAULTS_MAX / 10,
@@ -148,8 +165,8 @@ fn definition(tree: &Node) -> Result<Definition, Vec<Fault>> {
     let mut pruned: Vec<Span> = Vec::new();
     loop {
         let rest = thinned.as_ref().unwrap_or(tree);
-        let failure = match Definition::deserialize(read::Reader::new(rest)) {
-            Ok(definition) if faults.is_empty() => return Ok(definition),
+        let failure = match T::deserialize(read::Reader::new(rest)) {
+            Ok(document) if faults.is_empty() => return Ok(document),
             Ok(_) => return Err(faults),
             Err(failure) => failure,
         };

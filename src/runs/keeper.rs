@@ -17,6 +17,7 @@ use super::{
     lease::Leases,
     message::{Birth, Cause},
     pinned::Pinned,
+    policy::Policing,
     receipt::Waiting,
     run::{Made, Run},
     tasks::{Lane, QUEUE, Tasks},
@@ -56,6 +57,7 @@ pub struct Keeper {
     pub(super) tasks: Tasks,
     pub(super) leases: Leases,
     due: Due,
+    pub policy: Policing,
     /// What something happened to in the request that is under way.
     pub(super) touched: BTreeSet<RunId>,
     /// Whether there are new tasks.
@@ -133,6 +135,7 @@ impl Keeper {
     pub fn doubt(&mut self) {
         self.epoch = None;
         self.receipts.look_again();
+        self.policy.denials.doubt();
     }
 
     pub fn forget(&mut self, run: &RunId) {
@@ -227,7 +230,9 @@ impl Keeper {
         let (before, was_suspended) = (it.newest(), it.state.head.suspended);
         // Time that went back is none for the run.
         let at_ms = now_ms().cast_signed().max(it.state.head.now_ms);
-        let cause = Cause { actor: actor.to_owned(), given, event: Event { at_ms, what } };
+        let overrode = self.policy.take_overrode();
+        let event = Event { at_ms, what };
+        let cause = Cause { actor: actor.to_owned(), given, overrode, event };
         let made = it.happen(&cause, pinned.as_ref()).map_err(refused)?;
         let Some(newest) = it.newest().filter(|_| !made.commits.is_empty()) else {
             return Ok(None);
@@ -301,7 +306,8 @@ impl Keeper {
         let due = self.due.first_ms().map(|it| now + in_ms(it));
         let next =
             due.into_iter().chain(self.leases.next_ms()).chain(self.receipts.next_ms()).min();
-        next.map(|it| it.max(self.not_before_ms))
+        let next = next.map(|it| it.max(self.not_before_ms));
+        next.into_iter().chain(self.policy.denials.next_ms()).min()
     }
 
     /// What is due could not be done, and may be in a while.

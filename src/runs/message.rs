@@ -39,6 +39,7 @@ const FORKED: &str = "Forked";
 const MILESTONE: &str = "Milestone";
 const PROBLEM: &str = "Problem";
 const CAUSE: &str = "Cause";
+const OVERRIDE: &str = "Override";
 /// The longest subject.
 const SUBJECT_CHARS_MAX: usize = 72;
 
@@ -49,8 +50,18 @@ pub struct Cause {
     /// Of somebody who takes something up: who gave it, and for how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<Given>,
+    /// Of what policies forbid: why it was done all the same.
+    #[serde(rename = "override", default, skip_serializing_if = "Option::is_none")]
+    pub overrode: Option<Overrode>,
     #[serde(flatten)]
     pub event: Event,
+}
+
+/// Rules that somebody had a reason not to keep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Overrode {
+    pub rules: Vec<String>,
+    pub reason: String,
 }
 
 /// What the first commit of a run says of it, and the last: what it is a run of, and what it is
@@ -104,6 +115,7 @@ pub struct Words<'a> {
     pub firing: &'a Firing,
     /// Of the first commit of an event: what happened, or the file that says it.
     pub cause: Option<&'a str>,
+    pub overrode: Option<&'a Overrode>,
     /// Of the first commit of a run, and of the last.
     pub birth: Option<&'a Birth>,
     /// Of the last: how it ended.
@@ -128,6 +140,9 @@ impl Cause {
         let mut value = serde_json::to_value(&self.event.what).expect(fits);
         value["actor"] = self.actor.as_str().into();
         value["at_ms"] = self.event.at_ms.into();
+        if let Some(overrode) = &self.overrode {
+            value["override"] = serde_json::to_value(overrode).expect(fits);
+        }
         if let Some(given) = &self.given {
             value["given"] = serde_json::to_value(given).expect(fits);
         }
@@ -144,7 +159,7 @@ impl Cause {
 
 impl Words<'_> {
     pub fn message(&self) -> String {
-        let Words { run, seq, actor, firing, cause, birth, end } = self;
+        let Words { run, seq, actor, firing, cause, overrode, birth, end } = self;
         let mut message = subject(firing);
         message.push_str("\n\n");
         let mut trailer = |name: &str, value: &str| {
@@ -163,6 +178,9 @@ impl Words<'_> {
             trailer(OUTCOME, &one_line(outcome));
         }
         trailer(ACTOR, actor);
+        if let Some(Overrode { rules, reason }) = overrode {
+            trailer(OVERRIDE, &one_line(&format!("{}: {reason}", rules.join(", "))));
+        }
         if let Some(end) = end {
             trailer(STATUS, end.word());
         }
@@ -259,7 +277,7 @@ fn kind(kind: Kind) -> &'static str {
 }
 
 /// Without what would be another line or none.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let plain: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
     plain.trim().to_owned()
 }

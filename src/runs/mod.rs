@@ -19,6 +19,7 @@ mod load;
 mod message;
 mod picture;
 pub mod pinned;
+pub mod policy;
 pub mod prune;
 pub mod receipt;
 mod replay;
@@ -43,7 +44,7 @@ use self::{
     receipt::{Receipt, Waiting},
     trigger::Watchers,
 };
-use crate::git::{ObjectId, Signer};
+use crate::git::{ObjectId, Signer, Transaction};
 
 /// The runs of all repositories that this process has to do with.
 pub struct Runs {
@@ -117,6 +118,24 @@ impl Runs {
         let keepers = self.keepers.lock().expect("nobody panics with the lock");
         let has_any = |it: &Mutex<Keeper>| it.lock().is_ok_and(|mut it| it.receipts.hurry());
         keepers.iter().filter(|it| has_any(it.1)).map(|it| it.0.clone()).collect()
+    }
+
+    /// The repositories in which something was refused that is not recorded yet.
+    pub fn with_denials(&self) -> Vec<PathBuf> {
+        let keepers = self.keepers.lock().expect("nobody panics with the lock");
+        let has_any = |it: &Mutex<Keeper>| it.lock().is_ok_and(|it| it.policy.denials.is_waiting());
+        keepers.iter().filter(|it| has_any(it.1)).map(|it| it.0.clone()).collect()
+    }
+
+    /// Records what was refused in a repository, in a step that goes on there.
+    pub fn record_denials(&self, transaction: &mut Transaction) {
+        let keeper = self.known(transaction.repository().common_folder());
+        if let Some(keeper) = keeper
+            && let Ok(mut keeper) = keeper.lock()
+            && let Err(error) = keeper.policy.denials.write(transaction)
+        {
+            log::error!("what was refused cannot be recorded: {error}");
+        }
     }
 
     /// What is due there cannot be done: it is tried again in a while.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{keeper::Keeper, view::Summary};
+use super::keeper::Keeper;
 use crate::{
     error::{Error, Result},
     git::{Output, RunId, Transaction, now_ms},
@@ -23,38 +23,30 @@ pub struct Retention {
     pub limit: usize,
 }
 
-/// What was folded away, or would be.
-#[derive(Debug)]
-pub struct Pruned {
-    pub runs: Vec<Summary>,
-    /// Whether there are others.
-    pub is_more: bool,
-    /// The size of the file.
-    pub bytes: Option<u64>,
-}
-
 impl Keeper {
+    /// Takes runs away that ended, once they are in a file if there is to be one; its size.
     pub fn prune(
         &mut self,
-        retention: &Retention,
+        runs: &[RunId],
         archive: Option<Output>,
-        is_tried: bool,
         transaction: &mut Transaction,
-    ) -> Result<Pruned> {
+    ) -> Result<Option<u64>> {
+        let archive = archive.filter(|_| !runs.is_empty());
+        let bytes = archive.map(|it| transaction.archive(runs, it)).transpose()?;
+        for run in runs {
+            transaction.drop_run(run)?;
+            self.forget(run);
+            self.touched.insert(run.clone());
+        }
+        Ok(bytes)
+    }
+
+    /// The runs that a rule takes away, and whether there are others than these.
+    pub fn outdated(&self, retention: &Retention) -> Result<(Vec<RunId>, bool)> {
         let mut found = self.beyond(retention)?;
         let is_more = retention.limit < found.len();
         found.truncate(retention.limit);
-        let runs = found.iter().filter_map(|it| self.summary(it)).collect();
-        if is_tried || found.is_empty() {
-            return Ok(Pruned { runs, is_more, bytes: None });
-        }
-        let bytes = archive.map(|it| transaction.archive(&found, it)).transpose()?;
-        for run in found {
-            transaction.drop_run(&run)?;
-            self.forget(&run);
-            self.touched.insert(run);
-        }
-        Ok(Pruned { runs, is_more, bytes })
+        Ok((found, is_more))
     }
 
     /// The runs that a rule takes away, the first to end first.

@@ -11,6 +11,7 @@ use super::{
     giver::Given,
     message::{Birth, CAUSE_FILE, Cause, Words},
     pinned::Pinned,
+    policy::Doers,
     receipt::{Ended, Finished},
     tips::Tips,
 };
@@ -38,6 +39,8 @@ pub struct Run {
     pub seq: u64,
     /// Who does what was started.
     pub claims: BTreeMap<Id, Claim>,
+    /// Who completed which steps.
+    pub doers: Doers,
     /// Of the firings that something may still come from.
     commits: BTreeMap<Id, ObjectId>,
     tips: Tips,
@@ -105,6 +108,7 @@ impl Run {
             state: State::default(),
             seq: 0,
             claims: BTreeMap::new(),
+            doers: Doers::default(),
             commits: BTreeMap::new(),
             tips: Tips::default(),
             newest: None,
@@ -122,6 +126,10 @@ impl Run {
     /// nothing, and then there is no commit. Who migrates says to which process.
     pub fn happen(&mut self, cause: &Cause, pinned: Option<&Arc<Pinned>>) -> Result<Made, Refused> {
         let Cause { actor, event, .. } = cause;
+        let completed = match event.what {
+            What::Complete { item, .. } => self.state.path_of(&self.pinned.processes, item),
+            _ => None,
+        };
         let pinned = pinned.filter(|_| matches!(event.what, What::Migrate { .. }));
         let changes = match (&event.what, pinned) {
             (What::Migrate { steps, .. }, Some(pinned)) => self.migrate(pinned, steps, cause)?,
@@ -146,6 +154,7 @@ impl Run {
                 reached.map(|(name, at)| (Mark::Milestone(name.clone()), None, Some(*at)));
             made.marks.extend(reached);
         }
+        completed.iter().for_each(|it| self.doers.complete(actor, it));
         let ended = if self.has_receipts { Ended::of(self, cause, &changes) } else { Vec::new() };
         apply(&mut self.state, &changes);
         self.files.follow(&changes.rows, &self.state, &mut made.objects);
@@ -183,7 +192,9 @@ impl Run {
         let end = (is_last && status != Status::Running).then_some(status);
         let is_birth = seq == 1 || matches!(firing.kind, Event::Fork | Event::Migrate);
         let birth = (is_birth || end.is_some()).then_some(&self.birth);
-        let text = Words { run, seq, actor, firing, cause: said, birth, end }.message();
+        let overrode = cause.overrode.as_ref().filter(|_| said.is_some());
+        let words = Words { run, seq, actor, firing, cause: said, overrode, birth, end };
+        let text = words.message();
         let parents = match firing.kind {
             Event::Fork | Event::Retry => self.all_before(),
             _ => firing.parents.iter().filter_map(|it| self.commits.get(it).copied()).collect(),

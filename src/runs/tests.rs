@@ -65,6 +65,7 @@ impl Played {
         let cause = Cause {
             actor: "ann".to_owned(),
             given: None,
+            overrode: None,
             event: Event { at_ms: self.at_ms, what },
         };
         let made = self.run.happen(&cause, None).unwrap();

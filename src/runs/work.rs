@@ -10,6 +10,7 @@ use super::{
     keeper::{Deed, Keeper},
     lease::Lease,
     listing::Task,
+    policy::{Act, Action},
     run::Run,
     tasks::Wanted,
 };
@@ -71,6 +72,7 @@ pub struct Holding {
 impl Keeper {
     /// Gives somebody what there is to do.
     pub fn claim(&mut self, ask: &Ask, transaction: &mut Transaction) -> Result<Vec<Task>> {
+        self.policy.standing.rules()?;
         let (mut tasks, mut tried) = (Vec::new(), HashSet::new());
         let mut look = ask.most + LOOKED_MIN;
         loop {
@@ -96,16 +98,18 @@ impl Keeper {
         &mut self,
         task: &TaskId,
         ask: &Ask,
+        reason: Option<&str>,
         transaction: &mut Transaction,
     ) -> Result<Option<Task>> {
         let TaskId { run, item } = task;
+        self.policy.standing.rules()?;
         let it = self.run(run)?;
         let row = it.state.items.get(item);
         if let Some(claim) = it.claims.get(item).filter(|_| self.is_held(run, *item)) {
             let message = format!("the task {run}/{item} is held by `{}`", claim.worker);
             return Err(Error::conflict(message).with("actual", claim.worker.as_str()));
         }
-        if row.is_some() && !self.is_for(run, *item, ask) {
+        if row.is_some() && !self.is_meant_for(run, *item, ask) {
             let message = format!("the task {run}/{item} is not for `{}`", ask.worker);
             return Err(Error::denied(message).with("rule", "assignee and roles"));
         }
@@ -114,6 +118,8 @@ impl Keeper {
             let status = row.map_or("gone".to_owned(), |it| format!("{:?}", it.status));
             return Err(Error::conflict(message).with("actual", status.to_lowercase()));
         }
+        let claim = Act::of(Action::Claim, &ask.worker).with_roles(&ask.roles);
+        self.expect_allowed(claim.on(run).at(*item).because(reason))?;
         self.take_up(run, *item, ask, transaction)?;
         Ok(self.given(run, *item, ask))
     }
@@ -126,7 +132,10 @@ impl Keeper {
         ask: &Ask,
         transaction: &mut Transaction,
     ) -> Result<Option<Task>> {
-        if !self.is_for(run, item, ask) || self.is_held(run, item) {
+        if !self.is_meant_for(run, item, ask)
+            || self.is_held(run, item)
+            || !self.may_claim(run, item, ask)
+        {
             return Ok(None);
         }
         self.tasks.took_turn(run, item);
@@ -149,24 +158,29 @@ impl Keeper {
 
     /// Whether there is anything that somebody could be given.
     pub fn has_any(&self, ask: &Ask) -> bool {
+        // Whoever asks is told why there is nothing, without waiting for it.
+        if self.policy.standing.rules().is_err() {
+            return true;
+        }
         let tasks = self.tasks.of(&ask.wanted, TRIED_MAX, LOOKED_MAX);
         let mut cache = Cache::default();
         tasks.into_iter().any(|(run, item)| {
             let is_there = |it: &Run| it.state.is_there(&it.pinned.processes, item, &mut cache);
-            self.is_for(&run, item, ask)
+            self.is_meant_for(&run, item, ask)
                 && !self.is_held(&run, item)
+                && self.may_claim(&run, item, ask)
                 && self.run(&run).is_ok_and(is_there)
         })
     }
 
     /// Whether a step is meant for who asks.
-    fn is_for(&self, run: &RunId, item: Id, ask: &Ask) -> bool {
+    fn is_meant_for(&self, run: &RunId, item: Id, ask: &Ask) -> bool {
         let Ok(it) = self.run(run) else { return false };
         let Some(row) = it.state.items.get(&item) else { return false };
         let Some(step) = it.state.step_of(&it.pinned.processes, row) else { return false };
         let meant = Meant::of(step, row);
         meant.assignee.is_none_or(|it| it == ask.worker)
-            && (meant.roles.is_empty() || meant.roles.iter().any(|it| ask.roles.contains(it)))
+            && (meant.roles.is_empty() || self.has_role(ask, meant.roles))
     }
 
     fn take_up(
@@ -189,7 +203,7 @@ impl Keeper {
     }
 
     /// Whether somebody has a lease of it, here or of another daemon.
-    fn is_held(&self, run: &RunId, item: Id) -> bool {
+    pub(super) fn is_held(&self, run: &RunId, item: Id) -> bool {
         let elsewhere = || {
             let claim = self.open.get(run)?.claims.get(&item)?;
             Some(claim.given.as_ref()?.is_kept(claim.at_ms))
@@ -198,7 +212,7 @@ impl Keeper {
     }
 
     /// Fails unless the task is held by who says so.
-    fn held(&self, holding: &Holding) -> Result<()> {
+    pub(super) fn held(&self, holding: &Holding) -> Result<()> {
         let Holding { task: TaskId { run, item }, token, worker } = holding;
         let over = |why: &str| {
             let message = format!("the task {run}/{item} {why}");
@@ -221,6 +235,20 @@ impl Keeper {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// Fails unless the policies let whoever holds a task end it like this.
+    pub fn expect_may_end(
+        &mut self,
+        action: Action,
+        holding: &Holding,
+        reason: Option<&str>,
+    ) -> Result<()> {
+        self.held(holding)?;
+        let TaskId { run, item } = &holding.task;
+        let worker = self.run(run)?.claims.get(item).map(|it| it.worker.clone());
+        let worker = worker.unwrap_or_default();
+        self.expect_allowed(Act::of(action, &worker).on(run).at(*item).because(reason))
     }
 
     /// Ends a task; gives the commit that says so.

@@ -487,7 +487,7 @@ defmodule GitPort do
   end
 
   @doc """
-  Tells a run that the event `name` happened. `:key`, any JSON value but null, `:data`, `:actor`.
+  Tells a run that the event `name` happened. `:key`, any JSON value but null, `:data`, `:actor`, `:override`.
 
   The value has `run`, `status` and `commit`.
   """
@@ -526,7 +526,7 @@ defmodule GitPort do
     operation(port, "trigger.resume", at(path) ++ [process: process, trigger: trigger], options)
   end
 
-  @doc "Withdraws all that is left of a run. `:actor`."
+  @doc "Withdraws all that is left of a run. `:actor`, `:override`."
   @spec run_cancel(t(), repository(), String.t(), arguments()) :: result(map())
   def run_cancel(port, path, run, options \\ []) do
     operation(port, "run.cancel", at(path) ++ [run: run], options)
@@ -608,7 +608,7 @@ defmodule GitPort do
       {:ok, _} = GitPort.task_complete(port, path, task, token, data: %{weight: 12})
 
   Where it is to wait for long, `:timeout` has to be longer. Tasks of some `:types` or `:roles`
-  only, or the `:task` that is named. They are the worker's for `:lease_ms`, 60,000 unless given.
+  only, or the `:task` that is named (`:override` is why, where policies forbid it). They are the worker's for `:lease_ms`, 60,000 unless given.
   """
   @spec task_claim(t(), repository(), String.t(), arguments()) :: result([map()])
   def task_claim(port, path, worker, options \\ []) do
@@ -619,7 +619,7 @@ defmodule GitPort do
   end
 
   @doc """
-  A claimed task is done, with an `:outcome` that the step names, and `:data`. Also `:worker`.
+  A claimed task is done, with an `:outcome` that the step names, and `:data`. Also `:worker`, `:override`.
 
   It is a `:conflict` if the task is not held by this token any more: work counts once. The value has
   `task`, `run`, the `status` of the run and `commit`.
@@ -629,7 +629,7 @@ defmodule GitPort do
     operation(port, "task.complete", held(path, task, token), options)
   end
 
-  @doc "An attempt failed, of a `:type`; with `retry: false` there is no other one. Also `:worker`."
+  @doc "An attempt failed, of a `:type`; with `retry: false` there is no other one. Also `:worker`, `:override`."
   @spec task_fail(t(), repository(), String.t(), String.t(), String.t(), arguments()) ::
           result(map())
   def task_fail(port, path, task, token, message, options \\ []) do
@@ -720,6 +720,54 @@ defmodule GitPort do
   @spec task_credit(t(), integer(), pos_integer(), arguments()) :: result(boolean())
   def task_credit(port, request, credits, options \\ []) do
     operation(port, "task.credit", [request: request, credits: credits], options)
+
+  @doc """
+  Has the policy `name` say `policy`, a text or a map, from now on.
+
+      policy = %{"policy" => 1, "four_eyes" => [%{"name" => "two", "steps" => ["enter", "approve"]}]}
+      {:ok, %{"commit" => _}} = GitPort.policy_set(port, path, "people", policy, actor: "root")
+
+  The value has `name`, `commit` and `was`. `:actor`, `:expect`, `:sign`; `force: true` where nobody
+  shall be left who can change it. What policies do not allow is `:denied`, with the `rule`.
+  """
+  @spec policy_set(t(), repository(), String.t(), String.t() | map(), arguments()) ::
+          result(map())
+  def policy_set(port, path, name, policy, options \\ []) do
+    operation(port, "policy.set", at(path) ++ [name: name, policy: policy], options)
+  end
+
+  @doc """
+  The policies that there are, or the one of a `:name`, also as it was with a commit (`:rev`).
+
+  The value is a list; each has `name`, `commit`, `policy` (the text) and `commits`.
+  """
+  @spec policy_get(t(), repository(), arguments()) :: result([map()])
+  def policy_get(port, path, options \\ []) do
+    with {:ok, %{"policies" => policies}} <- operation(port, "policy.get", at(path), options) do
+      {:ok, policies}
+    end
+  end
+
+  @doc "A policy is no more. `:actor`, `:expect`, `:force`."
+  @spec policy_remove(t(), repository(), String.t(), arguments()) :: result(map())
+  def policy_remove(port, path, name, options \\ []) do
+    operation(port, "policy.remove", at(path) ++ [name: name], options)
+  end
+
+  @doc """
+  Whether `actor` may do `action`: `allowed`, `rule`, `overridden` and `why`.
+
+  `:process`, `:step`, `:run`, `:policy`, `:roles`, `:ref`, `:program`, `:git`, `:override`.
+  """
+  @spec policy_check(t(), repository(), String.t(), String.t(), arguments()) :: result(map())
+  def policy_check(port, path, actor, action, options \\ []) do
+    operation(port, "policy.check", at(path) ++ [actor: actor, action: action], options)
+  end
+
+  @doc "What policies refused, newest first: `denials` and `next`. `:actor`, `:limit`, `:after`."
+  @spec policy_denials(t(), repository(), arguments()) :: result(map())
+  def policy_denials(port, path, options \\ []) do
+    operation(port, "policy.denials", at(path), options)
   end
 
   @doc "All refs by name: `refs` and `next`. `:prefix`, `:limit`, `:after`."

@@ -471,4 +471,44 @@ defmodule GitPort.RunsTest do
     assert {:error, %Error{code: :timeout}} =
              GitPort.task_claim(port, path, "ann", wait_ms: 60_000, timeout: 100)
   end
+
+  @people """
+  policy: 1
+  rules:
+    - {name: packers, on: [claim, complete], process: ship, step: pack, allow: [ann]}
+    - {name: policies, on: [policy], allow: [root]}
+  override: [{name: boss, on: [complete, claim], allow: [bob]}]
+  """
+
+  test "policies say who may do what", %{port: port, path: path} do
+    assert {:ok, %{"commit" => commit, "was" => nil}} =
+             GitPort.policy_set(port, path, "people", @people, actor: "root")
+
+    assert {:ok, %{"was" => nil}} =
+             GitPort.policy_set(port, path, "more", %{"policy" => 1}, actor: "root")
+
+    {:ok, _} = GitPort.run_start(port, path, process: "ship", run: "a")
+    assert GitPort.task_claim(port, path, "bob", queue: "floor") == {:ok, []}
+    assert {:ok, %{"tasks" => [%{"task" => task}]}} = GitPort.task_list(port, path)
+
+    assert {:error, %Error{code: :denied, details: %{"rule" => "people/packers"}}} =
+             GitPort.task_claim(port, path, "bob", task: task)
+
+    assert {:ok, [%{"token" => token}]} =
+             GitPort.task_claim(port, path, "bob", task: task, override: "ann is ill")
+
+    assert {:ok, %{"allowed" => false, "rule" => "people/packers", "why" => [_ | _]}} =
+             GitPort.policy_check(port, path, "bob", "complete", run: "a", step: "pack")
+
+    done = [outcome: "lost", override: "ann is ill"]
+    assert {:ok, _} = GitPort.task_complete(port, path, task, token, done)
+
+    assert {:ok, %{"denials" => [%{"action" => "claim", "actor" => "bob"}]}} =
+             GitPort.policy_denials(port, path)
+
+    assert {:ok, [%{"policy" => @people, "commit" => ^commit}]} =
+             GitPort.policy_get(port, path, name: "people")
+
+    assert {:ok, %{"name" => "more"}} = GitPort.policy_remove(port, path, "more", actor: "root")
+  end
 end

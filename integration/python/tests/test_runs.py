@@ -704,3 +704,40 @@ def test_a_claim_that_waits_is_cancelled_by_its_id(program: str, shop: Path) -> 
                 await waiting
 
     asyncio.run(asyncio.wait_for(use(), 2 * SECONDS))
+
+
+PEOPLE = """\
+policy: 1
+rules:
+  - {name: packers, on: [claim, complete], process: ship, step: pack, allow: [ann]}
+  - {name: policies, on: [policy], allow: [root]}
+override: [{name: boss, on: [complete, claim], allow: [bob]}]
+"""
+
+
+def test_policies_say_who_may_do_what(client: gitport.Client, shop: Path) -> None:
+    first = client.policy_set(path=shop, name="people", policy=PEOPLE, actor="root")
+    check_keys(first, types.PolicySet)
+    more = client.policy_set(path=shop, name="more", policy={"policy": 1}, actor="root")
+    assert more["was"] is None
+    client.run_start(path=shop, process="ship", run="a")
+    assert client.task_claim(path=shop, worker="bob", queue="floor") == []
+    (work,) = client.task_list(path=shop)["tasks"]
+    with pytest.raises(gitport.Denied, match="packers") as denied:
+        client.task_claim(path=shop, worker="bob", task=work["task"])
+    assert denied.value.details["rule"] == "people/packers"
+    (pack,) = client.task_claim(path=shop, worker="bob", task=work["task"], override="ann is ill")
+    checked = client.policy_check(path=shop, actor="bob", action="complete", run="a", step="pack")
+    check_keys(checked, types.PolicyChecked)
+    assert (checked["allowed"], checked["rule"]) == (False, "people/packers")
+    client.task_complete(
+        path=shop, task=pack["task"], token=pack["token"], outcome="lost", override="ann is ill"
+    )
+    refused = client.policy_denials(path=shop, actor="bob")
+    check_keys(refused, types.PolicyDenials)
+    assert [it["action"] for it in refused["denials"]] == ["claim"]
+    told = client.policy_get(path=shop, name="people", rev=first["commit"])
+    check_keys(told[0], types.Policy)
+    assert told[0]["policy"] == PEOPLE
+    gone = client.policy_remove(path=shop, name="more", actor="root")
+    assert gone == {"name": "more", "was": more["commit"]}

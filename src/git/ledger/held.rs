@@ -1,6 +1,7 @@
 //! Refs that are held while they are about to move, by the locks that every Git respects.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -13,7 +14,7 @@ use super::{Site, packed::Packed};
 use crate::{
     error::{Error, Result},
     git::{
-        folder::{files_below, remove_empty},
+        folder::{all_files_below, files_below, remove_empty},
         hash::whole_id,
         lock::let_go,
         plain::{self, create_anew},
@@ -204,6 +205,24 @@ pub fn loose_below(common_folder: &Path, name: &str) -> Vec<String> {
     let files = files_below(&common_folder.join(name), &|it| !it.ends_with(".lock"));
     let name = |it: &PathBuf| Some(it.strip_prefix(common_folder).ok()?.to_str()?.to_owned());
     files.iter().filter_map(name).collect()
+}
+
+/// The refs with files of their own in a folder, by their names in it, and where they are.
+pub fn loose_in(common_folder: &Path, folder: &str) -> Result<BTreeMap<String, Option<Oid>>> {
+    let above = common_folder.join(folder);
+    let files = all_files_below(&above).map_err(|error| Error::from_io(folder, &error))?;
+    let mut found = BTreeMap::new();
+    for file in files {
+        let name = file.strip_prefix(&above).map(|it| it.to_string_lossy().into_owned());
+        let Some(name) = name.ok().filter(|it| !it.ends_with(".lock")) else { continue };
+        match read(&file)? {
+            Loose::At(id) => found.insert(name, Some(id)),
+            // It went while it was looked at.
+            Loose::Absent => None,
+            Loose::Symbolic(_) | Loose::Torn => found.insert(name, None),
+        };
+    }
+    Ok(found)
 }
 
 fn in_the_way(name: &str, error: &io::Error) -> Error {

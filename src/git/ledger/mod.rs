@@ -18,7 +18,7 @@ mod record;
 mod recovery;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -153,6 +153,19 @@ impl Ledger {
         let is_there = |it: &str| !is_removed(it);
         held::loose_below(&self.common_folder, name).iter().any(|it| is_there(it))
             || self.packed.below(name).any(|it| is_there(&it))
+    }
+
+    /// The refs in a folder, by their names in it; nothing where one leads nowhere.
+    pub fn refs_now(&mut self, folder: &str) -> Result<BTreeMap<String, Option<Oid>>> {
+        // In this order: one that is packed meanwhile is found twice rather than never.
+        let mut there = held::loose_in(&self.common_folder, folder)?;
+        self.packed.look_again(&self.common_folder)?;
+        for name in self.packed.below(folder.trim_end_matches('/')) {
+            let packed = self.packed.find(name.as_bytes());
+            let there = there.entry(name[folder.len()..].to_owned());
+            there.and_modify(|it| *it = it.or(packed)).or_insert(packed);
+        }
+        Ok(there)
     }
 
     fn journal(&mut self) -> Result<&mut Journal> {

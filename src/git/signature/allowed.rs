@@ -6,17 +6,19 @@ use ssh_key::{PublicKey, public::KeyData};
 use super::pattern::matches_list;
 use crate::error::{Error, Result};
 
+#[derive(Debug)]
 pub struct AllowedSigners {
     lines: Vec<Line>,
 }
 
+#[derive(Debug)]
 struct Line {
     principals: Vec<String>,
     options: Options,
     key: KeyData,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Options {
     namespaces: Option<String>,
     /// Seconds since 1970.

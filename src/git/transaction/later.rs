@@ -1,6 +1,6 @@
 //! Moves of refs that only the program moves, and that Git may see a moment later.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use git2::Oid;
 
@@ -41,6 +41,12 @@ impl Transaction<'_> {
     ) -> impl Iterator<Item = (&'s str, Option<Oid>)> {
         let from = self.moved.range(folder.to_owned()..);
         from.map_while(move |(name, to)| Some((name.strip_prefix(folder)?, *to)))
+    }
+
+    /// The refs in a folder, by their names in it, as they are on disk at this moment; nothing
+    /// where one leads nowhere. Those that Git is to see a moment later are not looked for.
+    pub fn refs_now(&mut self, folder: &str) -> Result<BTreeMap<String, Option<Oid>>> {
+        self.ledger.refs_now(folder)
     }
 
     /// Holds all that moves where Git is to see it at once.

@@ -2,12 +2,13 @@
 
 use serde::Deserialize;
 
-use super::{Taken, actor, run_id, with_run};
+use super::{Taken, actor, reason, run_id, with_run};
 use crate::{
     engine::event::What,
     error::Result,
     git::RepositoryPath,
     ops::{Context, Lane, Operation, plain::Plain},
+    runs::policy::{Act, Action},
 };
 
 #[derive(Deserialize)]
@@ -16,6 +17,9 @@ pub struct Cancel {
     path: RepositoryPath,
     run: Plain,
     actor: Option<Plain>,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
 }
 
 impl Operation for Cancel {
@@ -29,8 +33,10 @@ impl Operation for Cancel {
 
     fn run(self, context: &Context) -> Result<Taken> {
         let run = run_id(&self.run)?;
+        let reason = reason(self.reason.as_ref())?;
         with_run(context, &run, |keeper, transaction| {
             let actor = actor(self.actor.as_ref(), "actor", transaction)?;
+            keeper.expect_allowed(Act::of(Action::Cancel, &actor).on(&run).because(reason))?;
             let happened = keeper.happen(&run, &actor, What::Cancel, transaction)?;
             transaction.be_durable();
             Taken::of(&run, &happened, keeper)

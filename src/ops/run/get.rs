@@ -23,7 +23,7 @@ pub struct Get {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Reply {
-    Run(Overview),
+    Run(Box<Overview>),
     Called(CalledOverview),
 }
 
@@ -44,7 +44,9 @@ impl Operation for Get {
         with_run(context, &run, |keeper, transaction| {
             transaction.be_durable();
             let Some(TaskId { item, .. }) = called else {
-                return keeper.overview(&run, self.seq, transaction).map(Reply::Run);
+                return keeper
+                    .overview(&run, self.seq, transaction)
+                    .map(|it| Reply::Run(Box::new(it)));
             };
             let called = keeper.run_at(&run, self.seq, transaction)?.child(item);
             let none = || Error::not_found(format!("the run `{run}` calls nothing at {item}"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Taken, actor, run_id, which::Which, with_in};
+use super::{Taken, actor, reason, run_id, which::Which, with_in};
 use crate::{
     error::Result,
     git::{RawName, RepositoryPath, RunId, Transaction},
@@ -13,6 +13,7 @@ use crate::{
         plain::Plain,
         process::place::{self, Place},
     },
+    runs::policy::{Act, Action},
 };
 
 #[derive(Deserialize)]
@@ -31,6 +32,9 @@ pub struct Migrate {
     #[serde(default)]
     steps: BTreeMap<String, String>,
     actor: Option<Plain>,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
 }
 
 impl Operation for Migrate {
@@ -48,20 +52,22 @@ impl Operation for Migrate {
 
     fn run(self, context: &Context) -> Result<Taken> {
         let run = run_id(&self.run)?;
-        super::in_step(&self.path, context, |it| self.migrate(&run, context, it))
+        let reason = reason(self.reason.as_ref())?;
+        super::in_step(&self.path, context, |it| self.migrate((&run, reason), context, it))
     }
 }
 
 impl Migrate {
     fn migrate(
         &self,
-        run: &RunId,
+        (run, reason): (&RunId, Option<&str>),
         context: &Context,
         transaction: &mut Transaction,
     ) -> Result<Taken> {
         let actor = actor(self.actor.as_ref(), "actor", transaction)?;
         with_in(context, transaction, |keeper, transaction| {
             keeper.look_for(run, transaction)?;
+            keeper.expect_allowed(Act::of(Action::Migrate, &actor).on(run).because(reason))?;
             let process = keeper.run(run)?.birth.process.clone();
             let Migrate { path, version, prerelease, store, files, rev, .. } = self;
             let which = Which {

@@ -29,6 +29,7 @@ use crate::{
 };
 
 const ACTOR_BYTES_MAX: usize = 200;
+const REASON_BYTES_MAX: usize = 500;
 
 /// Works on the runs of a request's repository, together with what runs in one step with it.
 pub fn with<T>(
@@ -107,6 +108,22 @@ pub fn name(name: &str, field: &'static str) -> Result<String> {
              blanks around it"
         ))
         .with("field", field)),
+    }
+}
+
+/// Why something is done that policies forbid, in one line.
+pub fn reason(reason: Option<&Plain>) -> Result<Option<&str>> {
+    let is_fit = |it: &str| {
+        (1..=REASON_BYTES_MAX).contains(&it.len())
+            && it.trim() == it
+            && !it.contains(char::is_control)
+    };
+    match reason.map(|it| &**it) {
+        Some(it) if !is_fit(it) => Err(Error::bad_request(format!(
+            "`override` is a reason, in one line of 1 to {REASON_BYTES_MAX} bytes"
+        ))
+        .with("field", "override")),
+        reason => Ok(reason),
     }
 }
 

@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{run_id, with};
+use super::{actor, reason, run_id, with};
 use crate::{
     error::{Error, Result},
     git::{RepositoryPath, Text},
     ops::{Context, Lane, Operation, paging, plain::Plain, workspace::export::place},
-    runs::{prune::Retention, view::ENDED},
+    runs::{
+        policy::{Act, Action},
+        prune::Retention,
+        view::{ENDED, Summary},
+    },
 };
 
 #[derive(Deserialize)]
@@ -27,6 +31,10 @@ pub struct Prune {
     limit: usize,
     #[serde(default)]
     dry_run: bool,
+    actor: Option<Plain>,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
 }
 
 #[derive(Serialize)]
@@ -62,20 +70,30 @@ impl Operation for Prune {
             Some(to) => Some(place(to, self.overwrite, context)?),
             None => None,
         };
-        let pruned = with(context, |keeper, transaction| {
+        let reason = reason(self.reason.as_ref())?;
+        with(context, |keeper, transaction| {
+            let actor = actor(self.actor.as_ref(), "actor", transaction)?;
             keeper.look_around(transaction)?;
-            let pruned = keeper.prune(&retention, archive, self.dry_run, transaction)?;
+            let (found, more) = keeper.outdated(&retention)?;
+            let runs = found.iter().filter_map(|it| keeper.summary(it)).map(Gone::of).collect();
+            let mut bytes = None;
+            if !self.dry_run {
+                for run in &found {
+                    let act = Act::of(Action::Prune, &actor).on(run).because(reason);
+                    keeper.expect_allowed(act)?;
+                }
+                bytes = keeper.prune(&found, archive, transaction)?;
+            }
             transaction.be_durable();
-            Ok(pruned)
-        })?;
-        let gone = pruned.runs.into_iter().map(|it| Gone {
-            run: it.run,
-            process: it.process,
-            status: it.status,
-            commit: it.commit,
-        });
-        let file = pruned.bytes.and(self.to.as_ref()).map(RepositoryPath::to_text);
-        Ok(Reply { runs: gone.collect(), more: pruned.is_more, file, bytes: pruned.bytes })
+            let file = bytes.and(self.to.as_ref()).map(RepositoryPath::to_text);
+            Ok(Reply { runs, more, file, bytes })
+        })
+    }
+}
+
+impl Gone {
+    fn of(it: Summary) -> Gone {
+        Gone { run: it.run, process: it.process, status: it.status, commit: it.commit }
     }
 }
 

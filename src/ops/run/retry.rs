@@ -2,11 +2,12 @@
 
 use serde::Deserialize;
 
-use super::{Rewound, actor, run_id, with_run};
+use super::{Rewound, actor, reason, run_id, with_run};
 use crate::{
     error::Result,
     git::RepositoryPath,
     ops::{Context, Lane, Operation, plain::Plain},
+    runs::policy::{Act, Action},
 };
 
 #[derive(Deserialize)]
@@ -17,6 +18,9 @@ pub struct Retry {
     /// The number of the commit; without it, the last before what made it end.
     seq: Option<u64>,
     actor: Option<Plain>,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
 }
 
 impl Operation for Retry {
@@ -30,8 +34,10 @@ impl Operation for Retry {
 
     fn run(self, context: &Context) -> Result<Rewound> {
         let run = run_id(&self.run)?;
+        let reason = reason(self.reason.as_ref())?;
         with_run(context, &run, |keeper, transaction| {
             let actor = actor(self.actor.as_ref(), "actor", transaction)?;
+            keeper.expect_allowed(Act::of(Action::Retry, &actor).on(&run).because(reason))?;
             let (happened, again) = keeper.retry(&run, &actor, self.seq, transaction)?;
             transaction.be_durable();
             Rewound::of(&run, &happened, again, keeper)

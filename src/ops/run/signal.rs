@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Taken, actor, run_id, with_run};
+use super::{Taken, actor, reason, run_id, with_run};
 use crate::{
     engine::event::What,
     error::{Error, Result},
@@ -12,6 +12,7 @@ use crate::{
         json::{Json, Object},
         plain::Plain,
     },
+    runs::policy::{Act, Action},
 };
 
 const NAME_BYTES_MAX: usize = 200;
@@ -26,6 +27,9 @@ pub struct Signal {
     #[serde(default)]
     data: Object,
     actor: Option<Plain>,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
 }
 
 impl Operation for Signal {
@@ -44,8 +48,10 @@ impl Operation for Signal {
             let message = format!("`name` has 1 to {NAME_BYTES_MAX} bytes");
             return Err(Error::bad_request(message).with("field", "name"));
         }
+        let reason = reason(self.reason.as_ref())?;
         with_run(context, &run, |keeper, transaction| {
             let actor = actor(self.actor.as_ref(), "actor", transaction)?;
+            keeper.expect_allowed(Act::of(Action::Signal, &actor).on(&run).because(reason))?;
             let what = What::Signal { name, key, data };
             let happened = keeper.happen(&run, &actor, what, transaction)?;
             transaction.be_durable();

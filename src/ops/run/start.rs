@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{actor, run_id, which::Which, with_in};
+use super::{actor, reason, run_id, which::Which, with_in};
 use crate::{
     error::{Error, Result},
     git::{RawName, RepositoryPath, RunId, Transaction},
@@ -19,7 +19,12 @@ use crate::{
         },
     },
     process::gate::Named,
-    runs::{keeper::Begin, run::input_digest, view::Summary},
+    runs::{
+        keeper::Begin,
+        policy::{Act, Action},
+        run::input_digest,
+        view::Summary,
+    },
 };
 
 const ATTRIBUTES_MAX: usize = 50;
@@ -50,6 +55,9 @@ pub struct Start {
     #[serde(default)]
     attributes: BTreeMap<String, String>,
     actor: Option<Plain>,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +89,7 @@ impl Operation for Start {
     fn run(mut self, context: &Context) -> Result<Reply> {
         let run = self.run.as_ref().map(run_id).transpose()?;
         expect_attributes(&self.attributes)?;
+        reason(self.reason.as_ref())?;
         let drafts = self.drafts.take().map(|it| files::of_request(it, self.encoding));
         self.drafted = drafts.transpose()?;
         self.which().expect_fit()?;
@@ -107,6 +116,8 @@ impl Start {
             let pinned = self.which().pinned(keeper, context)?;
             let run = run.unwrap_or_else(RunId::new_one);
             keeper.expect_free(&run)?;
+            let start = Act::of(Action::Start, &actor).of_process(&pinned.name);
+            keeper.expect_allowed(start.because(self.reason.as_deref()))?;
             let (attributes, input) = (self.attributes.clone(), self.input.0.clone());
             let begin = Begin { run: run.clone(), pinned, attributes, input, actor };
             keeper.begin(begin, transaction)?;

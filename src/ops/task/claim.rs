@@ -9,7 +9,7 @@ use crate::{
     ops::{
         Context, Lane, Operation, Pause,
         plain::Plain,
-        run::{name, with},
+        run::{name, reason, with},
     },
     runs::{
         listing::Task,
@@ -36,6 +36,9 @@ pub struct Claim {
     lease_ms: u64,
     #[serde(default)]
     wait_ms: u64,
+    /// Why the task is claimed where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
     /// When waiting is over, once it has begun.
     #[serde(skip)]
     gives_up_ms: Option<u64>,
@@ -85,9 +88,12 @@ impl Operation for Claim {
     fn run(self, context: &Context) -> Result<Reply> {
         let ask = self.ask()?;
         let task = self.task.as_ref().map(|it| TaskId::new(it, "task")).transpose()?;
+        let reason = reason(self.reason.as_ref())?;
         with(context, |keeper, transaction| {
             let tasks = match &task {
-                Some(task) => keeper.claim_one(task, &ask, transaction)?.into_iter().collect(),
+                Some(task) => {
+                    keeper.claim_one(task, &ask, reason, transaction)?.into_iter().collect()
+                }
                 None => keeper.claim(&ask, transaction)?,
             };
             transaction.be_durable();
@@ -106,6 +112,10 @@ impl Claim {
         }
         if !(1..=TASKS_MAX).contains(&self.max) {
             return bad(format!("`max` is from 1 to {TASKS_MAX}"), "max");
+        }
+        reason(self.reason.as_ref())?;
+        if self.reason.is_some() && self.task.is_none() {
+            return bad("`override` is for a `task` that is named".to_owned(), "override");
         }
         Ok(Ask {
             worker: name(&self.worker, "worker")?,

@@ -6,7 +6,13 @@ use super::{Ended, holding};
 use crate::{
     error::Result,
     git::RepositoryPath,
-    ops::{Context, Lane, Operation, json::Object, plain::Plain, run::with},
+    ops::{
+        Context, Lane, Operation,
+        json::Object,
+        plain::Plain,
+        run::{reason, with},
+    },
+    runs::policy::Action,
 };
 
 #[derive(Deserialize)]
@@ -19,6 +25,9 @@ pub struct Complete {
     outcome: Option<Plain>,
     #[serde(default)]
     data: Object,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
 }
 
 impl Operation for Complete {
@@ -33,7 +42,9 @@ impl Operation for Complete {
     fn run(self, context: &Context) -> Result<Ended> {
         let holding = holding(&self.task, self.token, self.worker.as_ref())?;
         let (outcome, Object(data)) = (self.outcome.map(String::from), self.data);
+        let reason = reason(self.reason.as_ref())?;
         with(context, |keeper, transaction| {
+            keeper.expect_may_end(Action::Complete, &holding, reason)?;
             let commit = keeper.complete(&holding, outcome, data, transaction)?;
             transaction.be_durable();
             Ended::of(&holding, commit, keeper)

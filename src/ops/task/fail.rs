@@ -7,7 +7,12 @@ use crate::{
     engine::state::Problem,
     error::{Error, Result},
     git::RepositoryPath,
-    ops::{Context, Lane, Operation, plain::Plain, run::with},
+    ops::{
+        Context, Lane, Operation,
+        plain::Plain,
+        run::{reason, with},
+    },
+    runs::policy::Action,
 };
 
 const KIND_BYTES_MAX: usize = 200;
@@ -26,6 +31,9 @@ pub struct Fail {
     /// Whether another attempt may help; how many there are the process says.
     #[serde(default = "yes")]
     retry: bool,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
 }
 
 fn failure() -> Plain {
@@ -56,7 +64,9 @@ impl Operation for Fail {
             }
         }
         let problem = Problem { kind: self.kind.into(), message: self.message.into() };
+        let reason = reason(self.reason.as_ref())?;
         with(context, |keeper, transaction| {
+            keeper.expect_may_end(Action::Fail, &holding, reason)?;
             let commit = keeper.fail(&holding, problem, !self.retry, transaction)?;
             transaction.be_durable();
             Ended::of(&holding, commit, keeper)

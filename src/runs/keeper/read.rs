@@ -21,6 +21,7 @@ impl Keeper {
     /// Brings what is known here up to the repository.
     pub fn wake(&mut self, transaction: &mut Transaction) -> Result<()> {
         self.touched.clear();
+        self.refresh_policies(transaction)?;
         for run in std::mem::take(&mut self.stale) {
             self.forget(&run);
             self.receipts.doubt(&run);
@@ -69,6 +70,12 @@ impl Keeper {
         {
             self.take_in_or_tell(run, newest, transaction);
         }
+        Ok(())
+    }
+
+    /// Brings what is known of policies up to their refs: what was for nobody may be for somebody.
+    pub fn refresh_policies(&mut self, transaction: &mut Transaction) -> Result<()> {
+        self.has_news |= self.policy.refresh(transaction)?;
         Ok(())
     }
 

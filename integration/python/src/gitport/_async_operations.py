@@ -40,6 +40,11 @@ from .types import (
     Merged,
     Noted,
     Path,
+    Policy,
+    PolicyChecked,
+    PolicyDenials,
+    PolicyRemoved,
+    PolicySet,
     Process,
     Processes,
     Pruned,
@@ -957,6 +962,7 @@ class AsyncOperations(ABC):
         input: Mapping[str, Any] | None = None,
         attributes: Mapping[str, str] | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunStarted:
         """Begins a run of a `process` that is published, or of one that `files` of a `rev` have.
@@ -979,6 +985,7 @@ class AsyncOperations(ABC):
             input=input,
             attributes=attributes,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunStarted, value)
@@ -1108,6 +1115,7 @@ class AsyncOperations(ABC):
         key: Any = None,
         data: Mapping[str, Any] | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Tells a run that an event happened; a `key` is any JSON value but null."""
@@ -1119,6 +1127,7 @@ class AsyncOperations(ABC):
             key=key,
             data=data,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1129,6 +1138,7 @@ class AsyncOperations(ABC):
         path: Repository,
         run: str,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Withdraws all that is left of a run."""
@@ -1137,6 +1147,7 @@ class AsyncOperations(ABC):
             path=path,
             run=run,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1294,6 +1305,128 @@ class AsyncOperations(ABC):
         )
         return cast(Pruned, value)
 
+    async def policy_set(
+        self,
+        *,
+        path: Repository,
+        name: str,
+        policy: Text | Mapping[str, Any],
+        actor: Text | None = None,
+        expect: str | None = None,
+        sign: Sign | None = None,
+        force: bool | None = None,
+        timeout: float | None = None,
+    ) -> PolicySet:
+        """Has a policy say something else from now on; what none allows is `Denied`."""
+        value = await self.call(
+            "policy.set",
+            path=path,
+            name=name,
+            policy=policy,
+            actor=actor,
+            expect=expect,
+            sign=sign,
+            force=force,
+            timeout=timeout,
+        )
+        return cast(PolicySet, value)
+
+    async def policy_get(
+        self,
+        *,
+        path: Repository,
+        name: str | None = None,
+        rev: str | None = None,
+        timeout: float | None = None,
+    ) -> list[Policy]:
+        """The policies that there are, or one, also as it was with a commit (`rev`)."""
+        value = await self.call(
+            "policy.get",
+            path=path,
+            name=name,
+            rev=rev,
+            timeout=timeout,
+        )
+        return cast("list[Policy]", value["policies"])
+
+    async def policy_remove(
+        self,
+        *,
+        path: Repository,
+        name: str,
+        actor: Text | None = None,
+        expect: str | None = None,
+        force: bool | None = None,
+        timeout: float | None = None,
+    ) -> PolicyRemoved:
+        """A policy is no more."""
+        value = await self.call(
+            "policy.remove",
+            path=path,
+            name=name,
+            actor=actor,
+            expect=expect,
+            force=force,
+            timeout=timeout,
+        )
+        return cast(PolicyRemoved, value)
+
+    async def policy_check(
+        self,
+        *,
+        path: Repository,
+        actor: Text,
+        action: str,
+        process: str | None = None,
+        step: str | None = None,
+        run: str | None = None,
+        policy: str | None = None,
+        roles: Sequence[str] | None = None,
+        ref: str | None = None,
+        program: str | None = None,
+        git: str | None = None,
+        override: str | None = None,
+        timeout: float | None = None,
+    ) -> PolicyChecked:
+        """Whether somebody may do something, and why."""
+        value = await self.call(
+            "policy.check",
+            path=path,
+            actor=actor,
+            action=action,
+            process=process,
+            step=step,
+            run=run,
+            policy=policy,
+            roles=roles,
+            ref=ref,
+            program=program,
+            git=git,
+            override=override,
+            timeout=timeout,
+        )
+        return cast(PolicyChecked, value)
+
+    async def policy_denials(
+        self,
+        *,
+        path: Repository,
+        actor: Text | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> PolicyDenials:
+        """What policies refused, newest first."""
+        value = await self.call(
+            "policy.denials",
+            path=path,
+            actor=actor,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(PolicyDenials, value)
+
     async def task_claim(
         self,
         *,
@@ -1306,6 +1439,7 @@ class AsyncOperations(ABC):
         max: int | None = None,
         lease_ms: int | None = None,
         wait_ms: int | None = None,
+        override: str | None = None,
         id: str | None = None,
         timeout: float | None = None,
     ) -> list[Task]:
@@ -1324,6 +1458,7 @@ class AsyncOperations(ABC):
             max=max,
             lease_ms=lease_ms,
             wait_ms=wait_ms,
+            override=override,
             id=id,
             timeout=timeout,
         )
@@ -1338,6 +1473,7 @@ class AsyncOperations(ABC):
         worker: Text | None = None,
         outcome: str | None = None,
         data: Mapping[str, Any] | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> TaskEnded:
         """A claimed task is done; `Conflict` if it is not held by this token any more."""
@@ -1349,6 +1485,7 @@ class AsyncOperations(ABC):
             worker=worker,
             outcome=outcome,
             data=data,
+            override=override,
             timeout=timeout,
         )
         return cast(TaskEnded, value)
@@ -1363,6 +1500,7 @@ class AsyncOperations(ABC):
         worker: Text | None = None,
         type: str | None = None,
         retry: bool | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> TaskEnded:
         """An attempt failed; with `retry` false there is no other one."""
@@ -1375,6 +1513,7 @@ class AsyncOperations(ABC):
             worker=worker,
             type=type,
             retry=retry,
+            override=override,
             timeout=timeout,
         )
         return cast(TaskEnded, value)

@@ -39,6 +39,11 @@ from .types import (
     Merged,
     Noted,
     Path,
+    Policy,
+    PolicyChecked,
+    PolicyDenials,
+    PolicyRemoved,
+    PolicySet,
     Process,
     Processes,
     Pruned,
@@ -956,6 +961,7 @@ class Operations(ABC):
         input: Mapping[str, Any] | None = None,
         attributes: Mapping[str, str] | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunStarted:
         """Begins a run of a `process` that is published, or of one that `files` of a `rev` have.
@@ -978,6 +984,7 @@ class Operations(ABC):
             input=input,
             attributes=attributes,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunStarted, value)
@@ -1107,6 +1114,7 @@ class Operations(ABC):
         key: Any = None,
         data: Mapping[str, Any] | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Tells a run that an event happened; a `key` is any JSON value but null."""
@@ -1118,6 +1126,7 @@ class Operations(ABC):
             key=key,
             data=data,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1128,6 +1137,7 @@ class Operations(ABC):
         path: Repository,
         run: str,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Withdraws all that is left of a run."""
@@ -1136,6 +1146,7 @@ class Operations(ABC):
             path=path,
             run=run,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1293,6 +1304,128 @@ class Operations(ABC):
         )
         return cast(Pruned, value)
 
+    def policy_set(
+        self,
+        *,
+        path: Repository,
+        name: str,
+        policy: Text | Mapping[str, Any],
+        actor: Text | None = None,
+        expect: str | None = None,
+        sign: Sign | None = None,
+        force: bool | None = None,
+        timeout: float | None = None,
+    ) -> PolicySet:
+        """Has a policy say something else from now on; what none allows is `Denied`."""
+        value = self.call(
+            "policy.set",
+            path=path,
+            name=name,
+            policy=policy,
+            actor=actor,
+            expect=expect,
+            sign=sign,
+            force=force,
+            timeout=timeout,
+        )
+        return cast(PolicySet, value)
+
+    def policy_get(
+        self,
+        *,
+        path: Repository,
+        name: str | None = None,
+        rev: str | None = None,
+        timeout: float | None = None,
+    ) -> list[Policy]:
+        """The policies that there are, or one, also as it was with a commit (`rev`)."""
+        value = self.call(
+            "policy.get",
+            path=path,
+            name=name,
+            rev=rev,
+            timeout=timeout,
+        )
+        return cast("list[Policy]", value["policies"])
+
+    def policy_remove(
+        self,
+        *,
+        path: Repository,
+        name: str,
+        actor: Text | None = None,
+        expect: str | None = None,
+        force: bool | None = None,
+        timeout: float | None = None,
+    ) -> PolicyRemoved:
+        """A policy is no more."""
+        value = self.call(
+            "policy.remove",
+            path=path,
+            name=name,
+            actor=actor,
+            expect=expect,
+            force=force,
+            timeout=timeout,
+        )
+        return cast(PolicyRemoved, value)
+
+    def policy_check(
+        self,
+        *,
+        path: Repository,
+        actor: Text,
+        action: str,
+        process: str | None = None,
+        step: str | None = None,
+        run: str | None = None,
+        policy: str | None = None,
+        roles: Sequence[str] | None = None,
+        ref: str | None = None,
+        program: str | None = None,
+        git: str | None = None,
+        override: str | None = None,
+        timeout: float | None = None,
+    ) -> PolicyChecked:
+        """Whether somebody may do something, and why."""
+        value = self.call(
+            "policy.check",
+            path=path,
+            actor=actor,
+            action=action,
+            process=process,
+            step=step,
+            run=run,
+            policy=policy,
+            roles=roles,
+            ref=ref,
+            program=program,
+            git=git,
+            override=override,
+            timeout=timeout,
+        )
+        return cast(PolicyChecked, value)
+
+    def policy_denials(
+        self,
+        *,
+        path: Repository,
+        actor: Text | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> PolicyDenials:
+        """What policies refused, newest first."""
+        value = self.call(
+            "policy.denials",
+            path=path,
+            actor=actor,
+            limit=limit,
+            after=after,
+            timeout=timeout,
+        )
+        return cast(PolicyDenials, value)
+
     def task_claim(
         self,
         *,
@@ -1305,6 +1438,7 @@ class Operations(ABC):
         max: int | None = None,
         lease_ms: int | None = None,
         wait_ms: int | None = None,
+        override: str | None = None,
         id: str | None = None,
         timeout: float | None = None,
     ) -> list[Task]:
@@ -1323,6 +1457,7 @@ class Operations(ABC):
             max=max,
             lease_ms=lease_ms,
             wait_ms=wait_ms,
+            override=override,
             id=id,
             timeout=timeout,
         )
@@ -1337,6 +1472,7 @@ class Operations(ABC):
         worker: Text | None = None,
         outcome: str | None = None,
         data: Mapping[str, Any] | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> TaskEnded:
         """A claimed task is done; `Conflict` if it is not held by this token any more."""
@@ -1348,6 +1484,7 @@ class Operations(ABC):
             worker=worker,
             outcome=outcome,
             data=data,
+            override=override,
             timeout=timeout,
         )
         return cast(TaskEnded, value)
@@ -1362,6 +1499,7 @@ class Operations(ABC):
         worker: Text | None = None,
         type: str | None = None,
         retry: bool | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> TaskEnded:
         """An attempt failed; with `retry` false there is no other one."""
@@ -1374,6 +1512,7 @@ class Operations(ABC):
             worker=worker,
             type=type,
             retry=retry,
+            override=override,
             timeout=timeout,
         )
         return cast(TaskEnded, value)

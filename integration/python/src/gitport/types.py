@@ -961,6 +961,74 @@ class TriggerPaused(TypedDict):
     paused: bool
 
 
+class PolicySet(TypedDict):
+    name: str
+    commit: str
+    was: str | None
+
+
+class PolicyCommit(TypedDict):
+    commit: str
+    actor: str
+    at_ms: int
+
+
+class _Policy(TypedDict):
+    name: str
+    commit: str | None
+    #: The text.
+    policy: str | None
+    commits: list[PolicyCommit]
+
+
+class Policy(_Policy, total=False):
+    #: Why it cannot be read, and nothing is allowed that it could be about.
+    problem: str
+
+
+class PolicyRemoved(TypedDict):
+    name: str
+    was: str
+
+
+class PolicyReason(TypedDict):
+    rule: str
+    verdict: Literal["allows", "denies", "forbids", "passes", "elsewhere", "overrides"]
+    #: What the rule says, in words that follow its name.
+    says: str
+
+
+class PolicyChecked(TypedDict):
+    allowed: bool
+    rule: str | None
+    overridden: list[str]
+    why: list[PolicyReason]
+
+
+class _Denial(TypedDict):
+    commit: str
+    actor: str
+    action: str
+    rule: str
+    at_ms: int
+    count: int
+
+
+class Denial(_Denial, total=False):
+    """Something that a policy refused."""
+
+    run: str
+    process: str
+    step: str
+    ref: str
+    policy: str
+
+
+class PolicyDenials(TypedDict):
+    denials: list[Denial]
+    next: str | None
+
+
 class _Work(TypedDict):
     task: str
     run: str
