@@ -4965,7 +4965,7 @@ def policy_set(v: Topic) -> None:
         "name": [1, b"\xff", *names],
         "policy": [1, ["policy"], True, b"\xff"],
         "actor": [1, "a\0", *NO_NAMES],
-        "expect": [1, "main", 39 * "0"],
+        "expect": [1, "main"],
         "sign": [1, "key", []],
         "force": [1, "yes"],
     }

@@ -116,7 +116,8 @@ fn each_action_is_allowed_to_those_that_a_rule_names_and_denied_to_others() {
         "run.start",
         json!({"run": "s", "process": "order", "actor": "zoe"}),
     );
-    assert_eq!(scene.denials().len(), 10, "{:?}", scene.denials());
+    // What one asks twice for by the same rule is counted.
+    assert_eq!(scene.denials().len(), 7, "{:?}", scene.denials());
     scene.is_sound();
 }
 
@@ -219,6 +220,8 @@ fn what_is_forbidden_is_done_for_a_reason_by_who_may_and_the_commit_says_so() {
     let task = scene.claim(claim)[0].clone();
     scene.denied("eyes/two", "task.complete", held(&task, json!({})));
     let done = scene.complete(&task, json!({"override": "still ill"}));
+    // Git sees what happens to runs a moment later.
+    scene.restart();
     let show = |scene: &Scene, commit: &Value| {
         scene.git(&["log", "-1", "--format=%(trailers:key=Override)", commit.as_str().unwrap()])
     };
@@ -228,7 +231,6 @@ fn what_is_forbidden_is_done_for_a_reason_by_who_may_and_the_commit_says_so() {
     let causes = history.as_array().unwrap().iter().filter_map(|it| it["cause"].get("override"));
     let reasons: Vec<&Value> = causes.map(|it| &it["reason"]).collect();
     assert_eq!(reasons, ["everybody else is ill", "still ill"]);
-    scene.restart();
     for run in ["of-ann", "of-lea"] {
         assert_eq!(scene.ok("run.verify", json!({"run": run}))["ok"], true);
     }
@@ -420,6 +422,7 @@ override: [{{name: lea, on: [cancel, claim], allow: [lea]}}]\n"
                     );
                 }
                 allowed += usize::from(is_done);
+                done
             };
             let asked = json!({"actor": actor, "action": "start", "process": "order"});
             let start = json!({"run": format!("{run}-x"), "files": ["p.yaml"], "actor": actor});
@@ -434,16 +437,23 @@ override: [{{name: lea, on: [cancel, claim], allow: [lea]}}]\n"
                 let mut asked = of("claim");
                 asked["step"] = json!(step);
                 let claim = json!({"worker": actor, "task": task});
-                agrees(&mut scene, asked, "task.claim", claim);
-                // Whoever holds it may, and somebody else does it where nobody holds it.
-                let listed = scene.ok("task.list", json!({"run": run}))["tasks"][0].clone();
-                if listed["worker"].is_null() {
+                let claimed = agrees(&mut scene, asked, "task.claim", claim);
+                let mut is_done = false;
+                if let Some(held_one) = claimed["ok"]["tasks"].get(0) {
+                    let mut asked = of("complete");
+                    asked["step"] = json!(step);
+                    let complete = held(held_one, json!({}));
+                    let done = agrees(&mut scene, asked, "task.complete", complete);
+                    is_done = done.get("ok").is_some();
+                    if !is_done {
+                        scene.ok("task.release", held(held_one, json!({})));
+                    }
+                }
+                if !is_done {
                     let other = if step == "approve" { "lead-2" } else { "bob" };
+                    let other = if step == "ship" { "sue" } else { other };
                     let task = scene.claim_of(other, &task);
                     scene.complete(&task, json!({}));
-                } else {
-                    let token = scene.git(&["log", "-1", "--format=%H", &execution(&run)]);
-                    scene.complete(&json!({"task": task, "token": token}), json!({}));
                 }
             }
             scene.start(&run.replace('r', "s"), json!({"actor": "ann"}));
@@ -452,7 +462,7 @@ override: [{{name: lea, on: [cancel, claim], allow: [lea]}}]\n"
             agrees(&mut scene, asked, "run.cancel", json!({"run": run, "actor": actor}));
         }
     }
-    assert!((20..50).contains(&allowed), "both happen: {allowed}");
+    assert!((20..70).contains(&allowed), "both happen: {allowed}");
 }
 
 #[test]
@@ -523,7 +533,7 @@ fn a_policy_is_changed_by_those_whom_policies_let_and_somebody_is_always_left() 
         "policy: 1\nrules: [{name: a, on: [policy], allow: ['role:nobody']}]",
         "policy: 1\nrules: [{name: a, on: [policy], deny: ['*']}]",
     ] {
-        let wanted = json!({"name": "lock", "policy": locked, "actor": "root"});
+        let wanted = json!({"name": "people", "policy": locked, "actor": "root"});
         scene.denied("nobody left", "policy.set", wanted);
     }
     let map = json!({"policy": 1, "rules": [{"name": "a", "on": ["policy"], "allow": []}]});
@@ -538,6 +548,9 @@ fn a_policy_is_changed_by_those_whom_policies_let_and_somebody_is_always_left() 
     assert_eq!(scene.git(&["show", "refs/gitvan/policy/people~1:policy.yaml"]), PEOPLE.trim_end());
     scene.refused("not_found", "policy.get", json!({"name": "none"}));
     scene.refused("not_found", "policy.remove", json!({"name": "none", "actor": "root"}));
+    let lock = "policy: 1\nrules: [{name: a, on: [policy], deny: ['*']}]";
+    scene.ok("policy.set", json!({"name": "z", "policy": lock, "actor": "root", "force": true}));
+    scene.denied("z/a", "policy.set", json!({"name": "z", "policy": "policy: 1", "actor": "root"}));
     for bad in ["policy: 1\nrulez: []", "", "policy: 1\nrules: [{name: a, on: [claim]}]"] {
         let refused = scene.refused(
             "invalid",
@@ -658,7 +671,7 @@ signers: |
     let arguments =
         ["-c", "gpg.format=ssh", "-c", &allowed, "verify-commit", commit.as_str().unwrap()];
     git(scene.path(), &arguments);
-    assert_eq!(scene.denials().len(), 4);
+    assert_eq!(scene.denials().len(), 2, "each twice, by one rule");
 }
 
 #[test]

@@ -68,7 +68,8 @@ fn workers_side_by_side_do_each_task_once() {
     assert_eq!((done.len(), once.len()), (123, 123), "each once");
     for run in ["r1", "r2", "r3"] {
         let verified = scene.ok("run.verify", json!({"run": run}));
-        assert_eq!((&verified["ok"], &verified["status"]), (&json!(true), &json!("done")));
+        let stands = (&verified["ok"], &verified["status"]);
+        assert_eq!(stands, (&json!(true), &json!("done")), "{verified}");
     }
     scene.is_sound();
 }

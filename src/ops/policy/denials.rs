@@ -41,6 +41,9 @@ impl Operation for Denials {
         with(context, |_, transaction| {
             transaction.be_durable();
             let mut next = match after {
+                Some(after) if !transaction.has(after)? => {
+                    return Err(Error::not_found(format!("no commit is {after}")));
+                }
                 Some(after) => transaction.execution_at(after)?.parents.first().copied(),
                 None => transaction.newest_denial()?,
             };

@@ -276,15 +276,17 @@ struct Told {
 
 /// Who may not do what, by which rule, and what would allow it.
 fn refused(asked: &Asked, rule: &str, against: &str) -> Error {
-    let mut what = format!("`{}` may not {}", asked.who.name, asked.action.word());
-    let mut add = |words: &str, it: Option<&str>| {
-        if let Some(it) = it {
-            what.push_str(&format!(" {words}`{it}`"));
-        }
+    let parts = [
+        ("", asked.step),
+        ("the run ", asked.run),
+        ("the process ", asked.process),
+        ("the policy ", asked.policy),
+    ];
+    let parts = parts.into_iter().filter_map(|(words, it)| Some(format!("{words}`{}`", it?)));
+    let (who, parts) = (asked.who.name, parts.collect::<Vec<_>>().join(" of "));
+    let what = match asked.action {
+        Action::Policy => format!("`{who}` may not change {parts}"),
+        action => format!("`{who}` may not {} {parts}", action.word()),
     };
-    add("", asked.step);
-    add("the run ", asked.run);
-    add("of the process ", asked.process);
-    add("called ", asked.policy);
     Error::denied(format!("{what}: {against}")).with("rule", rule)
 }
