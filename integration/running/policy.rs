@@ -466,6 +466,52 @@ override: [{{name: lea, on: [cancel, claim], allow: [lea]}}]\n"
 }
 
 #[test]
+fn whoever_moves_a_run_as_a_whole_is_asked_for_and_may_have_a_reason() {
+    let mut scene = Scene::of(ORDER);
+    let policy = "policy: 1
+rules:
+  - {name: ours, on: [suspend, resume, retry, fork, migrate, prune], allow: [ann]}
+override: [{name: late, on: [suspend, resume, retry, fork, migrate, prune], allow: [bob]}]
+";
+    scene.set("moves", policy);
+    for run in ["r", "over"] {
+        scene.start(run, json!({}));
+    }
+    scene.ok("run.cancel", json!({"run": "over"}));
+    let moves = [
+        ("run.suspend", json!({"run": "r"})),
+        ("run.resume", json!({"run": "r"})),
+        ("run.fork", json!({"run": "r", "seq": 1, "new": "f"})),
+        ("run.retry", json!({"run": "over"})),
+        ("run.migrate", json!({"run": "r", "files": ["p.yaml"]})),
+        ("run.prune", json!({"runs": ["f"]})),
+    ];
+    for (op, more) in moves {
+        let by = |actor: &str| {
+            let mut more = more.clone();
+            more["actor"] = json!(actor);
+            more
+        };
+        if op == "run.prune" {
+            scene.ok("run.cancel", json!({"run": "f"}));
+        }
+        scene.denied("moves/ours", op, by("zoe"));
+        scene.denied("moves/ours", op, by("bob"));
+        let mut reasoned = by("bob");
+        reasoned["override"] = json!("nobody else is there");
+        if op == "run.migrate" {
+            // It is let through, and then there is nothing to migrate to.
+            scene.refused("conflict", op, by("ann"));
+            continue;
+        }
+        scene.ok(op, reasoned);
+    }
+    assert!(
+        scene.git(&["log", "--format=%B", "refs/workflow/executions/r"]).contains("Override: ")
+    );
+}
+
+#[test]
 fn a_check_tells_each_rule_that_it_looked_at() {
     let mut scene = Scene::of(ORDER);
     let nothing = scene.check(json!({"actor": "ann", "action": "prune"}));

@@ -3,6 +3,7 @@
 //! A handle is used by one request at a time and looked at again before it is used once more, so
 //! that a repository that was moved, replaced or converted meanwhile is opened anew.
 
+mod identity;
 mod written;
 
 use std::{
@@ -19,14 +20,17 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use self::written::Written;
+use self::{
+    identity::{Identity, is_local},
+    written::Written,
+};
 use super::{
     Folder, Guard, Repository, RepositoryPath, Transaction,
     ledger::{JOURNAL, Ledger, Site},
     locks::Locks,
     met::Met,
     objects::Objects,
-    refs::{PACKED, REPLACEMENTS},
+    refs::PACKED,
     root::{Root, outside},
     workspaces::Workspaces,
 };
@@ -37,8 +41,6 @@ use crate::{
 
 /// How many handles may wait for their next use, over all repositories.
 const KEPT_MAX: usize = 64;
-/// Where stock git says which packs have what, if it was told to.
-const PACK_LIST: &str = "objects/pack/multi-pack-index";
 
 pub struct Store {
     root: Root,
@@ -62,16 +64,6 @@ struct Slot {
     looked: Instant,
     objects: Arc<Objects>,
     handles: Vec<Repository>,
-}
-
-/// Changes when something else is at a path than was opened there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    places: [u64; 4],
-    link: [u64; 3],
-    config: [u64; 3],
-    replacements: [u64; 2],
-    packs: [u64; 3],
 }
 
 /// A repository in use. It goes back to the store afterwards.
@@ -331,44 +323,6 @@ impl Store {
     /// Closes every repository that is not in use.
     pub fn release(&self) {
         self.lock().clear();
-    }
-}
-
-/// Whether a folder is in one of the file systems that keep their files on this machine.
-fn is_local(folder: &Path) -> bool {
-    const BCACHEFS: u64 = 0xca45_1a4e;
-    const BTRFS: u64 = 0x9123_683e;
-    const EXT: u64 = 0xef53;
-    const F2FS: u64 = 0xf2f5_2010;
-    const OVERLAY: u64 = 0x794c_7630;
-    const TMPFS: u64 = 0x0102_1994;
-    const XFS: u64 = 0x5846_5342;
-    const ZFS: u64 = 0x2fc1_2fc1;
-    const LOCAL: [u64; 8] = [BCACHEFS, BTRFS, EXT, F2FS, OVERLAY, TMPFS, XFS, ZFS];
-    rustix::fs::statfs(folder).is_ok_and(|it| LOCAL.contains(&(it.f_type as u64)))
-}
-
-impl Identity {
-    /// Of what is at a path, with the folders that were found there.
-    fn of(path: &Path, [git_folder, common_folder]: &[PathBuf; 2]) -> Option<Identity> {
-        // A link may lead elsewhere by now; the folder it led to is still as it was.
-        let top = fs::metadata(path).ok()?;
-        let folder = fs::metadata(git_folder).ok()?;
-        // A file `.git` names a folder, and may name another one by now.
-        let link = fs::symlink_metadata(path.join(".git")).ok().filter(|it| !it.is_dir());
-        let config = fs::metadata(common_folder.join("config")).ok();
-        let file = |file: Option<fs::Metadata>| {
-            file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
-        };
-        // libgit2 believes the list of packs that it read, also where they are gone by now.
-        let packs = fs::metadata(common_folder.join(PACK_LIST)).ok();
-        let (link, config, packs) = (file(link), file(config), file(packs));
-        // Replacements that came since would make what is open give wrong answers.
-        let replacements = fs::metadata(common_folder.join(REPLACEMENTS)).ok();
-        let replacements =
-            replacements.map_or([0; 2], |it| [it.mtime() as u64, it.mtime_nsec() as u64]);
-        let places = [top.dev(), top.ino(), folder.dev(), folder.ino()];
-        Some(Identity { places, link, config, replacements, packs })
     }
 }
 

@@ -533,7 +533,7 @@ defmodule GitPort do
   end
 
   @doc """
-  Has nothing more of a run started, and no time count, until it is resumed. `:actor`.
+  Has nothing more of a run started, and no time count, until it is resumed. `:actor`, `:override`.
 
   What was started may still be completed, and signals are taken.
   """
@@ -542,7 +542,7 @@ defmodule GitPort do
     operation(port, "run.suspend", at(path) ++ [run: run], options)
   end
 
-  @doc "Has a run go on that was suspended. `:actor`."
+  @doc "Has a run go on that was suspended. `:actor`, `:override`."
   @spec run_resume(t(), repository(), String.t(), arguments()) :: result(map())
   def run_resume(port, path, run, options \\ []) do
     operation(port, "run.resume", at(path) ++ [run: run], options)
@@ -550,7 +550,7 @@ defmodule GitPort do
 
   @doc """
   Has a run that failed, was cancelled or is stuck go on from before what made it end, or from the
-  commit `:seq`. `:actor`.
+  commit `:seq`. `:actor`, `:override`.
 
   The value has `run`, `status`, `commit` and `again`: the work that does not count any more, as
   `step`, `actor` and `seq`.
@@ -561,7 +561,7 @@ defmodule GitPort do
   end
 
   @doc """
-  Begins another run, called `:new`, as this one is, or was with the commit `:seq`. `:actor`.
+  Begins another run, called `:new`, as this one is, or was with the commit `:seq`. `:actor`, `:override`.
 
   The value is that of `run_retry/4`, with the id of the other one as `run`; `again` is what was
   begun here and is still to be done there.
@@ -577,7 +577,7 @@ defmodule GitPort do
 
   `:steps` is a map of the new names of steps by the old ones. Where something that is under way has
   no place there, it is `:conflict`, with a list of it as `missing` in the details. Also
-  `:prerelease`, `:actor`.
+  `:prerelease`, `:actor`, `:override`.
   """
   @spec run_migrate(t(), repository(), String.t(), arguments()) :: result(map())
   def run_migrate(port, path, run, options \\ []) do
@@ -591,7 +591,7 @@ defmodule GitPort do
       {:ok, %{"runs" => _}} = GitPort.run_prune(port, path, keep: 100, to: "/srv/old.bundle")
 
   With `:to` they are written to that file first, from which `git fetch` brings them back. Also
-  `:process`, `:status`, `:overwrite`, `:limit`, `:dry_run`. The value has `runs`, `more`, `file` and
+  `:process`, `:status`, `:overwrite`, `:limit`, `:dry_run`, `:actor`, `:override`. The value has `runs`, `more`, `file` and
   `bytes`.
   """
   @spec run_prune(t(), repository(), arguments()) :: result(map())
@@ -720,6 +720,7 @@ defmodule GitPort do
   @spec task_credit(t(), integer(), pos_integer(), arguments()) :: result(boolean())
   def task_credit(port, request, credits, options \\ []) do
     operation(port, "task.credit", [request: request, credits: credits], options)
+  end
 
   @doc """
   Has the policy `name` say `policy`, a text or a map, from now on.

@@ -24,7 +24,7 @@ pub struct Get {
 #[serde(untagged)]
 pub enum Reply {
     Run(Box<Overview>),
-    Called(CalledOverview),
+    Called(Box<CalledOverview>),
 }
 
 impl Operation for Get {
@@ -50,7 +50,7 @@ impl Operation for Get {
             };
             let called = keeper.run_at(&run, self.seq, transaction)?.child(item);
             let none = || Error::not_found(format!("the run `{run}` calls nothing at {item}"));
-            called.map(Reply::Called).ok_or_else(none)
+            called.map(|it| Reply::Called(Box::new(it))).ok_or_else(none)
         })
     }
 }

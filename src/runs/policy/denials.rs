@@ -268,7 +268,7 @@ mod tests {
         };
         let id = ObjectId::ZERO_SHA1;
         let message = message(&said, 7, 3).into_bytes();
-        let commit = Execution { id, tree: id, parents: Vec::new(), message };
+        let commit = Execution { id, tree: id, parents: Vec::new(), time: 0, message };
         let denial = Denial { commit: id.to_string(), refusal: said, at_ms: 7, count: 3 };
         assert_eq!(read(&commit).unwrap(), denial);
         let none = Execution { message: b"nothing\n\nof the kind".to_vec(), ..commit };

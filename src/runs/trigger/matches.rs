@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// Something that may start runs.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Event<'a> {
     Commit(Happened<'a>),
     /// The schedules of this number in their trigger have come.

@@ -1158,6 +1158,7 @@ class AsyncOperations(ABC):
         path: Repository,
         run: str,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Has nothing more of a run started, and no time count, until it is resumed."""
@@ -1166,6 +1167,7 @@ class AsyncOperations(ABC):
             path=path,
             run=run,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1176,6 +1178,7 @@ class AsyncOperations(ABC):
         path: Repository,
         run: str,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Has a run go on that was suspended."""
@@ -1184,6 +1187,7 @@ class AsyncOperations(ABC):
             path=path,
             run=run,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1195,6 +1199,7 @@ class AsyncOperations(ABC):
         run: str,
         seq: int | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunRewound:
         """Has a run that failed, was cancelled or is stuck go on from before what made it end.
@@ -1207,6 +1212,7 @@ class AsyncOperations(ABC):
             run=run,
             seq=seq,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunRewound, value)
@@ -1219,6 +1225,7 @@ class AsyncOperations(ABC):
         seq: int | None = None,
         new: str | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunRewound:
         """Begins another run, called `new`, as this one is, or was with the commit `seq`.
@@ -1232,6 +1239,7 @@ class AsyncOperations(ABC):
             seq=seq,
             new=new,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunRewound, value)
@@ -1248,6 +1256,7 @@ class AsyncOperations(ABC):
         rev: Text | None = None,
         steps: Mapping[str, str] | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Has a run go on by another definition: a published `version`, or `files` of a `rev`.
@@ -1266,6 +1275,7 @@ class AsyncOperations(ABC):
             rev=rev,
             steps=steps,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1283,6 +1293,8 @@ class AsyncOperations(ABC):
         overwrite: bool | None = None,
         limit: int | None = None,
         dry_run: bool | None = None,
+        actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> Pruned:
         """Takes away runs that ended: `runs`, or those beyond `keep_ms` or `keep`.
@@ -1301,6 +1313,8 @@ class AsyncOperations(ABC):
             overwrite=overwrite,
             limit=limit,
             dry_run=dry_run,
+            actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(Pruned, value)

@@ -1157,6 +1157,7 @@ class Operations(ABC):
         path: Repository,
         run: str,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Has nothing more of a run started, and no time count, until it is resumed."""
@@ -1165,6 +1166,7 @@ class Operations(ABC):
             path=path,
             run=run,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1175,6 +1177,7 @@ class Operations(ABC):
         path: Repository,
         run: str,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Has a run go on that was suspended."""
@@ -1183,6 +1186,7 @@ class Operations(ABC):
             path=path,
             run=run,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1194,6 +1198,7 @@ class Operations(ABC):
         run: str,
         seq: int | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunRewound:
         """Has a run that failed, was cancelled or is stuck go on from before what made it end.
@@ -1206,6 +1211,7 @@ class Operations(ABC):
             run=run,
             seq=seq,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunRewound, value)
@@ -1218,6 +1224,7 @@ class Operations(ABC):
         seq: int | None = None,
         new: str | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunRewound:
         """Begins another run, called `new`, as this one is, or was with the commit `seq`.
@@ -1231,6 +1238,7 @@ class Operations(ABC):
             seq=seq,
             new=new,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunRewound, value)
@@ -1247,6 +1255,7 @@ class Operations(ABC):
         rev: Text | None = None,
         steps: Mapping[str, str] | None = None,
         actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> RunMoved:
         """Has a run go on by another definition: a published `version`, or `files` of a `rev`.
@@ -1265,6 +1274,7 @@ class Operations(ABC):
             rev=rev,
             steps=steps,
             actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(RunMoved, value)
@@ -1282,6 +1292,8 @@ class Operations(ABC):
         overwrite: bool | None = None,
         limit: int | None = None,
         dry_run: bool | None = None,
+        actor: Text | None = None,
+        override: str | None = None,
         timeout: float | None = None,
     ) -> Pruned:
         """Takes away runs that ended: `runs`, or those beyond `keep_ms` or `keep`.
@@ -1300,6 +1312,8 @@ class Operations(ABC):
             overwrite=overwrite,
             limit=limit,
             dry_run=dry_run,
+            actor=actor,
+            override=override,
             timeout=timeout,
         )
         return cast(Pruned, value)
