@@ -241,11 +241,14 @@ impl Keeper {
         let Made { changes, commits, objects, marks, finished } = made;
         self.receipts.keep(run, finished);
         self.due.set(run, it.state.due_ms());
-        let all = it.state.items.iter().map(|it| (*it.0, false));
-        let all: Vec<_> = all.filter(|_| it.state.head.suspended != was_suspended).collect();
+        // Of a run that is suspended or resumed, all that could be claimed.
+        let turned: Vec<(Id, bool)> = match it.state.head.suspended == was_suspended {
+            true => Vec::new(),
+            false => it.state.items.iter().map(|it| (*it.0, false)).collect(),
+        };
         let changed = changes.iter().flat_map(|it| it.rows.items.iter());
         let changed = changed.map(|(item, row)| (*item, matches!(row, Row::Gone)));
-        for (item, is_gone) in all.into_iter().chain(changed) {
+        for (item, is_gone) in turned.into_iter().chain(changed) {
             self.index(run, item, is_gone);
         }
         transaction.advance(run, Advance { objects, before, newest, marks });
