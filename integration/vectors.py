@@ -3984,6 +3984,7 @@ def run_suspend(v: Topic) -> None:
     unheld = ask("task.complete", id=1, path=path, task=f"r/{ITEMS['check']}", **HELD)
     v.err("what is held is another's", unheld, "conflict", has="expected actual")
     sound = {"run": "r", "ok": True, "commits": 6, "status": "suspended", "problems": []}
+    sound |= {"receipts": 1, "signed": 0}
     v.ok("it is what its commits say", ask("run.verify", path=path, run="r"), sound)
     stopped(v, path, "r")
     v.ok("nothing is left of it", ask("task.list", path=path), none)
@@ -4071,6 +4072,7 @@ def run_retry(v: Topic) -> None:
     held = {"tasks": tasks_of("r", check="bob"), "next": None}
     v.ok(f"{claimed}: bob has it", ask("task.list", path=path, run="r"), held)
     sound = {"run": "r", "ok": True, "commits": 7, "status": "running", "problems": []}
+    sound |= {"receipts": 0, "signed": 0}
     v.ok("nothing is taken away", ask("run.verify", path=path, run="r"), sound)
     again = ask("run.cancel", path=path, run="r", actor="ada")
     v.has("it is cancelled again", again, MOVED)
@@ -4123,6 +4125,7 @@ def run_fork(v: Topic) -> None:
     v.ok("and held as before", tasks(run="r"), held)
     v.err("another one of that name", here(id=1, run="r", seq=1, new="b"), "conflict", **details)
     sound = {"ok": True, "status": "running", "problems": []}
+    sound |= {"receipts": 0, "signed": 0}
     for run, commits in {"a": 3, "b": 4, "r": 3}.items():
         verify = ask("run.verify", path=path, run=run)
         v.ok(f"{run} is what its commits say", verify, {"run": run, "commits": commits, **sound})
@@ -4186,6 +4189,7 @@ def run_migrate(v: Topic) -> None:
     v.has("it is of that version", ask("run.list", path=path, version="2.0.0"), "runs next")
     v.err("a second time", sealed | {"id": 1}, "conflict", has="actual")
     sound = {"run": "r", "ok": True, "commits": 4, "status": "running", "problems": []}
+    sound |= {"receipts": 0, "signed": 0}
     v.ok("it is what its commits say", ask("run.verify", path=path, run="r"), sound)
     back = here(id="back", files=[b"order.yaml"], rev=b"main", steps={"seal": "sign"}, actor=b"b")
     v.has("back, with texts as bin", back, MOVED)

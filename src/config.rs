@@ -73,11 +73,11 @@ pub enum Command {
     /// some of it meanwhile.
     ///
     ///   gitport run release.yaml --input customer=acme
-    ///   gitport run start release --version ^1 --watch
+    ///   gitport run start release --version ^1 --follow
     ///   gitport run list --status running
     ///   gitport run show r1
     ///
-    /// The exit status of `gitport run FILE`, of `watch` and of `start --watch` is 0 if the run is
+    /// The exit status of `gitport run FILE`, of `watch` and of `start --follow` is 0 if the run is
     /// done, 1 if it failed or was cancelled, and 3 if it is stuck or waits for somebody, where
     /// nobody can be asked. Of the others it is 0, or 1 where the daemon refuses. Of all it is 2
     /// for a wrong command line, or where there was no reply.
@@ -217,7 +217,7 @@ mod tests {
         check(&["process", "lint"], &["[PATH]", "--format", "--deny-warnings", "--help"]);
         check(&["process", "publish"], &["--folder", "--sign-with", "--help"]);
         check(&["run"], &["<FILE>", "--input", "--temporary", "start", "--help"]);
-        check(&["run", "start"], &["[PROCESS]", "--version", "--folder", "--watch"]);
+        check(&["run", "start"], &["[PROCESS]", "--version", "--folder", "--follow"]);
         check(&["task", "complete"], &["<TASK>", "--outcome", "--set"]);
         check(&["call"], &["--help"]);
     }

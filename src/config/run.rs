@@ -77,7 +77,7 @@ pub enum Running {
     ///
     /// For example:
     ///
-    ///   gitport run start release --version ^1 --input customer=acme --watch
+    ///   gitport run start release --version ^1 --input customer=acme --follow
     ///   gitport run start --file processes/release.yaml --id release-17
     #[command(verbatim_doc_comment)]
     Start(Box<Start>),
@@ -203,7 +203,7 @@ pub struct Start {
     pub begin: Begin,
     /// Look on until it ends.
     #[arg(long, conflicts_with = "json")]
-    pub watch: bool,
+    pub follow: bool,
     #[command(flatten)]
     pub place: Place,
     #[command(flatten)]

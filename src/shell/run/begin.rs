@@ -24,7 +24,7 @@ pub fn start(session: &mut Session, start: &Start) -> Outcome<Done> {
         began = reply["run"].as_str().map(str::to_owned);
         Ok(())
     })?;
-    match began.filter(|_| start.watch) {
+    match began.filter(|_| start.follow) {
         Some(run) => Watch::new(session, path, &run).until_over().map(Done::Watched),
         None => Ok(Done::Well),
     }
