@@ -1,12 +1,13 @@
 //! Policies say who may do what, to everybody and at once; what they refuse is recorded.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{Scene, execution, git, held, steps};
 use crate::{
     daemon::Daemon,
+    processes::until,
     repository::{git_command, text},
 };
 
@@ -463,6 +464,22 @@ override: [{{name: lea, on: [cancel, claim], allow: [lea]}}]\n"
         }
     }
     assert!((20..70).contains(&allowed), "both happen: {allowed}");
+}
+
+#[test]
+fn what_is_refused_where_nobody_else_waits_is_recorded_all_the_same() {
+    let mut scene = Scene::of(ORDER);
+    scene.set("people", "policy: 1\nrules: [{name: ours, on: [start], allow: [ann]}]\n");
+    let folder = tempfile::tempdir().unwrap();
+    let store = json!({"folder": text(&folder.path().join("store"))});
+    let versioned = format!("{ORDER}process_version: 1.0.0\n");
+    let publish = json!({"content": versioned, "encoding": "utf8", "store": store});
+    scene.ok("process.publish", publish);
+    let start = json!({"process": "order", "store": store, "actor": "zoe"});
+    scene.denied("people/ours", "run.start", start);
+    // No other request comes, which would record it in its own step.
+    let names = ["for-each-ref", "--format=%(refname)", "refs/gitvan/denials"];
+    until("git has the record", Duration::from_secs(10), || !scene.git(&names).is_empty());
 }
 
 #[test]

@@ -193,17 +193,13 @@ impl Dispatch {
             let mut next = None;
             for (folder, at_ms) in self.runs.times() {
                 let is_due = at_ms <= boottime_ms();
-                if is_due && let Err(error) = guarded(|| self.take_time(&folder)) {
-                    log::error!("{}: {error}", folder.display());
+                if is_due {
+                    self.take_time_unharmed(&folder);
                 }
                 let at_ms = self.runs.next_ms(&folder).map(|it| it.max(boottime_ms() + 1));
                 next = next.into_iter().chain(at_ms).min();
             }
-            for folder in self.hungry.written() {
-                if let Err(error) = guarded(|| self.take_time(&folder)) {
-                    log::error!("{}: {error}", folder.display());
-                }
-            }
+            self.hungry.written().iter().for_each(|it| self.take_time_unharmed(it));
             for task in self.hungry.over() {
                 // It is answered with what there is, and comes back where there is no room.
                 if let Some((task, _)) = self.submit(task) {
@@ -241,19 +237,18 @@ impl Dispatch {
 
     /// Records what was refused outside of any step that could have done so.
     pub(super) fn record_denials(self: &Arc<Self>) {
-        for folder in self.runs.with_denials() {
-            if let Err(error) = guarded(|| self.take_time(&folder)) {
-                log::error!("{}: {error}", folder.display());
-            }
-        }
+        self.runs.with_denials().iter().for_each(|it| self.take_time_unharmed(it));
     }
 
     /// Leaves no receipt unwritten.
     pub(super) fn write_receipts(self: &Arc<Self>) {
-        for folder in self.runs.with_receipts() {
-            if let Err(error) = guarded(|| self.take_time(&folder)) {
-                log::error!("{}: {error}", folder.display());
-            }
+        self.runs.with_receipts().iter().for_each(|it| self.take_time_unharmed(it));
+    }
+
+    /// Does what is due in a repository; a bug there ends no thread.
+    fn take_time_unharmed(self: &Arc<Self>, folder: &Path) {
+        if let Err(error) = guarded(|| self.take_time(folder)) {
+            log::error!("{}: {error}", folder.display());
         }
     }
 
@@ -281,7 +276,9 @@ impl Dispatch {
         let changed = self.store.change(&path, Instant::now(), &watch, |transaction| {
             let context = self.context(&watch, Instant::now(), Some(transaction));
             let done = work(&context);
-            (done, self.feed(transaction, true))
+            let seats = self.feed(transaction, true);
+            self.runs.record_denials(&mut transaction.borrow_mut());
+            (done, seats)
         })?;
         let (done, seats) = changed.value;
         if let Err(error) = &done {

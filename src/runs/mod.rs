@@ -115,16 +115,18 @@ impl Runs {
 
     /// The repositories with receipts that are not written, which are written at the next look.
     pub fn with_receipts(&self) -> Vec<PathBuf> {
-        let keepers = self.keepers.lock().expect("nobody panics with the lock");
-        let has_any = |it: &Mutex<Keeper>| it.lock().is_ok_and(|mut it| it.receipts.hurry());
-        keepers.iter().filter(|it| has_any(it.1)).map(|it| it.0.clone()).collect()
+        self.folders_of(|it| it.receipts.hurry())
     }
 
     /// The repositories in which something was refused that is not recorded yet.
     pub fn with_denials(&self) -> Vec<PathBuf> {
+        self.folders_of(|it| it.policy.denials.is_waiting())
+    }
+
+    fn folders_of(&self, is_one: impl Fn(&mut Keeper) -> bool) -> Vec<PathBuf> {
         let keepers = self.keepers.lock().expect("nobody panics with the lock");
-        let has_any = |it: &Mutex<Keeper>| it.lock().is_ok_and(|it| it.policy.denials.is_waiting());
-        keepers.iter().filter(|it| has_any(it.1)).map(|it| it.0.clone()).collect()
+        let is_one = |it: &Mutex<Keeper>| it.lock().is_ok_and(|mut it| is_one(&mut it));
+        keepers.iter().filter(|it| is_one(it.1)).map(|it| it.0.clone()).collect()
     }
 
     /// Records what was refused in a repository, in a step that goes on there.
