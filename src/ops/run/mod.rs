@@ -16,15 +16,17 @@ pub mod suspend;
 pub mod verify;
 mod which;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Context, plain::Plain};
 use crate::{
+    engine::event::What,
     error::{Error, Result},
     git::{RepositoryPath, RunId, Transaction},
     runs::{
         again::Again,
         keeper::{Happened, Keeper},
+        policy::{Act, Action},
     },
 };
 
@@ -70,7 +72,7 @@ pub fn with_in<T>(
 
 /// Changes a repository together with what runs in one step, or alone where others should not wait
 /// for what it needs from elsewhere.
-fn in_step<T>(
+pub fn in_step<T>(
     path: &RepositoryPath,
     context: &Context,
     change: impl FnOnce(&mut Transaction) -> Result<T>,
@@ -129,6 +131,32 @@ pub fn reason(reason: Option<&Plain>) -> Result<Option<&str>> {
 
 pub fn run_id(run: &Plain) -> Result<RunId> {
     RunId::new(run)
+}
+
+/// A request about a run that says no more than who makes it, and why.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plainly {
+    path: RepositoryPath,
+    run: Plain,
+    actor: Option<Plain>,
+    /// Why it is done where policies forbid it.
+    #[serde(rename = "override")]
+    reason: Option<Plain>,
+}
+
+impl Plainly {
+    fn happen(&self, action: Action, what: What, context: &Context) -> Result<Taken> {
+        let run = run_id(&self.run)?;
+        let reason = reason(self.reason.as_ref())?;
+        with_run(context, &run, |keeper, transaction| {
+            let actor = actor(self.actor.as_ref(), "actor", transaction)?;
+            keeper.expect_allowed(Act::of(action, &actor).on(&run).because(reason))?;
+            let happened = keeper.happen(&run, &actor, what, transaction)?;
+            transaction.be_durable();
+            Taken::of(&run, &happened, keeper)
+        })
+    }
 }
 
 /// What a request comes to that something happened by.

@@ -2,25 +2,17 @@
 
 use serde::Deserialize;
 
-use super::{Taken, actor, reason, run_id, with_run};
+use super::{Plainly, Taken};
 use crate::{
     engine::event::What,
     error::Result,
-    git::RepositoryPath,
-    ops::{Context, Lane, Operation, plain::Plain},
-    runs::policy::{Act, Action},
+    ops::{Context, Lane, Operation},
+    runs::policy::Action,
 };
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Resume {
-    path: RepositoryPath,
-    run: Plain,
-    actor: Option<Plain>,
-    /// Why it is done where policies forbid it.
-    #[serde(rename = "override")]
-    reason: Option<Plain>,
-}
+#[serde(transparent)]
+pub struct Resume(Plainly);
 
 impl Operation for Resume {
     const NAME: &'static str = "run.resume";
@@ -28,18 +20,10 @@ impl Operation for Resume {
     type Reply = Taken;
 
     fn lane(&self) -> Lane {
-        Lane::Change(self.path.resolved())
+        Lane::Change(self.0.path.resolved())
     }
 
     fn run(self, context: &Context) -> Result<Taken> {
-        let run = run_id(&self.run)?;
-        let reason = reason(self.reason.as_ref())?;
-        with_run(context, &run, |keeper, transaction| {
-            let actor = actor(self.actor.as_ref(), "actor", transaction)?;
-            keeper.expect_allowed(Act::of(Action::Resume, &actor).on(&run).because(reason))?;
-            let happened = keeper.happen(&run, &actor, What::Resume, transaction)?;
-            transaction.be_durable();
-            Taken::of(&run, &happened, keeper)
-        })
+        self.0.happen(Action::Resume, What::Resume, context)
     }
 }
