@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, HashSet},
     fmt,
     hash::{BuildHasher, RandomState},
-    os::unix::fs::MetadataExt,
     sync::Arc,
 };
 
@@ -14,6 +13,7 @@ use super::{
     Output, Transaction,
     commit::now_ms,
     edit,
+    glimpse::times_of,
     hash::{id_of, parents_of, time_of},
     pack::Kind,
     refs::{CHILDREN, EXECUTIONS, MILESTONES, PACKED, THREADS, is_part},
@@ -123,13 +123,7 @@ impl Transaction<'_> {
     /// What is another one once stock git, too, has moved refs of runs.
     pub fn executions_stamp(&mut self) -> Result<[u64; 6]> {
         self.show()?;
-        let folder = self.repository().common_folder();
-        let of = |name: &str| {
-            let file = std::fs::metadata(folder.join(name)).ok();
-            file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
-        };
-        let ([a, b, c], [d, e, f]) = (of(EXECUTIONS), of(PACKED));
-        Ok([a, b, c, d, e, f])
+        Ok(times_of(self.repository().common_folder(), [EXECUTIONS, PACKED]))
     }
 
     /// Refs in a folder, as this transaction leaves them, by their names in it.

@@ -24,6 +24,18 @@ pub struct Glimpse {
     is_fresh: bool,
 }
 
+/// What is another one once a file is written, or made anew; zeros where there is none.
+pub(super) fn times(file: Option<&Metadata>) -> [u64; 3] {
+    file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
+}
+
+/// The same of two in one folder.
+pub(super) fn times_of(folder: &Path, names: [&str; 2]) -> [u64; 6] {
+    let of = |name: &str| times(fs::metadata(folder.join(name)).ok().as_ref());
+    let ([a, b, c], [d, e, f]) = (of(names[0]), of(names[1]));
+    [a, b, c, d, e, f]
+}
+
 impl Glimpse {
     pub fn of(common_folder: &Path) -> Glimpse {
         let mut glimpse = Glimpse { sum: 0, is_fresh: false };
@@ -52,9 +64,7 @@ impl Glimpse {
     }
 
     fn add(&mut self, found: Option<&Metadata>) {
-        let times =
-            found.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64]);
-        for it in times {
+        for it in times(found) {
             self.sum = (self.sum.rotate_left(5) ^ it).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         }
         let written = found.and_then(|it| it.modified().ok());

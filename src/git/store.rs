@@ -10,9 +10,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     ffi::OsString,
-    fs,
     ops::Deref,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock},
     time::Instant,
@@ -26,6 +24,7 @@ use self::{
 };
 use super::{
     Folder, Guard, Repository, RepositoryPath, Transaction,
+    glimpse::times_of,
     ledger::{JOURNAL, Ledger, Site},
     locks::Locks,
     met::Met,
@@ -189,12 +188,7 @@ impl Store {
 
     /// What is another one once somebody wrote this repository, of whatever process.
     pub fn stamp(common_folder: &Path) -> [u64; 6] {
-        let of = |name: &str| {
-            let file = fs::metadata(common_folder.join(name)).ok();
-            file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
-        };
-        let ([a, b, c], [d, e, f]) = (of(JOURNAL), of(PACKED));
-        [a, b, c, d, e, f]
+        times_of(common_folder, [JOURNAL, PACKED])
     }
 
     /// What can be done after the answers: with many small packs every read gets slower.

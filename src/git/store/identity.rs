@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::git::refs::REPLACEMENTS;
+use crate::git::{glimpse::times, refs::REPLACEMENTS};
 
 /// Where stock git says which packs have what, if it was told to.
 const PACK_LIST: &str = "objects/pack/multi-pack-index";
@@ -44,12 +44,10 @@ impl Identity {
         // A file `.git` names a folder, and may name another one by now.
         let link = fs::symlink_metadata(path.join(".git")).ok().filter(|it| !it.is_dir());
         let config = fs::metadata(common_folder.join("config")).ok();
-        let file = |file: Option<fs::Metadata>| {
-            file.map_or([0; 3], |it| [it.ino(), it.mtime() as u64, it.mtime_nsec() as u64])
-        };
         // libgit2 believes the list of packs that it read, also where they are gone by now.
         let packs = fs::metadata(common_folder.join(PACK_LIST)).ok();
-        let (link, config, packs) = (file(link), file(config), file(packs));
+        let (link, config, packs) =
+            (times(link.as_ref()), times(config.as_ref()), times(packs.as_ref()));
         // Replacements that came since would make what is open give wrong answers.
         let replacements = fs::metadata(common_folder.join(REPLACEMENTS)).ok();
         let replacements =
