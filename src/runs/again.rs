@@ -196,25 +196,19 @@ impl Keeper {
         let is_by_itself = |actor: &str, what: &What| {
             actor == MYSELF && matches!(what, What::Start { .. } | What::Complete { .. })
         };
-        let mut last = 0;
-        for (said, commit) in told {
-            let is_cause = match &said.cause {
-                Because::Before => false,
-                // A long one is data, which somebody brought.
-                Because::File => true,
-                Because::Of(cause) => !is_by_itself(&cause.actor, &cause.event.what),
-            };
-            if is_cause && last < said.seq {
-                last = said.seq;
-            }
-            drop(commit);
-        }
+        let is_cause = |said: &Said| match &said.cause {
+            Because::Before => false,
+            // A long one is data, which somebody brought.
+            Because::File => true,
+            Because::Of(cause) => !is_by_itself(&cause.actor, &cause.event.what),
+        };
+        let last = told.iter().filter(|it| is_cause(&it.0)).map(|it| it.0.seq).max();
         match last {
-            0 | 1 => {
+            Some(last) if 1 < last => Ok(last - 1),
+            _ => {
                 let message = format!("the run `{run}` ended as it began: start another one");
                 Err(Error::conflict(message).with("actual", "ended at its beginning"))
             }
-            last => Ok(last - 1),
         }
     }
 }

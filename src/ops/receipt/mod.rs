@@ -6,7 +6,10 @@ pub mod verify;
 
 use std::time::Instant;
 
-use super::{Context, run::with_in};
+use super::{
+    Context,
+    run::{in_step, with_in},
+};
 use crate::{
     error::{Error, Result},
     git::{Opened, RepositoryPath, Transaction},
@@ -31,11 +34,7 @@ fn alone<T>(
     context: &Context,
     work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
 ) -> Result<T> {
-    let done = context
-        .store
-        .change_alone(path, context.watch, |transaction| with_in(context, transaction, work));
-    // What was written may not be in Git.
-    done.inspect_err(|_| context.runs.doubt())
+    in_step(path, context, |transaction| with_in(context, transaction, work))
 }
 
 /// The repository as it is after such a step.
