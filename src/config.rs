@@ -105,6 +105,9 @@ pub enum Command {
     /// Do the network work of one request. The daemon starts this.
     #[command(hide = true)]
     Network,
+    /// Run the program of a step. The daemon starts this.
+    #[command(hide = true)]
+    Program,
     /// Read the database of an import. The daemon starts this.
     #[command(hide = true)]
     Snapshots,
@@ -177,9 +180,38 @@ pub struct Settings {
     #[arg(global = true, default_values_t = Transport::ALL)]
     pub transports: Vec<Transport>,
 
+    /// Programs that steps of runs may be, by name (looked for in PATH) or absolute path. With
+    /// these the daemon does all steps of the type `exec` itself; without, workers may.
+    ///
+    /// Each may be run with any arguments and most variables: a shell or an interpreter in the list
+    /// allows everything.
+    #[arg(long, env = "GITPORT_EXEC_ALLOW", value_name = "LIST", value_delimiter = ',')]
+    #[arg(global = true, value_parser = program)]
+    pub exec_allow: Vec<String>,
+
+    /// Programs of such steps that run at the same time.
+    #[arg(long, env = "GITPORT_EXEC_PARALLEL", value_name = "N", default_value_t = 2)]
+    #[arg(global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub exec_parallel: u16,
+
+    /// Do all steps of the type `git` in the daemon: they commit, tag, merge, note and branch in
+    /// the repository of their run. Without this, workers may.
+    #[arg(long, env = "GITPORT_GIT_STEPS", global = true)]
+    #[arg(value_parser = clap::builder::FalseyValueParser::new())]
+    pub git_steps: bool,
+
     /// The git program for large transfers, or `none` to use the built-in transport only.
     #[arg(long, env = "GITPORT_GIT", value_name = "PROGRAM", default_value = "git", global = true)]
     pub git: String,
+}
+
+fn program(text: &str) -> Result<String, &'static str> {
+    // None is no mistake: a variable may be set to nothing.
+    let is_name = !text.contains('/') && !matches!(text, "." | "..");
+    match is_name || text.starts_with('/') {
+        true => Ok(text.to_owned()),
+        false => Err("it is the name of a program, or its absolute path"),
+    }
 }
 
 #[cfg(test)]

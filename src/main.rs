@@ -66,6 +66,10 @@ fn main() -> ExitCode {
             Ok(stdio) => git::remote::run_child(stdio.input, stdio.output),
             Err(_) => ExitCode::FAILURE,
         },
+        Some(Command::Program) => match port::guard_stdio() {
+            Ok(stdio) => runs::builtin::run_child(stdio.input, stdio.output),
+            Err(_) => ExitCode::FAILURE,
+        },
         Some(Command::Snapshots) => match port::guard_stdio() {
             Ok(stdio) => snapshots::run_child(stdio.input, stdio.output),
             Err(_) => ExitCode::FAILURE,

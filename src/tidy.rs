@@ -9,10 +9,10 @@ use crate::{
 
 /// Which modules may name which. Anything absent is forbidden.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("main", &["config", "dispatch", "git", "port", "shell", "snapshots"]),
+    ("main", &["config", "dispatch", "git", "port", "runs", "shell", "snapshots"]),
     ("config", &["git"]),
     ("shell", &["config", "engine", "git", "port", "process"]),
-    ("dispatch", &["config", "git", "memory", "ops", "port", "runs", "stats"]),
+    ("dispatch", &["config", "git", "memory", "ops", "port", "process", "runs", "stats"]),
     ("ops", &["config", "engine", "git", "port", "process", "runs", "snapshots", "stats"]),
     ("port", &[]),
     ("runs", &["engine", "git", "process"]),

@@ -2,6 +2,7 @@
 
 mod again;
 mod command;
+mod builtin;
 mod conformance;
 mod kills;
 mod pruning;
@@ -39,7 +40,11 @@ impl Scene {
 
     /// The same after another start of the daemon.
     fn restart(&mut self) {
-        let before = std::mem::replace(&mut self.daemon, Daemon::start());
+        self.restart_with(&[]);
+    }
+
+    fn restart_with(&mut self, flags: &[&str]) {
+        let before = std::mem::replace(&mut self.daemon, Daemon::start_with(flags));
         assert!(before.end().status.success());
     }
 

@@ -99,6 +99,10 @@ pub fn serve(settings: Settings, stdio: Stdio) -> ExitCode {
     start("clock", move || it.keep_time());
     let it = dispatch.clone();
     start("runs", move || it.keep_runs_going());
+    if dispatch.own_steps.own.is_any() {
+        let it = dispatch.clone();
+        start("own-steps", move || it.do_own_steps());
+    }
     let it = dispatch.clone();
     start("triggers", move || it.keep_watch());
     let it = dispatch.clone();
@@ -136,7 +140,7 @@ fn receipt_signer(file: PathBuf) -> Result<Signer> {
     Ok(signer)
 }
 
-fn start(name: &str, body: impl FnOnce() + Send + 'static) {
+pub(super) fn start(name: &str, body: impl FnOnce() + Send + 'static) {
     let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
     thread.expect("the system has a thread left");
 }
@@ -210,6 +214,7 @@ impl Dispatch {
                 is_open = false;
                 self.board().close(self.quiet.0.clone());
                 self.send_away();
+                self.own_steps.close();
             }
         }
         self.say_goodbye(asked, grace);
@@ -218,6 +223,7 @@ impl Dispatch {
 
     fn say_goodbye(self: &Arc<Self>, asked: Option<Asked>, grace: Duration) {
         self.schedule.end();
+        self.own_steps.wait();
         self.write_receipts();
         self.store.written().leave(Instant::now() + grace.max(LAST_WORDS));
         let until = Instant::now() + grace.max(LAST_WORDS);

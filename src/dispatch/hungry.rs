@@ -168,7 +168,11 @@ impl Dispatch {
     /// wait for them.
     pub(super) fn feed(&self, transaction: &RefCell<Transaction>, is_sure: bool) -> Vec<Seat> {
         let folder = transaction.borrow().repository().common_folder().to_owned();
-        if !self.runs.takes_news(&folder) && !is_sure {
+        let is_news = self.runs.takes_news(&folder);
+        if is_news {
+            self.mind_own_steps(&folder);
+        }
+        if !is_news && !is_sure {
             return Vec::new();
         }
         let mut seats = Vec::new();

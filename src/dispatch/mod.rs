@@ -11,6 +11,7 @@ mod clock;
 mod drain;
 mod events;
 mod hungry;
+mod own;
 mod parked;
 mod pool;
 mod take;
@@ -38,9 +39,10 @@ pub use self::drain::serve;
 use self::{
     board::{Board, Key},
     clock::Alarm,
-    drain::End,
+    drain::{End, start},
     events::Events,
     hungry::Hungry,
+    own::OwnSteps,
     parked::Parked,
     pool::{Pool, Task},
     upkeep::Schedule,
@@ -59,6 +61,9 @@ use crate::{
 
 /// How many bytes of requests may wait before others are `busy`.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Also where it fetches what it needs from elsewhere, and so is no step with others.
+const STARTS_RUNS: &str = "run.start";
 
 /// Writers wait for the disk most of the time.
 const WRITERS_MIN: u16 = 8;
@@ -81,6 +86,7 @@ pub struct Dispatch {
     network: Pool,
     parked: Parked,
     hungry: Hungry,
+    own_steps: OwnSteps,
     schedule: Schedule,
     ends: Sender<End>,
     /// Hears when nothing waits for a reply any more, after the board was closed.
@@ -157,7 +163,8 @@ impl Dispatch {
         let waiting = u64::from(settings.waiting);
         let names = OPERATIONS.iter().map(|it| it.name);
         let stats = Arc::new(Stats::new(names, [waiting, (waiting / 4).max(1)]));
-        let runs = Arc::new(Runs::signed_by(signer));
+        let own_steps = OwnSteps::new(&settings);
+        let runs = Arc::new(Runs::new(own_steps.own, signer));
         store.guard_by(runs.clone());
         Arc::new(Dispatch {
             store,
@@ -175,6 +182,7 @@ impl Dispatch {
             network: Pool::new("network", settings.network, 1000),
             parked: Parked::default(),
             hungry: Hungry::default(),
+            own_steps,
             schedule: Schedule::new(Duration::from_millis(settings.maintain_every_ms)),
             ends,
             quiet: bounded(1),
@@ -259,6 +267,9 @@ impl Dispatch {
             self.record_denials();
         }
         queue.running.fetch_sub(1, Relaxed);
+        if ticket.op == STARTS_RUNS {
+            self.mind_all();
+        }
         if let Some(path) = job.lane.written() {
             self.schedule.note(path);
             let next = self.board().leave(path);

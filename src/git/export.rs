@@ -9,6 +9,7 @@ mod blob;
 mod bundle;
 mod output;
 mod tarball;
+mod unpacked;
 mod walk;
 mod zipped;
 
@@ -16,8 +17,8 @@ use std::{cell::Cell, io};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::output::Output;
 use self::{archive::Archive, output::Sink, walk::Walk};
+pub use self::{output::Output, unpacked::Scratch};
 use super::{FileName, Repository, refs::Branch};
 use crate::{
     error::{Error, Result},

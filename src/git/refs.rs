@@ -65,6 +65,14 @@ const OURS: &[(&str, &str, &str)] = &[
     (DENIALS, "denials", "where refusals are: what policies refuse moves it"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
 ];
+/// What no step of a run writes: runs, rules, definitions and proofs are made of it.
+const KEPT_FROM_RUNS: [&str; 5] = [
+    "refs/workflow",
+    "refs/gitvan",
+    "refs/notes/gitvan",
+    "refs/tags/process",
+    "refs/tags/milestone",
+];
 /// Where published processes are described, each on the commit that has its file.
 const DEFINITIONS: &str = "refs/notes/gitvan/definitions";
 /// What became of the tasks of runs, each on the commit that says so.
@@ -272,6 +280,18 @@ fn expect_not_ours(name: &str) -> Result<()> {
     ours.map_or(Ok(()), |(_, rule, what)| {
         Err(Error::denied(format!("`{name}` is {what}")).with("rule", *rule))
     })
+}
+
+/// Fails where a step of a run may not write, by the whole name of a ref.
+pub fn expect_open_to_runs(name: &str) -> Result<()> {
+    let is_below = |folder: &str| {
+        name.strip_prefix(folder).is_some_and(|it| it.is_empty() || it.starts_with('/'))
+    };
+    match KEPT_FROM_RUNS.iter().any(|it| is_below(it)) {
+        true => Err(Error::denied(format!("no step of a run may write `{name}`"))
+            .with("rule", "refs that runs keep off")),
+        false => Ok(()),
+    }
 }
 
 /// Fails where no file system would take the name of the ref's lock.

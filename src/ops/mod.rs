@@ -8,6 +8,7 @@ mod address;
 mod batch;
 mod branch;
 mod branches;
+pub mod builtin;
 mod cancel;
 mod change;
 mod checkout;

@@ -4,6 +4,7 @@
 //! But for the stores, nothing in here reads a file or knows the time: files come as bytes.
 
 pub mod artifact;
+pub mod builtin;
 #[cfg(feature = "s3")]
 pub mod cache;
 pub mod called;

@@ -16,6 +16,7 @@ use super::{
     giver::Given,
     lease::Leases,
     message::{Birth, Cause},
+    own,
     pinned::Pinned,
     policy::Policing,
     receipt::Waiting,
@@ -85,6 +86,8 @@ pub struct Begin {
     pub run: RunId,
     pub pinned: Arc<Pinned>,
     pub attributes: BTreeMap<String, String>,
+    /// The commit of the repository that it is about.
+    pub revision: Option<String>,
     pub input: crate::engine::definition::Data,
     pub actor: String,
 }
@@ -170,8 +173,9 @@ impl Keeper {
 
     /// Begins a run, of an id that is free.
     pub fn begin(&mut self, begin: Begin, transaction: &mut Transaction) -> Result<()> {
-        let Begin { run, pinned, attributes, input, actor } = begin;
-        let it = Run::new(run.as_str(), pinned, attributes);
+        let Begin { run, pinned, attributes, revision, input, actor } = begin;
+        let mut it = Run::new(run.as_str(), pinned, attributes);
+        it.birth.revision = revision;
         self.open.insert(run.clone(), it);
         match self.happen(&run, &actor, What::Begin { data: input }, transaction) {
             Ok(_) => Ok(()),
@@ -352,6 +356,7 @@ fn put(tasks: &mut Tasks, run: &RunId, it: &Run, item: Id, is_void: bool) -> boo
     let step_type = step.step_type.clone().unwrap_or_default();
     let queue = match &*step_type {
         FINAL => FINAL,
+        it if tasks.own.has(it) => own::LANE,
         _ => meant.queue.unwrap_or(QUEUE),
     };
     tasks.put(run, item, Lane { queue: queue.to_owned(), step_type }, meant.priority);

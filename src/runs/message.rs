@@ -33,6 +33,7 @@ const PROCESS: &str = "Process";
 const VERSION: &str = "Version";
 const DIGEST: &str = "Digest";
 const INPUT: &str = "Input";
+const REVISION: &str = "Revision";
 const ATTRIBUTE: &str = "Attribute";
 const FIRST: &str = "First";
 const FORKED: &str = "Forked";
@@ -82,6 +83,8 @@ pub struct Birth {
     pub forked: Option<String>,
     /// Of one that migrated: the version and digest that it began with.
     pub first: Option<(Option<String>, String)>,
+    /// The commit of the repository that it is about; none where there was none.
+    pub revision: Option<String>,
 }
 
 /// What a commit says of itself.
@@ -185,19 +188,19 @@ impl Words<'_> {
             trailer(STATUS, end.word());
         }
         firing.milestone.iter().for_each(|it| trailer(MILESTONE, it));
-        if let Some(birth) = birth {
-            let Birth { actor, began_ms, process, version, digest, input, .. } = birth;
-            trailer(BEGAN, &format!("{began_ms} {actor}"));
-            trailer(PROCESS, &one_line(process));
-            version.iter().for_each(|it| trailer(VERSION, &one_line(it)));
-            trailer(DIGEST, digest);
-            trailer(INPUT, input);
-            birth.forked.iter().for_each(|it| trailer(FORKED, it));
-            if let Some((version, digest)) = &birth.first {
+        if let Some(it) = birth {
+            trailer(BEGAN, &format!("{} {}", it.began_ms, it.actor));
+            trailer(PROCESS, &one_line(&it.process));
+            it.version.iter().for_each(|it| trailer(VERSION, &one_line(it)));
+            trailer(DIGEST, &it.digest);
+            trailer(INPUT, &it.input);
+            it.revision.iter().for_each(|it| trailer(REVISION, it));
+            it.forked.iter().for_each(|it| trailer(FORKED, it));
+            if let Some((version, digest)) = &it.first {
                 let version = version.as_deref().map(one_line).unwrap_or_default();
                 trailer(FIRST, format!("{digest} {version}").trim_end());
             }
-            for (name, value) in &birth.attributes {
+            for (name, value) in &it.attributes {
                 trailer(ATTRIBUTE, &format!("{name}={value}"));
             }
         }
@@ -242,6 +245,7 @@ pub fn read(message: &[u8]) -> Result<Said> {
                 Some((digest, version)) => (Some(version.to_owned()), digest.to_owned()),
                 None => (None, it.to_owned()),
             }),
+            revision: text(REVISION),
         })
     });
     let end = find(STATUS).and_then(|it| ENDS.into_iter().find(|end| end.word() == it));

@@ -8,6 +8,7 @@
 //! [`keeper::Keeper`] is what this process knows of the runs of one repository.
 
 pub mod again;
+pub mod builtin;
 pub mod children;
 mod due;
 mod files;
@@ -17,6 +18,7 @@ mod lease;
 pub mod listing;
 mod load;
 mod message;
+pub mod own;
 mod picture;
 pub mod pinned;
 pub mod policy;
@@ -41,6 +43,7 @@ use std::{
 
 use self::{
     keeper::Keeper,
+    own::Own,
     receipt::{Receipt, Waiting},
     trigger::Watchers,
 };
@@ -48,6 +51,8 @@ use crate::git::{ObjectId, Signer, Transaction};
 
 /// The runs of all repositories that this process has to do with.
 pub struct Runs {
+    /// What is no worker's to do.
+    own: Own,
     /// By the folders that all worktrees share.
     keepers: Mutex<HashMap<PathBuf, Arc<Mutex<Keeper>>>>,
     pub watchers: Watchers,
@@ -56,8 +61,9 @@ pub struct Runs {
 }
 
 impl Runs {
-    pub fn signed_by(signer: Option<Signer>) -> Runs {
+    pub fn new(own: Own, signer: Option<Signer>) -> Runs {
         Runs {
+            own,
             keepers: Mutex::default(),
             watchers: Watchers::default(),
             signer: signer.map(Arc::new),
@@ -70,7 +76,7 @@ impl Runs {
             // What a panic went through is not trusted; Git knows all that counts.
             Some(keeper) if !keeper.is_poisoned() => keeper.clone(),
             _ => {
-                let mut keeper = Keeper::default();
+                let mut keeper = Keeper::of(self.own);
                 keeper.receipts = Waiting::signed_by(self.signer.clone());
                 let keeper = Arc::new(Mutex::new(keeper));
                 keepers.insert(common_folder.to_owned(), keeper.clone());
@@ -83,6 +89,12 @@ impl Runs {
     pub fn takes_news(&self, common_folder: &Path) -> bool {
         let keeper = self.known(common_folder);
         keeper.is_some_and(|it| it.lock().is_ok_and(|mut it| it.takes_news()))
+    }
+
+    /// Whether something in this repository is the program's to do.
+    pub fn has_own(&self, common_folder: &Path) -> bool {
+        let keeper = self.own.is_any().then(|| self.known(common_folder)).flatten();
+        keeper.is_some_and(|it| it.lock().is_ok_and(|it| it.has_own()))
     }
 
     /// When time does something next in this repository, in milliseconds since the boot.
@@ -147,6 +159,11 @@ impl Runs {
         {
             keeper.postpone();
         }
+    }
+
+    /// The repositories that something is known of.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        self.keepers.lock().expect("nobody panics with the lock").keys().cloned().collect()
     }
 
     /// Its repository is gone.

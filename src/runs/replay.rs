@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    message::{self, Because, Cause},
+    message::{self, Because, Birth, Cause},
     pinned::Pinned,
     receipt::Finished,
     run::Run,
@@ -44,11 +44,11 @@ pub fn replay(
     found: Vec<Found>,
     finished: Option<&mut Vec<Finished>>,
 ) -> Result<Run> {
-    let (mut commits, mut attributes) = (Vec::new(), None);
+    let (mut commits, mut birth) = (Vec::new(), None);
     for Found { id, message, cause, pinned } in found {
         let said = message::read(&message).map_err(|error| at(id, &error.message))?;
         if said.seq == 1 {
-            attributes = said.birth.map(|it| it.attributes);
+            birth = said.birth;
         }
         let cause = match said.cause {
             Because::Of(cause) => Some(*cause),
@@ -59,7 +59,9 @@ pub fn replay(
     }
     commits.sort_by_key(|it| it.seq);
     let first = commits.first().map_or(id, |it| &*it.run);
-    let mut run = Run::new(first, pinned, attributes.unwrap_or_default());
+    let Birth { attributes, revision, .. } = birth.unwrap_or_default();
+    let mut run = Run::new(first, pinned, attributes);
+    run.birth.revision = revision;
     run.has_receipts = finished.is_some();
     let mut unasked = Vec::new();
     play(run, commits, finished.unwrap_or(&mut unasked))

@@ -100,6 +100,7 @@ impl Run {
             attributes,
             forked: None,
             first: None,
+            revision: None,
         };
         Run {
             id: id.to_owned(),

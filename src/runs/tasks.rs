@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
+use super::own::Own;
 use crate::{engine::state::Id, git::RunId};
 
 /// The queue of tasks that name none.
@@ -38,6 +39,8 @@ type Place = (Lane, Reverse<i32>);
 
 #[derive(Debug, Default)]
 pub struct Tasks {
+    /// What no worker is given.
+    pub own: Own,
     rings: BTreeMap<Place, Ring>,
     /// Where each is.
     places: HashMap<RunId, BTreeMap<Id, Place>>,
@@ -136,6 +139,13 @@ impl Tasks {
             }
         }
         found
+    }
+
+    /// Whether there is one in any lane of this queue.
+    pub fn has_in(&self, queue: &str) -> bool {
+        let first = Lane { queue: queue.to_owned(), step_type: String::new() };
+        let next = self.rings.range((first, Reverse(i32::MAX))..).next();
+        next.is_some_and(|it| it.0.0.queue == queue)
     }
 
     /// The tasks of a run in one lane.

@@ -10,6 +10,7 @@ use super::{
     keeper::{Deed, Keeper},
     lease::Lease,
     listing::Task,
+    own,
     policy::{Act, Action},
     run::Run,
     tasks::Wanted,
@@ -33,7 +34,7 @@ const LOOKED_MAX: usize = 10_000;
 const LOOKED_MIN: usize = 8;
 
 /// A task: an item of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TaskId {
     pub run: RunId,
     pub item: Id,
@@ -63,6 +64,7 @@ pub struct Ask {
 }
 
 /// A task that somebody has claimed, by the token that the claim was answered with.
+#[derive(Debug, Clone)]
 pub struct Holding {
     pub task: TaskId,
     pub token: String,
@@ -125,7 +127,7 @@ impl Keeper {
     }
 
     /// A task, if it can be given to who asks.
-    fn give(
+    pub(super) fn give(
         &mut self,
         run: &RunId,
         item: Id,
@@ -178,6 +180,10 @@ impl Keeper {
         let Ok(it) = self.run(run) else { return false };
         let Some(row) = it.state.items.get(&item) else { return false };
         let Some(step) = it.state.step_of(&it.pinned.processes, row) else { return false };
+        let is_own = self.tasks.own.has(step.step_type.as_deref().unwrap_or_default());
+        if is_own || ask.wanted.queue == own::LANE {
+            return is_own && ask.wanted.queue == own::LANE;
+        }
         let meant = Meant::of(step, row);
         meant.assignee.is_none_or(|it| it == ask.worker)
             && (meant.roles.is_empty() || self.has_role(ask, meant.roles))

@@ -129,6 +129,9 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         receipt_key,
         transports,
         git,
+        exec_allow,
+        exec_parallel,
+        git_steps,
     } = settings;
     let transports: Vec<String> = transports.iter().map(ToString::to_string).collect();
     let texts = [
@@ -142,12 +145,15 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         ("--maintain-every-ms", maintain_every_ms.to_string()),
         ("--transports", transports.join(",")),
         ("--git", git.clone()),
+        ("--exec-parallel", exec_parallel.to_string()),
     ];
     let texts = texts.iter().map(|(name, value)| flag(name, value));
     let files = [("--root", root), ("--data", data), ("--receipt-key", receipt_key)];
     let files = files.into_iter().filter_map(|(name, it)| Some(flag(name, it.as_ref()?)));
     let watched = watch.iter().map(|it| flag("--watch", it));
-    texts.chain(files).chain(watched).collect()
+    let programs = exec_allow.iter().map(|it| flag("--exec-allow", it));
+    let git_steps = git_steps.then(|| OsString::from("--git-steps"));
+    texts.chain(files).chain(watched).chain(programs).chain(git_steps).collect()
 }
 
 pub fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
@@ -183,9 +189,13 @@ mod tests {
             "--maintain-every-ms=8",
             "--transports=https,file",
             "--git=none",
+            "--exec-parallel=4",
             "--root=-odd, = folder",
             "--data=/srv/data",
             "--receipt-key=/srv/key",
+            "--exec-allow=make",
+            "--exec-allow=/bin/true",
+            "--git-steps",
         ];
         let line = ["gitport", "serve"].into_iter().chain(given);
         assert_eq!(flags(&Arguments::parse_from(line).settings), given);

@@ -43,6 +43,7 @@ pub use self::{
 pub(super) use self::{
     housework::{Chore, Done},
     leftovers::HALF_WRITTEN,
+    parent::scratch,
 };
 use crate::{error::Carried, git::Root, watch::Progress};
 

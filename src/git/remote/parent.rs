@@ -261,8 +261,8 @@ impl Network<'_> {
     }
 }
 
-/// A folder for the time of one order, in no repository.
-fn scratch() -> Result<tempfile::TempDir> {
+/// A folder for a while, in no repository. What dead daemons left is removed before the first.
+pub(in crate::git) fn scratch() -> Result<tempfile::TempDir> {
     static SWEPT: Once = Once::new();
     SWEPT.call_once(|| sweep(&std::env::temp_dir()));
     let prefix = format!("{STAGING}{}-{}-", namespace(), std::process::id());

@@ -114,12 +114,15 @@ impl Start {
                 return Ok(Reply::of(there, false));
             }
             let pinned = self.which().pinned(keeper, context)?;
+            // None in a repository without commits; a tree or file has none either.
+            let revision = transaction.commit_named(self.rev.as_deref().unwrap_or("HEAD")).ok();
             let run = run.unwrap_or_else(RunId::new_one);
             keeper.expect_free(&run)?;
             let start = Act::of(Action::Start, &actor).of_process(&pinned.name);
             keeper.expect_allowed(start.because(self.reason.as_deref()))?;
             let (attributes, input) = (self.attributes.clone(), self.input.0.clone());
-            let begin = Begin { run: run.clone(), pinned, attributes, input, actor };
+            let revision = revision.map(|it| it.to_string());
+            let begin = Begin { run: run.clone(), pinned, attributes, revision, input, actor };
             keeper.begin(begin, transaction)?;
             transaction.be_durable();
             let summary = keeper.summary(&run).ok_or_else(|| Error::internal("a run is gone"))?;

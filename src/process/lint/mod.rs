@@ -3,6 +3,7 @@
 //! What is an error cannot work as it is written, and the engine may refuse it; what is a warning
 //! runs, but is hardly meant so. Only definitions that could be read are looked at.
 
+mod builtin;
 mod events;
 mod expressions;
 mod flow;
@@ -51,6 +52,7 @@ pub static RULES: &[&[Rule]] = &[
     joins::RULES,
     splits::RULES,
     instances::RULES,
+    builtin::RULES,
     events::RULES,
     expressions::RULES,
     schemas::RULES,
@@ -89,6 +91,7 @@ pub fn check(files: &[File], watch: &Watch) -> Result<Vec<Diagnostic>> {
                 joins::check(scope, &mut report);
                 splits::check(scope, &mut report);
                 instances::check(scope, &mut report);
+                builtin::check(scope, &mut report);
                 events::check(&everything, scope, &mut report);
                 times::check(scope, &mut report);
             }
@@ -109,7 +112,7 @@ pub fn check(files: &[File], watch: &Watch) -> Result<Vec<Diagnostic>> {
 fn is_too_large(scopes: &[Scope], report: &mut Report) -> bool {
     let all = || scopes.iter().flat_map(|it| it.steps);
     let steps = all().count();
-    let bytes = expressions::bytes(scopes);
+    let bytes = expressions::bytes(scopes) + builtin::bytes(scopes);
     let values = schemas::values(report.definition(), scopes);
     let ways: usize = all().map(ways).sum();
     let collecting = scopes.iter().map(joins::collecting).max().unwrap_or(0);

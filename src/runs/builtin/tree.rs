@@ -1,0 +1,71 @@
+//! The program and all that came of it, seen from the child that started it: whoever loses their
+//! parent becomes the child's own, whatever group they are in, so that none is overlooked.
+
+use std::{fs, thread, time::Duration, time::Instant};
+
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, set_child_subreaper,
+    waitpid,
+};
+
+/// How long it takes until the killed are gone, unless the system holds them.
+const DEATH: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// From now on nobody's child is lost.
+pub fn adopt() {
+    if let Err(error) = set_child_subreaper(Some(getpid())) {
+        log::warn!("programs may leave children behind: {error}");
+    }
+}
+
+/// A program that was started, and not waited for: its number is nobody else's.
+#[derive(Debug, Clone, Copy)]
+pub struct Leader(pub Pid);
+
+impl Leader {
+    /// Asks all of its group to end.
+    pub fn ask_to_end(self) {
+        let _ = kill_process_group(self.0, Signal::TERM);
+    }
+
+    /// Kills all that is left.
+    pub fn kill(self) {
+        let _ = kill_process_group(self.0, Signal::KILL);
+        let until = Instant::now() + DEATH;
+        loop {
+            let left = self.orphans();
+            if left.is_empty() || until < Instant::now() {
+                return;
+            }
+            for orphan in left {
+                let _ = kill_process(orphan, Signal::KILL);
+            }
+            thread::park_timeout(LOOK);
+        }
+    }
+
+    /// Whether somebody is left, now that the program itself has ended, after so long.
+    pub fn is_alone_before(self, until: Instant) -> bool {
+        while !self.orphans().is_empty() {
+            if until <= Instant::now() {
+                return false;
+            }
+            thread::park_timeout(LOOK);
+        }
+        true
+    }
+
+    /// Those who live, and whose parent ended. The dead are buried.
+    fn orphans(self) -> Vec<Pid> {
+        let mut children = Vec::new();
+        for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+            let of_thread = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let ids = of_thread.split_whitespace().filter_map(|it| Pid::from_raw(it.parse().ok()?));
+            children.extend(ids.filter(|it| *it != self.0));
+        }
+        let lives = |it: &Pid| matches!(waitpid(Some(*it), WaitOptions::NOHANG), Ok(None));
+        children.retain(lives);
+        children
+    }
+}
