@@ -42,9 +42,12 @@ impl Scene {
     }
 
     /// What went wrong in a run, as its commits say it.
-    fn problems(&self, run: &str) -> String {
+    fn problems(&mut self, run: &str) -> String {
+        let newest = self.get(run)["commit"].clone();
+        let reference = super::execution(run);
+        until("Git sees it", PATIENCE, || newest == *self.git(&["rev-parse", &reference]));
         let format = "--format=%(trailers:key=Problem,valueonly)";
-        let text = self.git(&["log", format, &super::execution(run)]);
+        let text = self.git(&["log", format, &reference]);
         let lines: Vec<&str> = text.lines().filter(|it| !it.is_empty()).collect();
         lines.join("\n")
     }

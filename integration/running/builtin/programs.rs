@@ -325,7 +325,7 @@ process_name: p
 steps:
   - {step_id: s, step_type: route, split: all, next: [a, b]}
   - {step_id: a, step_type: exec}
-  - {step_id: b, step_type: git}
+  - {step_id: b, step_type: git, transitions: [{on: failed}, {on: ok}]}
 ";
     let mut scene = Scene::with(definition, &[]);
     scene.start("none", json!({}));

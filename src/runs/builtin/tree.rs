@@ -4,8 +4,8 @@
 use std::{fs, thread, time::Duration, time::Instant};
 
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, set_child_subreaper,
-    waitpid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group,
+    set_child_subreaper, waitid, waitpid,
 };
 
 /// How long it takes until the killed are gone, unless the system holds them.
@@ -34,8 +34,10 @@ impl Leader {
         let _ = kill_process_group(self.0, Signal::KILL);
         let until = Instant::now() + DEATH;
         loop {
+            let has_ended = self.has_ended();
             let left = self.orphans();
-            if left.is_empty() || until < Instant::now() {
+            // Its children are nobody's before it has ended.
+            if (left.is_empty() && has_ended) || until < Instant::now() {
                 return;
             }
             for orphan in left {
@@ -54,6 +56,12 @@ impl Leader {
             thread::park_timeout(LOOK);
         }
         true
+    }
+
+    /// Whether the program itself has; it stays to be waited for.
+    fn has_ended(self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        !matches!(waitid(WaitId::Pid(self.0), look), Ok(None))
     }
 
     /// Those who live, and whose parent ended. The dead are buried.
