@@ -193,7 +193,12 @@ impl Starter<'_, '_> {
         let trigger = (TRIGGER.to_owned(), rule.label.clone());
         let attributes = [trigger, it.cause.clone()].into();
         let actor = MYSELF.to_owned();
-        self.keeper.begin(Begin { run, pinned, attributes, input, actor }, self.transaction)
+        let revision = match it.event["commit"].as_str() {
+            Some(commit) => Some(commit.to_owned()),
+            None => self.transaction.commit_named("HEAD").ok().map(|it| it.to_string()),
+        };
+        let begin = Begin { run, pinned, attributes, revision, input, actor };
+        self.keeper.begin(begin, self.transaction)
     }
 
     /// The process as it was published, which is read once.
