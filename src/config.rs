@@ -68,9 +68,10 @@ pub enum Command {
     /// Runs: play a definition from a file, or begin, watch and look after runs of processes.
     ///
     /// `gitport run FILE` is all in one command: it begins a run of the definition in the file, in
-    /// the repository around the current folder or, where none is, in a temporary one; asks you for
-    /// what is to be done, if this is a terminal, and ends when the run does. Other workers may do
-    /// some of it meanwhile.
+    /// the repository around the current folder or, where none is, in a temporary one; carries out
+    /// its `exec` steps, asks you for what people do, if this is a terminal, and ends when the run
+    /// does. Programs that the `exec` steps of the files name are thereby allowed: whoever starts a
+    /// file of their own by hand allows what it names. So look at files of others before.
     ///
     ///   gitport run release.yaml --input customer=acme
     ///   gitport run start release --version ^1 --follow

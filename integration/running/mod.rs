@@ -4,6 +4,7 @@ mod again;
 mod command;
 mod builtin;
 mod conformance;
+mod embedded;
 mod kills;
 mod pruning;
 mod sending;

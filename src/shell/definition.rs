@@ -1,5 +1,9 @@
 //! What a definition says to whoever looks at its runs.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
 use crate::{
     engine::{
         definition::{Definition, Step},
@@ -18,6 +22,16 @@ impl Definitions {
         let read =
             files.into_iter().filter_map(|(name, bytes)| load::definitions(name, bytes).ok());
         Definitions(read.flatten().collect())
+    }
+
+    /// The programs that `exec` steps name, of those that can be allowed: by name, or where they
+    /// are.
+    pub fn programs(&self) -> BTreeSet<String> {
+        let mut programs = BTreeSet::new();
+        for it in &self.0 {
+            add_programs(&it.steps, &mut programs);
+        }
+        programs
     }
 
     /// How many steps there are in a process that somebody or something does.
@@ -72,6 +86,26 @@ impl Definitions {
     }
 }
 
+fn add_programs(steps: &[Step], programs: &mut BTreeSet<String>) {
+    for step in steps {
+        let configuration = step.configuration.as_ref();
+        let program = configuration.and_then(|it| it.get("program")).and_then(Json::as_str);
+        let program = program.filter(|it| is_exec(step) && can_be_allowed(it));
+        programs.extend(program.map(str::to_owned));
+        add_programs(step.steps.as_deref().unwrap_or_default(), programs);
+    }
+}
+
+/// A list has commas between its programs, and none that is found from some folder.
+fn can_be_allowed(program: &str) -> bool {
+    let is_name = !program.contains('/') && !matches!(program, "" | "." | "..");
+    (is_name || program.starts_with('/')) && !program.contains(',')
+}
+
+fn is_exec(step: &Step) -> bool {
+    step.step_type.as_deref() == Some("exec")
+}
+
 /// The outcomes that somebody who did a step can choose from.
 pub fn outcomes(step: &Step) -> Vec<String> {
     let transitions = step.transitions.as_deref().unwrap_or_default();
@@ -122,6 +156,11 @@ steps:
     fn two() -> Definitions {
         let broken: (&str, &[u8]) = ("broken.yaml", b"a: [");
         Definitions::read([("two.yaml", TWO.as_bytes()), broken])
+    }
+
+    #[test]
+    fn the_programs_are_those_of_exec_steps_wherever_they_are() {
+        assert_eq!(Vec::from_iter(two().programs()), ["/bin/sh", "make"]);
     }
 
     #[test]

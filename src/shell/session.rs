@@ -1,6 +1,6 @@
 //! A daemon that is asked several things.
 
-use std::{env, io, process::ExitCode, time::Duration};
+use std::{env, ffi::OsString, io, process::ExitCode, time::Duration};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -76,15 +76,26 @@ pub struct Session {
 
 impl Session {
     pub fn start(settings: &Settings) -> io::Result<Session> {
-        let settings = Settings { request_bytes_max: REQUEST_BYTES_MAX, ..settings.clone() };
-        let mut variables = Vec::new();
+        Session::start_with(&Session::flags(settings), Vec::new())
+    }
+
+    /// With other flags than those of the settings, and with variables.
+    pub fn start_with(
+        flags: &[OsString],
+        mut variables: Vec<(&str, OsString)>,
+    ) -> io::Result<Session> {
         // What an operator is warned of would be written over what a person looks at.
         if env::var_os(LOG).is_none() {
             variables.push((LOG, "error".into()));
         }
-        let daemon = Supervisor::start_with(&supervisor::flags(&settings), variables)?;
+        let daemon = Supervisor::start_with(flags, variables)?;
         let interrupt = Interrupt::watch(&daemon.process)?;
         Ok(Session { daemon, interrupt, farewell: String::new() })
+    }
+
+    pub fn flags(settings: &Settings) -> Vec<OsString> {
+        let settings = Settings { request_bytes_max: REQUEST_BYTES_MAX, ..settings.clone() };
+        supervisor::flags(&settings)
     }
 
     /// What is said where a signal ends all this.

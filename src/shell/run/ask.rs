@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     asking,
+    seen::Seen,
     typed::{Line, Typed, say},
     watch::Watch,
 };
@@ -44,7 +45,7 @@ impl Person {
 
     /// Asks for one of the tasks that a person can do, if there is one.
     pub fn ask(&mut self, watch: &mut Watch) -> Outcome<Asked> {
-        let tasks = tasks(watch.session, &watch.path, &watch.run)?;
+        let tasks = tasks(watch.session, &watch.path, &watch.run, &watch.seen)?;
         let Some(first) = tasks.first() else { return Ok(Asked::Nothing) };
         watch.leave();
         let task = match &*tasks {
@@ -159,9 +160,9 @@ impl Person {
         question: &str,
         of: &[Json],
     ) -> Outcome<Result<String, Asked>> {
-        let (path, run) = (&watch.path, &watch.run);
+        let (path, run, seen) = (&watch.path, &watch.run, &watch.seen);
         let is_open = |session: &mut Session| {
-            let tasks = tasks(session, path, run)?;
+            let tasks = tasks(session, path, run, seen)?;
             Ok(of.iter().any(|it| tasks.iter().any(|there| there["task"] == it["task"])))
         };
         Ok(match self.typed.ask(watch.session, question, is_open)? {
@@ -200,10 +201,10 @@ impl Person {
 }
 
 /// What a person can do in a run now.
-fn tasks(session: &mut Session, path: &str, run: &str) -> Outcome<Vec<Json>> {
+fn tasks(session: &mut Session, path: &str, run: &str, seen: &Seen) -> Outcome<Vec<Json>> {
     let mut listed = session.ask(&asking("task.list", path, json!({"run": run})))?;
     let Json::Array(mut tasks) = listed["tasks"].take() else { return Ok(Vec::new()) };
-    tasks.retain(|it| it["worker"].is_null());
+    tasks.retain(|it| it["worker"].is_null() && !seen.is_by_daemon(&it["type"]));
     Ok(tasks)
 }
 

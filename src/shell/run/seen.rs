@@ -12,6 +12,8 @@ pub struct Seen {
     pub done: Vec<Done>,
     /// When what is under way began, by its path.
     pub began: HashMap<String, i64>,
+    /// The types of steps that the daemon does by itself, which else are anybody's.
+    pub by_daemon: Vec<&'static str>,
     /// How many steps there are, if that is known.
     pub steps: Option<usize>,
     /// The number of the last commit that is known of, and when that was.
@@ -73,14 +75,21 @@ impl Seen {
     pub fn moves_by_itself(&self) -> bool {
         self.offers().iter().any(|it| match it["status"].as_str() {
             Some("started") => true,
-            Some("offered" | "open") => false,
+            Some("offered" | "open") => self.is_by_daemon(&it["step_type"]),
             _ => !it["due_ms"].is_null(),
         })
     }
 
     /// Whether there is something that a person could do.
     pub fn has_work(&self) -> bool {
-        self.offers().iter().any(|it| matches!(it["status"].as_str(), Some("offered" | "open")))
+        self.offers().iter().any(|it| {
+            let is_free = matches!(it["status"].as_str(), Some("offered" | "open"));
+            is_free && !self.is_by_daemon(&it["step_type"])
+        })
+    }
+
+    pub fn is_by_daemon(&self, step_type: &Json) -> bool {
+        step_type.as_str().is_some_and(|it| self.by_daemon.contains(&it))
     }
 }
 
@@ -113,11 +122,13 @@ mod tests {
     fn a_person_is_waited_for_where_nothing_else_moves_the_run() {
         let check = |offer: Json, moves: bool, work: bool| {
             let run = json!({"offers": [offer]});
-            let seen = Seen { run, ..Seen::default() };
+            let seen = Seen { run, by_daemon: vec!["exec"], ..Seen::default() };
             assert_eq!((seen.moves_by_itself(), seen.has_work()), (moves, work));
         };
         check(json!({"status": "offered"}), false, true);
         check(json!({"status": "open", "due_ms": 7}), false, true);
+        check(json!({"status": "offered", "step_type": "exec"}), true, false);
+        check(json!({"status": "offered", "step_type": "git"}), false, true);
         check(json!({"status": "started"}), true, false);
         check(json!({"status": "awaiting"}), false, false);
         check(json!({"status": "awaiting", "due_ms": 7}), true, false);

@@ -1,5 +1,7 @@
 //! `gitport run FILE`: a run from its beginning to its end, in one command.
 
+use std::ffi::OsString;
+
 use serde_json::json;
 
 use super::{
@@ -25,6 +27,12 @@ use crate::{
 
 /// The workspace of a temporary repository.
 const WORKSPACE: &str = "runs";
+/// The operator's own flag for programs that may be run, and the variable that says the same.
+const ALLOWED: (&str, &str) = ("--exec-allow=", "GITPORT_EXEC_ALLOW");
+
+/// The operator's flag for steps in the repository.
+const GIT_STEPS: &str = "--git-steps";
+
 pub fn whole(settings: &Settings, whole: &Whole) -> Outcome<End> {
     let files: Vec<File> = whole.files.iter().map(|it| File::read(it)).collect::<Outcome<_>>()?;
     let definitions = Definitions::read(files.iter().map(|it| (&*it.name, &*it.bytes)));
@@ -38,7 +46,11 @@ pub fn whole(settings: &Settings, whole: &Whole) -> Outcome<End> {
         Some(_) => settings.data.clone(),
         None => Some(tempfile::Builder::new().prefix("gitport-run-").tempdir()?.keep()),
     };
-    let mut session = Session::start(&Settings { data, ..settings.clone() })?;
+    let mut flags = Session::flags(&Settings { data, ..settings.clone() });
+    let allowed = allowed(&mut flags, &definitions);
+    let by_daemon = by_daemon(&flags, allowed.is_some());
+    let variables = allowed.into_iter().map(|it| (ALLOWED.1, it)).collect();
+    let mut session = Session::start_with(&flags, variables)?;
     let path = match repository {
         Some(path) => path,
         None => temporary(&mut session)?,
@@ -48,7 +60,7 @@ pub fn whole(settings: &Settings, whole: &Whole) -> Outcome<End> {
     let outcome = session.ask(&request).and_then(|began| {
         let run = began["run"].as_str().unwrap_or_default();
         let mut watch = Watch::new(&mut session, path, run);
-        watch.definitions = Some(definitions);
+        (watch.definitions, watch.seen.by_daemon) = (Some(definitions), by_daemon);
         let place = place_flag(&watch.path);
         watch.session.set_farewell(format!(
             "the run stays as it is; to go on: the same with --id {0}; to look on: gitport run \
@@ -59,6 +71,27 @@ pub fn whole(settings: &Settings, whole: &Whole) -> Outcome<End> {
     });
     session.finish()?;
     outcome
+}
+
+/// Takes the operator's list out of the flags, and gives it with the programs of the definitions:
+/// who starts a file by hand allows what it names.
+fn allowed(flags: &mut Vec<OsString>, definitions: &Definitions) -> Option<OsString> {
+    let value = |it: &OsString| Some(it.to_str()?.strip_prefix(ALLOWED.0)?.to_owned());
+    let mut allowed: Vec<String> = flags.iter().filter_map(value).collect();
+    flags.retain(|it| value(it).is_none());
+    allowed.extend(definitions.programs());
+    allowed.retain(|it| !it.is_empty());
+    (!allowed.is_empty()).then(|| allowed.join(",").into())
+}
+
+/// The types of steps that the daemon does with these flags; others are for whoever claims them.
+fn by_daemon(flags: &[OsString], has_programs: bool) -> Vec<&'static str> {
+    let has_git = flags.iter().any(|it| it == GIT_STEPS);
+    [("exec", has_programs), ("git", has_git)]
+        .into_iter()
+        .filter(|it| it.1)
+        .map(|it| it.0)
+        .collect()
 }
 
 /// A repository that is told of, and stays: what happened is in it.
