@@ -472,9 +472,9 @@ fn what_is_refused_where_nobody_else_waits_is_recorded_all_the_same() {
     scene.set("people", "policy: 1\nrules: [{name: ours, on: [start], allow: [ann]}]\n");
     let folder = tempfile::tempdir().unwrap();
     let store = json!({"folder": text(&folder.path().join("store"))});
-    let versioned = format!("{ORDER}process_version: 1.0.0\n");
-    let publish = json!({"content": versioned, "encoding": "utf8", "store": store});
-    scene.ok("process.publish", publish);
+    let publish = json!({"op": "process.publish", "content": ORDER, "encoding": "utf8",
+        "store": store});
+    scene.daemon.ok(publish);
     let start = json!({"process": "order", "store": store, "actor": "zoe"});
     scene.denied("people/ours", "run.start", start);
     // No other request comes, which would record it in its own step.

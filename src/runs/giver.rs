@@ -56,12 +56,14 @@ fn myself() -> &'static str {
     })
 }
 
-/// When a process started, in ticks since the boot; nothing where there is none.
+/// When a process started, in ticks since the boot; nothing where there is none, or one that has
+/// ended and waits for its parent to hear of it.
 fn started_at(id: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The name of the program may have anything in it.
-    let rest = stat.rsplit_once(')')?.1;
-    rest.split_whitespace().nth(19).map(str::to_owned)
+    let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
+    let is_alive = rest.next().is_some_and(|state| !matches!(state, "Z" | "X"));
+    rest.nth(18).filter(|_| is_alive).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -86,5 +88,22 @@ mod tests {
         assert!(given(&format!("0.1.{id}.{started}")).is_kept(now));
         assert!(!given(&format!("0.1.{id}.{started}")).is_kept(now - 60_001));
         assert!(!given("nonsense").is_kept(now));
+    }
+
+    #[test]
+    fn a_process_that_has_ended_keeps_nothing_whether_its_parent_has_heard_of_it_or_not() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        assert!(started_at(child.id()).is_some());
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&child),
+            rustix::process::Signal::KILL,
+        )
+        .unwrap();
+        let status = format!("/proc/{}/stat", child.id());
+        while !fs::read_to_string(&status).unwrap().contains(") Z") {
+            std::thread::yield_now();
+        }
+        assert_eq!(started_at(child.id()), None);
+        child.wait().unwrap();
     }
 }

@@ -51,7 +51,7 @@ fn family(configuration: Value, step: Value) -> Family {
 
 #[test]
 fn who_takes_too_long_ends_with_all_that_came_of_it() {
-    let Family { mut scene, ids, .. } = family(json!({"timeout_ms": 2000}), json!({}));
+    let Family { mut scene, ids, _place, .. } = family(json!({"timeout_ms": 2000}), json!({}));
     let run = scene.ended("r");
     assert_eq!(run["status"], "failed");
     assert!(scene.problems("r").starts_with("timeout: not done after 2000 ms"));
@@ -84,7 +84,7 @@ fn what_is_left_behind_by_a_program_that_is_done_ends_too() {
 
 #[test]
 fn a_run_that_is_cancelled_ends_its_programs() {
-    let Family { mut scene, ids, .. } = family(json!({}), json!({}));
+    let Family { mut scene, ids, _place, .. } = family(json!({}), json!({}));
     scene.ok("run.cancel", json!({"run": "r"}));
     assert_eq!(scene.status("r"), "cancelled");
     are_gone(&ids);
@@ -93,7 +93,7 @@ fn a_run_that_is_cancelled_ends_its_programs() {
 
 #[test]
 fn a_step_whose_time_is_over_ends_its_program() {
-    let Family { mut scene, ids, .. } = family(json!({}), json!({"timeout": "3s"}));
+    let Family { mut scene, ids, _place, .. } = family(json!({}), json!({"timeout": "3s"}));
     let run = scene.ended("r");
     assert_eq!(run["status"], "failed", "{run}");
     are_gone(&ids);
@@ -112,7 +112,7 @@ fn a_step_that_counts_on_hearing_of_its_program_hears() {
 #[test]
 fn a_daemon_that_ends_ends_its_programs_and_gives_their_tasks_back() {
     for is_asked in [false, true] {
-        let Family { mut scene, ids, .. } = family(json!({}), json!({}));
+        let Family { mut scene, ids, _place, .. } = family(json!({}), json!({}));
         let mut daemon = std::mem::replace(&mut scene.daemon, Daemon::start());
         if is_asked {
             daemon.ok(json!({"op": "shutdown"}));
@@ -127,7 +127,7 @@ fn a_daemon_that_ends_ends_its_programs_and_gives_their_tasks_back() {
 
 #[test]
 fn a_daemon_that_is_killed_takes_its_programs_along_and_the_next_one_begins_anew() {
-    let Family { mut scene, file, ids, .. } = family(json!({}), json!({}));
+    let Family { mut scene, file, ids, _place } = family(json!({}), json!({}));
     scene.daemon.signal(Signal::KILL);
     are_gone(&ids);
     scene.daemon = Daemon::start_with(&[ALLOWED]);
@@ -191,7 +191,7 @@ fn two_daemons_do_each_step_once() {
 
 #[test]
 fn what_a_daemon_does_another_one_does_again_only_when_that_is_dead() {
-    let Family { mut scene, file, ids, .. } = family(json!({}), json!({}));
+    let Family { mut scene, file, ids, _place } = family(json!({}), json!({}));
     let mut other = Daemon::start_with(&[ALLOWED]);
     let get = json!({"op": "run.get", "path": text(scene.path()), "run": "r"});
     for _ in 0..5 {
