@@ -74,7 +74,11 @@ impl Repository {
 impl Transaction<'_> {
     /// Where all policies are at this moment, by their names; nothing where a ref leads nowhere.
     pub fn policies(&mut self) -> Result<BTreeMap<String, Option<Oid>>> {
-        let mut there = self.refs_now(POLICIES)?;
+        // One look is enough for all that is carried out together.
+        if self.policies.is_none() {
+            self.policies = Some(self.refs_now(POLICIES)?);
+        }
+        let mut there = self.policies.clone().unwrap_or_default();
         for (name, to) in self.moves_below(POLICIES) {
             match to {
                 Some(to) => there.insert(name.to_owned(), Some(to)),

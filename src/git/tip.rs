@@ -2,7 +2,8 @@
 //! they were.
 
 use std::{
-    fs,
+    fs::{self, File, Metadata},
+    io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Mutex,
@@ -121,14 +122,21 @@ impl Tip {
 
 impl Stamp {
     pub fn of(file: &Path) -> Option<Stamp> {
-        let it = fs::symlink_metadata(file).ok()?;
-        Some(Stamp {
+        fs::symlink_metadata(file).ok().map(|it| Stamp::said_by(&it))
+    }
+
+    pub fn of_open(file: &File) -> io::Result<Stamp> {
+        file.metadata().map(|it| Stamp::said_by(&it))
+    }
+
+    fn said_by(it: &Metadata) -> Stamp {
+        Stamp {
             is_link: it.is_symlink(),
             inode: it.ino(),
             size: it.size(),
             modified: (it.mtime(), it.mtime_nsec()),
             changed: (it.ctime(), it.ctime_nsec()),
-        })
+        }
     }
 
     /// Whether a change of the file will show: it is no link to another one, and not so young

@@ -68,6 +68,8 @@ pub struct Transaction<'a> {
     pub(super) follows: Vec<(Branch, Follow)>,
     /// Opened by whoever first asks what is on disk.
     disk: Option<Repository>,
+    /// The refs of policies, as they were when somebody first asked.
+    pub(super) policies: Option<BTreeMap<String, Option<Oid>>>,
 }
 
 impl<'a> Transaction<'a> {
@@ -96,6 +98,7 @@ impl<'a> Transaction<'a> {
             is_later: true,
             follows: Vec::new(),
             disk: None,
+            policies: None,
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
     io::{self, Write},
     path::PathBuf,
 };
 
 use git2::Oid;
 
-use super::{Held, Ledger, Move, Site, packed::Wanted, record::combined};
+use super::{Held, Ledger, Move, Site, packed::{Packed, Wanted}, record::combined};
 use crate::{
     error::{Error, Result},
     git::{
@@ -123,7 +123,7 @@ impl Ledger {
             }
             return Ok(None);
         }
-        let new = NewPacked::take(self, site)?;
+        let mut new = NewPacked::take(self, site)?;
         self.packed.refresh(&self.common_folder)?;
         let loose: Vec<&String> = moves.keys().filter(|it| held[*it].is_loose).collect();
         if !loose.is_empty() {
@@ -133,13 +133,12 @@ impl Ledger {
                 let before = held[*name].before.expect("a ref with a file is there");
                 olds.push((name.as_str(), Some((before, site.repository.peeled(before)?))));
             }
-            new.write(&self.packed.with(olds))?;
-            new.put_for_good()?;
+            new.write(self.packed.with(olds))?;
+            new.put_for_good(&mut self.packed)?;
             loose.iter().try_for_each(|it| held[*it].remove_file())?;
-            self.packed.refresh(&self.common_folder)?;
         }
         let wanted = |it: &Move| -> Wanted { Some((it.to()?, it.peeled())) };
-        new.write(&self.packed.with(moves.iter().map(|(name, it)| (name.as_str(), wanted(it)))))?;
+        new.write(self.packed.with(moves.iter().map(|(name, it)| (name.as_str(), wanted(it)))))?;
         Ok(Some(new))
     }
 
@@ -150,7 +149,7 @@ impl Ledger {
         packed: Option<NewPacked>,
     ) -> Result<()> {
         match packed {
-            Some(packed) => packed.put(),
+            Some(mut packed) => packed.put(&mut self.packed),
             None => {
                 moves.keys().try_for_each(|it| held.get_mut(it).expect("what moves is held").put())
             }
@@ -163,6 +162,8 @@ pub struct NewPacked {
     lock: PathBuf,
     new: PathBuf,
     file: PathBuf,
+    /// What was written of it, until that has its name.
+    written: Option<(File, Vec<u8>)>,
 }
 
 impl NewPacked {
@@ -170,25 +171,31 @@ impl NewPacked {
         let folder = &ledger.common_folder;
         let lock = site.right.take(folder, PACKED_LOCK, site.watch)?;
         let [new, file] = [PACKED_NEW, PACKED].map(|it| folder.join(it));
-        Ok(NewPacked { lock, new, file })
+        Ok(NewPacked { lock, new, file, written: None })
     }
 
     /// All refs are in this file: it is flushed before it gets its name.
-    pub(super) fn write(&self, content: &[u8]) -> Result<()> {
+    pub(super) fn write(&mut self, content: Vec<u8>) -> Result<()> {
         let written = create_anew(&self.new).and_then(|mut it| {
-            it.write_all(content)?;
-            it.sync_data()
+            it.write_all(&content)?;
+            it.sync_data()?;
+            Ok(it)
         });
-        written.map_err(|error| self.failed(&error))
+        let file = written.map_err(|error| self.failed(&error))?;
+        self.written = Some((file, content));
+        Ok(())
     }
 
-    pub(super) fn put(&self) -> Result<()> {
-        fs::rename(&self.new, &self.file).map_err(|error| self.failed(&error))
+    /// Puts it in its place, which is known from then on.
+    pub(super) fn put(&mut self, packed: &mut Packed) -> Result<()> {
+        fs::rename(&self.new, &self.file).map_err(|error| self.failed(&error))?;
+        let (file, content) = self.written.take().expect("it was written");
+        packed.adopt(file, content)
     }
 
     /// The same, also on disk when this returns: then other places of what is in it can go.
-    pub(super) fn put_for_good(&self) -> Result<()> {
-        self.put()?;
+    pub(super) fn put_for_good(&mut self, packed: &mut Packed) -> Result<()> {
+        self.put(packed)?;
         let folder = self.file.parent().expect("it lies in a folder");
         flush(folder).map_err(|error| self.failed(&error))
     }

@@ -79,7 +79,7 @@ impl Held {
             }
             Loose::Absent => {
                 // Somebody may have packed it since: until it was held anybody could.
-                packed.look_again(common_folder)?;
+                packed.refresh(common_folder)?;
                 packed.find(name.as_bytes())
             }
             Loose::Symbolic(_) => {

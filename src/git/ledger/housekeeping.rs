@@ -46,12 +46,12 @@ impl Ledger {
         if packed.is_empty() {
             return Ok(0);
         }
-        let new = NewPacked::take(self, site)?;
+        let mut new = NewPacked::take(self, site)?;
         site.right.begin();
         self.packed.refresh(&self.common_folder)?;
         let wanted = packed.iter().map(|(name, _, it)| (*name, Some(*it)));
-        new.write(&self.packed.with(wanted))?;
-        new.put_for_good()?;
+        new.write(self.packed.with(wanted))?;
+        new.put_for_good(&mut self.packed)?;
         packed.iter().try_for_each(|(_, held, _)| held.remove_file())?;
         drop(new);
         site.right.done();

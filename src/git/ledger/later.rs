@@ -23,8 +23,13 @@ use crate::{
     git::image::Image,
 };
 
-/// So late at most, give or take one look.
-pub const LATER_MAX: Duration = Duration::from_millis(80);
+/// So late, give or take one look, …
+const LATER: Duration = Duration::from_millis(80);
+/// … or so many times as long as it took the last time: with many refs that is long, and most of
+/// the time is for steps …
+const LATER_TIMES: u32 = 16;
+/// … but never later than this.
+const LATER_MAX: Duration = Duration::from_secs(1);
 
 type Moves = BTreeMap<String, Move>;
 
@@ -74,7 +79,7 @@ impl Ledger {
     /// All in one file, under its lock alone: nobody else moves these refs, and whoever does it all
     /// the same, in this moment, is noticed the next time.
     fn show_many(&mut self, mut due: Moves, passed: &Passed, site: &mut Site) -> Result<()> {
-        let new = NewPacked::take(self, site)?;
+        let mut new = NewPacked::take(self, site)?;
         self.packed.refresh(&self.common_folder)?;
         let mut loose = Vec::new();
         let mut others = Vec::new();
@@ -99,17 +104,16 @@ impl Ledger {
         if !loose.is_empty() {
             // Their own files would be read instead: the old values go where the new ones come.
             let olds = loose.iter().map(|(name, id)| (name.as_str(), Some((*id, None))));
-            new.write(&self.packed.with(olds))?;
-            new.put_for_good()?;
+            new.write(self.packed.with(olds))?;
+            new.put_for_good(&mut self.packed)?;
             for (name, _) in &loose {
                 remove_file(&self.common_folder.join(name))?;
             }
-            self.packed.refresh(&self.common_folder)?;
         }
         let moved = due.iter().map(|(name, it)| (name.as_str(), it.to().map(|it| (it, None))));
-        new.write(&self.packed.with(moved))?;
+        new.write(self.packed.with(moved))?;
         self.known.extend(due.keys().cloned());
-        new.put()
+        new.put(&mut self.packed)
     }
 
     /// Whether a ref is where one of the steps found it, and has to go on.
@@ -132,7 +136,8 @@ impl Ledger {
 
     /// Whether that has been so for long enough.
     pub fn is_too_late(&self) -> bool {
-        self.later.since.is_some_and(|it| LATER_MAX <= it.elapsed())
+        let pause = (self.shown_in * LATER_TIMES).clamp(LATER, LATER_MAX);
+        self.later.since.is_some_and(|it| pause <= it.elapsed())
     }
 
     /// Has Git see everything.
@@ -145,7 +150,9 @@ impl Ledger {
             self.sync()?;
         }
         let Later { image, moves, .. } = std::mem::take(&mut self.later);
+        let began = Instant::now();
         let shown = self.show_all(&image, &moves, site);
+        self.shown_in = began.elapsed();
         if shown.is_err() {
             // The next writer reads the records again, and carries them out.
             self.journal = None;

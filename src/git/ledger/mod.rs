@@ -79,6 +79,8 @@ pub struct Ledger {
     is_doubtful: bool,
     /// What Git sees a moment later.
     later: Later,
+    /// How long it took to have it see that, the last time.
+    shown_in: Duration,
     /// Since when steps that nobody waited for are not flushed.
     relaxed_since: Option<Instant>,
     /// When it was last looked for what the dead left.
@@ -104,6 +106,7 @@ impl Ledger {
             retired: Vec::new(),
             is_doubtful: false,
             later: Later::default(),
+            shown_in: Duration::ZERO,
             relaxed_since: None,
             swept: None,
             used: Instant::now(),
@@ -159,7 +162,7 @@ impl Ledger {
     pub fn refs_now(&mut self, folder: &str) -> Result<BTreeMap<String, Option<Oid>>> {
         // In this order: one that is packed meanwhile is found twice rather than never.
         let mut there = held::loose_in(&self.common_folder, folder)?;
-        self.packed.look_again(&self.common_folder)?;
+        self.packed.refresh(&self.common_folder)?;
         for name in self.packed.below(folder.trim_end_matches('/')) {
             let packed = self.packed.find(name.as_bytes());
             let there = there.entry(name[folder.len()..].to_owned());

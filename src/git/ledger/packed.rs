@@ -1,6 +1,10 @@
 //! The refs that have no file of their own. Format: `git pack-refs`.
 
-use std::{io, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use git2::Oid;
 
@@ -19,7 +23,11 @@ const TRAITS: &str = "# pack-refs with: peeled fully-peeled sorted";
 /// The file as it was when it was read.
 #[derive(Default)]
 pub struct Packed {
-    stamp: Option<Stamp>,
+    /// The file that was read, and what it was like. While it is open no other one has its number,
+    /// so that one that takes its place, as Git writes it, is always told from it.
+    file: Option<(File, Stamp)>,
+    /// Whether it was so old when it was read that writing into it would have shown.
+    is_sure: bool,
     content: Vec<u8>,
     /// Where the line of each ref begins, in the order of their names.
     lines: Vec<u32>,
@@ -37,35 +45,47 @@ pub struct Line<'a> {
 }
 
 impl Packed {
-    /// Reads the file again if it is another one by now.
+    /// Reads the file again if it is another one by now, or was too young when it was read.
     pub fn refresh(&mut self, common_folder: &Path) -> Result<()> {
         let path = common_folder.join(PACKED);
-        let stamp = Stamp::of(&path);
-        if stamp.as_ref().is_some_and(Stamp::is_settled) && stamp == self.stamp {
+        let is_same = |known: &(File, Stamp), now: Stamp| {
+            now == known.1 && (self.is_sure || !now.is_settled())
+        };
+        if let (Some(known), Some(now)) = (&self.file, Stamp::of(&path))
+            && is_same(known, now)
+        {
             return Ok(());
         }
-        let content = match plain::read(&path) {
-            Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        let mut content = Vec::new();
+        let read = plain::open(&path).and_then(|mut file| {
+            let stamp = Stamp::of_open(&file)?;
+            let is_sure = stamp.is_settled();
+            file.read_to_end(&mut content)?;
+            Ok((file, stamp, is_sure))
+        });
+        let (file, is_sure) = match read {
+            Ok((file, stamp, is_sure)) => (Some((file, stamp)), is_sure),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, false),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(Error::corrupt(format!("`{PACKED}` is no file")));
             }
             Err(error) => return Err(Error::from_io(path.display(), &error)),
         };
-        if self.stamp.is_none() || content != self.content {
+        if content != self.content {
             self.lines = lines(&content)?;
             self.content = content;
         }
-        self.stamp = stamp;
+        (self.file, self.is_sure) = (file, is_sure);
         Ok(())
     }
 
-    /// The same while refs are held, between two looks of which nobody writes the file twice.
-    pub fn look_again(&mut self, common_folder: &Path) -> Result<()> {
-        match Stamp::of(&common_folder.join(PACKED)) == self.stamp {
-            true => Ok(()),
-            false => self.refresh(common_folder),
-        }
+    /// Takes in what this process has just put there.
+    pub fn adopt(&mut self, file: File, content: Vec<u8>) -> Result<()> {
+        self.lines = lines(&content)?;
+        self.content = content;
+        self.file = Stamp::of_open(&file).ok().map(|stamp| (file, stamp));
+        self.is_sure = false;
+        Ok(())
     }
 
     pub fn find(&self, name: &[u8]) -> Option<Oid> {
