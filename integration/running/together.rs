@@ -42,6 +42,40 @@ fn two_daemons_go_on_with_the_same_runs() {
     scene.is_sound();
 }
 
+const FORK: &str = "\
+process_name: p
+steps:
+  - {step_id: s, split: all, next: [a, b]}
+  - {step_id: a, next: z}
+  - {step_id: b, next: z}
+  - {step_id: z, join: all}
+";
+
+#[test]
+fn a_path_that_another_daemon_saw_is_gone_once_it_is_over() {
+    let mut scene = Scene::of(FORK);
+    let mut other = Daemon::start();
+    let look = json!({"op": "task.claim", "path": text(scene.path()), "worker": "other"});
+    for round in 0..30 {
+        let run = format!("r{round}");
+        scene.start(&run, json!({}));
+        let first = scene.claim_one();
+        scene.complete(&first, json!({}));
+        // What Git sees of it a moment later, the other daemon has Git see now.
+        let tasks = scene.claim(json!({"max": 2}));
+        let seen = other.ok(look.clone());
+        assert_eq!(seen["tasks"], json!([]), "both are given");
+        tasks.iter().for_each(|it| drop(scene.complete(it, json!({}))));
+        let last = scene.claim_one();
+        assert_eq!(scene.complete(&last, json!({}))["status"], "done");
+        let verified = scene.ok("run.verify", json!({"run": run}));
+        assert_eq!(verified["ok"], true, "{verified}");
+    }
+    let paths = scene.git(&["for-each-ref", "--format=%(refname)", "refs/workflow/threads"]);
+    assert_eq!(paths, "");
+    scene.is_sound();
+}
+
 #[test]
 fn workers_side_by_side_do_each_task_once() {
     let mut scene = Scene::of(TEN);

@@ -38,6 +38,8 @@ pub struct Later {
     image: Image,
     moves: Vec<Move>,
     since: Option<Instant>,
+    /// Where the first of their records begins.
+    begin: u64,
 }
 
 impl Ledger {
@@ -54,6 +56,9 @@ impl Ledger {
         let record = Record { pack: Some(pack.to_string()), image: Some(image), moves };
         let encoded = record.encode();
         self.make_room(encoded.len(), site)?;
+        if !self.is_late() {
+            self.later.begin = self.journal()?.end();
+        }
         self.append(&encoded, is_durable)?;
         self.later.image.absorb(record.image.as_ref().expect("it was just put there"));
         self.later.moves.extend(record.moves);
@@ -149,9 +154,9 @@ impl Ledger {
         if self.relaxed_since.is_some() {
             self.sync()?;
         }
-        let Later { image, moves, .. } = std::mem::take(&mut self.later);
+        let later = std::mem::take(&mut self.later);
         let began = Instant::now();
-        let shown = self.show_all(&image, &moves, site);
+        let shown = self.show_all(&later, site);
         self.shown_in = began.elapsed();
         if shown.is_err() {
             // The next writer reads the records again, and carries them out.
@@ -160,12 +165,16 @@ impl Ledger {
         shown
     }
 
-    fn show_all(&mut self, image: &Image, moves: &[Move], site: &mut Site) -> Result<()> {
+    fn show_all(&mut self, later: &Later, site: &mut Site) -> Result<()> {
+        let Later { image, moves, begin, .. } = later;
         let pack = self.packs.put(image, self.steps.last())?;
         self.steps.push(pack);
         let mut due = combined(moves);
-        due.retain(|_, it| it.from() != it.to());
-        // Another daemon that was here meanwhile has carried out a part of it.
+        // Another daemon that was here meanwhile has carried out a part of it: then what came and
+        // went again may be there.
+        if self.journal()?.carried_out()? <= *begin {
+            due.retain(|_, it| it.from() != it.to());
+        }
         let passed = passed(moves);
         site.right.begin();
         match due.len() <= LOOSE_MAX && due.values().all(|it| it.to().is_some()) {
