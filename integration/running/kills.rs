@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Scene, execution, held};
-use crate::daemon::Daemon;
+use crate::{daemon::Daemon, durability::Chance};
 
 const PROCESS: &str = "\
 process_name: p
@@ -27,11 +27,13 @@ steps:
 /// The tasks of such a run.
 const TASKS: [&str; 6] = ["s", "a", "b#1", "b#2", "b#3", "c"];
 
+/// So many kills meet one repository.
+const KILLS_OF_ONE: u64 = 40;
+
 /// What is known of what was answered.
-#[derive(Default)]
 struct Known {
     asked: u64,
-    chance: u64,
+    chance: Chance,
     started: BTreeSet<String>,
     completed: BTreeMap<String, String>,
 }
@@ -39,10 +41,22 @@ struct Known {
 #[test]
 fn what_was_answered_for_outlives_a_kill_and_every_run_goes_on_by_itself() {
     let kills = std::env::var("GITPORT_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(12);
+    let mut chance = Chance::new();
+    let mut done = 0;
+    while done < kills {
+        let count = KILLS_OF_ONE.min(kills - done);
+        chance = be_killed(count, chance);
+        done += count;
+    }
+}
+
+/// Kills daemons of one repository, and has all that was begun there done in the end.
+fn be_killed(kills: u64, chance: Chance) -> Chance {
     let mut scene = Scene::of(PROCESS);
-    let mut known = Known { chance: u64::from(std::process::id()) | 1, ..Known::default() };
-    for round in 0..kills {
-        work_until_killed(&mut scene, &mut known, round);
+    let (asked, started, completed) = (0, BTreeSet::new(), BTreeMap::new());
+    let mut known = Known { asked, chance, started, completed };
+    for _ in 0..kills {
+        work_until_killed(&mut scene, &mut known);
         scene.daemon = Daemon::start();
         for run in &known.started {
             scene.get(run);
@@ -63,18 +77,7 @@ fn what_was_answered_for_outlives_a_kill_and_every_run_goes_on_by_itself() {
         assert_eq!(it.map(|it| &it["status"]), Some(&json!("done")), "{run}");
     }
     for run in &runs {
-        let name = run["run"].as_str().unwrap();
-        let history = scene.ok("run.history", json!({"run": name, "limit": 10_000}));
-        let events = history["events"].as_array().unwrap();
-        let is_done = |it: &&Value| it["event"] == "complete" && it["actor"] == "w";
-        let steps: Vec<&str> =
-            events.iter().filter(is_done).map(|it| it["step"].as_str().unwrap()).collect();
-        let once: BTreeSet<&str> = steps.iter().copied().collect();
-        assert_eq!(steps.len(), once.len(), "each once: {steps:?}");
-        assert!(TASKS.iter().all(|it| once.contains(it)), "all: {steps:?}");
-        assert_eq!(scene.ok("run.verify", json!({"run": name}))["ok"], true, "{name}");
-        let count = scene.git(&["rev-list", "--count", &execution(name)]);
-        assert_eq!(count, events.len().to_string());
+        is_done_once(&mut scene, run["run"].as_str().unwrap());
     }
     for (task, commit) in &known.completed {
         let run = task.split('/').next().unwrap();
@@ -82,12 +85,29 @@ fn what_was_answered_for_outlives_a_kill_and_every_run_goes_on_by_itself() {
         scene.git(&["merge-base", "--is-ancestor", commit, &execution(run)]);
     }
     scene.is_sound();
+    known.chance
 }
 
-fn work_until_killed(scene: &mut Scene, known: &mut Known, round: u64) {
+/// Each task of a run was done, and once.
+fn is_done_once(scene: &mut Scene, run: &str) {
+    let history = scene.ok("run.history", json!({"run": run, "limit": 10_000}));
+    let events = history["events"].as_array().unwrap();
+    let is_done = |it: &&Value| it["event"] == "complete" && it["actor"] == "w";
+    let steps: Vec<&str> =
+        events.iter().filter(is_done).map(|it| it["step"].as_str().unwrap()).collect();
+    let once: BTreeSet<&str> = steps.iter().copied().collect();
+    assert_eq!(steps.len(), once.len(), "each once: {steps:?}");
+    assert!(TASKS.iter().all(|it| once.contains(it)), "all: {steps:?}");
+    let verified = scene.ok("run.verify", json!({"run": run}));
+    assert_eq!(verified["ok"], true, "{verified}");
+    let count = scene.git(&["rev-list", "--count", &execution(run)]);
+    assert_eq!(count, events.len().to_string());
+}
+
+fn work_until_killed(scene: &mut Scene, known: &mut Known) {
     let mut sent: BTreeMap<u64, (String, String)> = BTreeMap::new();
     let mut tasks: Vec<Value> = Vec::new();
-    let wanted = 5 + known.below(60);
+    let wanted = 5 + known.chance.below(60);
     let (mut id, mut answered) = (0, 0);
     let mut ask =
         |scene: &mut Scene, op: &str, what: &str, more: Value, sent: &mut BTreeMap<_, _>| {
@@ -99,7 +119,7 @@ fn work_until_killed(scene: &mut Scene, known: &mut Known, round: u64) {
         };
     for _ in 0..4 {
         known.asked += 1;
-        let run = format!("r{round}-{}", known.asked);
+        let run = format!("r{}", known.asked);
         let more = json!({"run": run, "files": ["p.yaml"]});
         ask(scene, "run.start", &run, more, &mut sent);
     }
@@ -122,7 +142,7 @@ fn work_until_killed(scene: &mut Scene, known: &mut Known, round: u64) {
         let name = task["task"].as_str().unwrap().to_owned();
         ask(scene, "task.complete", &name, held(&task, json!({})), &mut sent);
     }
-    sleep(Duration::from_micros(known.below(30_000)));
+    sleep(Duration::from_micros(known.chance.below(30_000)));
     scene.daemon.signal(Signal::KILL);
     for reply in scene.daemon.rest().frames {
         known.hear(&reply, &mut sent, &mut tasks, &mut is_claiming);
@@ -130,13 +150,6 @@ fn work_until_killed(scene: &mut Scene, known: &mut Known, round: u64) {
 }
 
 impl Known {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.chance ^= self.chance << 13;
-        self.chance ^= self.chance >> 7;
-        self.chance ^= self.chance << 17;
-        self.chance % bound
-    }
-
     fn hear(
         &mut self,
         reply: &Value,
