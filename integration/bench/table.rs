@@ -144,6 +144,7 @@ impl fmt::Display for Quantity {
             Seconds(time) if time >= 1.0 => write!(output, "{time:.2} s"),
             Seconds(time) if time >= 1e-3 => write!(output, "{:.1} ms", time * 1e3),
             Seconds(time) => write!(output, "{:.1} µs", time * 1e6),
+            Bytes(bytes) if (1.0..1e4).contains(&bytes) => write!(output, "{bytes:.0} B"),
             Bytes(bytes) => write!(output, "{:.1} MiB", bytes / f64::from(1 << 20)),
         }
     }

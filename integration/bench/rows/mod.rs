@@ -1,7 +1,6 @@
 //! Every benchmark, with the rows of the table it gives.
 
 mod commit;
-mod elixir;
 mod growth;
 mod import;
 mod lock;
@@ -46,6 +45,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[run::STEPS], run: run::steps },
     Benchmark { rows: &[run::ONE, run::ONE_SLOWEST], run: run::one },
     Benchmark { rows: &[run::FIRST], run: run::first },
+    Benchmark { rows: &[run::SIGNED, run::UNSIGNED], run: run::size },
     Benchmark { rows: &[elixir::READS], run: elixir::reads },
     Benchmark { rows: &[ping::SLOW_CLONES], run: ping::slow_clones },
     Benchmark { rows: &network::NOTHING_HTTP, run: network::nothing_new_http },
