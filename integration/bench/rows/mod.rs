@@ -45,6 +45,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[run::STEPS], run: run::steps },
     Benchmark { rows: &[run::ONE, run::ONE_SLOWEST], run: run::one },
     Benchmark { rows: &[run::FIRST], run: run::first },
+    Benchmark { rows: &[run::REPLAY], run: run::replay },
     Benchmark { rows: &[run::SIGNED, run::UNSIGNED], run: run::size },
     Benchmark { rows: &[elixir::READS], run: elixir::reads },
     Benchmark { rows: &[ping::SLOW_CLONES], run: ping::slow_clones },

@@ -1,6 +1,7 @@
 //! Runs of processes: steps done by workers, each durable when it is answered.
 
 mod alone;
+mod long;
 mod size;
 mod steps;
 mod work;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     alone::{FIRST, ONE, ONE_SLOWEST, first, one},
+    long::{REPLAY, replay},
     size::{SIGNED, UNSIGNED, size},
     steps::{STEPS, steps},
 };
