@@ -46,6 +46,8 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[run::ONE, run::ONE_SLOWEST], run: run::one },
     Benchmark { rows: &[run::FIRST], run: run::first },
     Benchmark { rows: &[run::REPLAY], run: run::replay },
+    Benchmark { rows: &[run::COST], run: run::cost },
+    Benchmark { rows: &[run::START, run::MEMORY], run: run::open },
     Benchmark { rows: &[run::SIGNED, run::UNSIGNED], run: run::size },
     Benchmark { rows: &[elixir::READS], run: elixir::reads },
     Benchmark { rows: &[ping::SLOW_CLONES], run: ping::slow_clones },

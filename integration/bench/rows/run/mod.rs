@@ -2,6 +2,7 @@
 
 mod alone;
 mod long;
+mod many;
 mod size;
 mod steps;
 mod work;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 pub use self::{
     alone::{FIRST, ONE, ONE_SLOWEST, first, one},
     long::{REPLAY, replay},
+    many::{COST, MEMORY, START, cost, open},
     size::{SIGNED, UNSIGNED, size},
     steps::{STEPS, steps},
 };
