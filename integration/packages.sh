@@ -1,4 +1,4 @@
-# Finds out what is missing and installs it. Read by the scripts beside it.
+# Finds out what is missing and installs it. Read by the scripts beside it, and by `cargo bench`.
 # shellcheck shell=sh
 
 say() { printf '%s\n' "$*" >&2; }
@@ -60,6 +60,13 @@ install_s3() {
         python3 -m venv "$1" && "$1/bin/python" -m pip install -q 'moto[s3,server]==5.2.5'
     } || return
     test -x "$1/node_modules/.bin/s3rver" || npm install --silent --prefix "$1" s3rver@3.7.1
+}
+
+# The engine that runs are measured beside, into a folder.
+install_dbos() {
+    test -x "$1/bin/dbos" || {
+        python3 -m venv "$1" && "$1/bin/python" -m pip install -q dbos==3.4.0
+    }
 }
 
 # Its programs for servers are on nobody's path.

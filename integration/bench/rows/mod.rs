@@ -43,6 +43,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[process::LINT], run: process::lint },
     Benchmark { rows: &[process::EXHAUSTING, process::MEMORY], run: process::exhausting },
     Benchmark { rows: &[run::STEPS], run: run::steps },
+    Benchmark { rows: &[run::DBOS], run: run::dbos },
     Benchmark { rows: &[run::ONE, run::ONE_SLOWEST], run: run::one },
     Benchmark { rows: &[run::FIRST], run: run::first },
     Benchmark { rows: &[run::REPLAY], run: run::replay },

@@ -1,6 +1,7 @@
 //! Runs of processes: steps done by workers, each durable when it is answered.
 
 mod alone;
+mod dbos;
 mod long;
 mod many;
 mod size;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     alone::{FIRST, ONE, ONE_SLOWEST, first, one},
+    dbos::{DBOS, dbos},
     long::{REPLAY, replay},
     many::{COST, MEMORY, START, cost, open},
     size::{SIGNED, UNSIGNED, size},
