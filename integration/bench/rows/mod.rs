@@ -47,6 +47,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[run::ONE, run::ONE_SLOWEST], run: run::one },
     Benchmark { rows: &[run::FIRST], run: run::first },
     Benchmark { rows: &[run::REPLAY], run: run::replay },
+    Benchmark { rows: &[run::FOUR], run: run::four },
     Benchmark { rows: &[run::COST], run: run::cost },
     Benchmark { rows: &[run::START, run::MEMORY], run: run::open },
     Benchmark { rows: &[run::SIGNED, run::UNSIGNED], run: run::size },

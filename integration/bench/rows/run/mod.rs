@@ -4,6 +4,7 @@ mod alone;
 mod dbos;
 mod long;
 mod many;
+mod side;
 mod size;
 mod steps;
 mod work;
@@ -21,6 +22,7 @@ pub use self::{
     dbos::{DBOS, dbos},
     long::{REPLAY, replay},
     many::{COST, MEMORY, START, cost, open},
+    side::{FOUR, four},
     size::{SIGNED, UNSIGNED, size},
     steps::{STEPS, steps},
 };
