@@ -1,4 +1,4 @@
 [
-  inputs: ["{mix,.formatter,bench}.exs", "{lib,test}/**/*.{ex,exs}"],
+  inputs: ["{mix,.formatter,bench,tasks}.exs", "{lib,test}/**/*.{ex,exs}"],
   line_length: 98
 ]

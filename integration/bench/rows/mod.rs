@@ -1,6 +1,7 @@
 //! Every benchmark, with the rows of the table it gives.
 
 mod commit;
+mod elixir;
 mod growth;
 mod import;
 mod lock;
@@ -47,6 +48,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
     Benchmark { rows: &[run::ONE, run::ONE_SLOWEST], run: run::one },
     Benchmark { rows: &[run::FIRST], run: run::first },
     Benchmark { rows: &[run::REPLAY], run: run::replay },
+    Benchmark { rows: &[run::ELIXIR], run: run::elixir },
     Benchmark { rows: &[run::FOUR], run: run::four },
     Benchmark { rows: &[run::COST], run: run::cost },
     Benchmark { rows: &[run::START, run::MEMORY], run: run::open },

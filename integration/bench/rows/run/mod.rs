@@ -2,6 +2,7 @@
 
 mod alone;
 mod dbos;
+mod elixir;
 mod long;
 mod many;
 mod side;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 pub use self::{
     alone::{FIRST, ONE, ONE_SLOWEST, first, one},
     dbos::{DBOS, dbos},
+    elixir::{ELIXIR, elixir},
     long::{REPLAY, replay},
     many::{COST, MEMORY, START, cost, open},
     side::{FOUR, four},
