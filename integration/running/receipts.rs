@@ -5,6 +5,8 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
@@ -327,6 +329,72 @@ fn what_was_finished_right_before_a_kill_has_its_receipt_after_the_next_start() 
         assert_eq!(verified["ok"], true, "{verified}");
     }
     scene.is_sound();
+}
+
+/// A scene with a process of two steps, in which there are receipts already: the first one of a
+/// repository waits for nothing.
+fn with_two_steps() -> Scene {
+    let two = "process_name: p\nsteps: [{step_id: a, next: b}, {step_id: b}]\n";
+    let mut scene = Scene::of(two);
+    scene.start("first", json!({}));
+    work(&mut scene);
+    scene
+}
+
+#[test]
+fn what_a_kill_took_is_made_again_also_where_runs_go_on_meanwhile() {
+    let mut scene = with_two_steps();
+    let runs: Vec<String> = (0..15).map(|it| format!("r{it}")).collect();
+    for run in &runs {
+        scene.start(run, json!({}));
+    }
+    let all = json!({"max": 100});
+    for task in scene.claim(all.clone()) {
+        scene.complete(&task, json!({}));
+    }
+    scene.daemon.signal(Signal::KILL);
+    scene.daemon.exit();
+    scene.daemon = Daemon::start();
+    // Whenever somebody looks, the newest commits of runs are some that Git does not see yet.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(900) {
+        for task in scene.claim(all.clone()) {
+            scene.ok("task.release", held(&task, json!({})));
+        }
+    }
+    work(&mut scene);
+    for run in &runs {
+        let verified = scene.ok("run.verify", json!({"run": run}));
+        assert_eq!(verified["ok"], true, "{verified}");
+        assert_eq!(verified["receipts"], 2, "{verified}");
+    }
+}
+
+#[test]
+fn of_each_run_receipts_are_written_in_their_order_whoever_finished_what() {
+    let mut scene = with_two_steps();
+    let path = text(scene.path()).to_owned();
+    for run in ["r1", "r2", "r3"] {
+        scene.start(run, json!({}));
+        // It looks for receipts half a second after it came, and the other one, which has the
+        // first of them, half a second after it has it.
+        let mut other = Daemon::start();
+        other.ok(json!({"op": "run.get", "path": path, "run": run}));
+        sleep(Duration::from_millis(300));
+        let task = scene.claim_one();
+        scene.complete(&task, json!({}));
+        let claimed = other.ok(json!({"op": "task.claim", "path": path, "worker": "w"}));
+        other.ok(held(&claimed["tasks"][0], json!({"op": "task.complete", "path": path})));
+        sleep(Duration::from_millis(300));
+        for daemon in [&mut scene.daemon, &mut other] {
+            daemon.signal(Signal::KILL);
+            daemon.exit();
+        }
+        scene.daemon = Daemon::start();
+        let verified = scene.ok("run.verify", json!({"run": run}));
+        assert_eq!(verified["ok"], true, "{verified}");
+        assert_eq!(verified["receipts"], 2);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use super::Finished;
 use crate::{
-    error::Result,
+    error::{Code, Result},
     git::{Namespace, ObjectId, RunId, Transaction, boottime_ms, now_ms},
     runs::{keeper::Keeper, message},
 };
@@ -57,7 +57,8 @@ impl Keeper {
                 let looked = self.look_at(&run, look, transaction);
                 looked.unwrap_or_else(|error| {
                     log::error!("the receipts of the run {run} are not known: {error}");
-                    true
+                    // What is damaged is so the next time as well.
+                    error.code == Code::Corrupt
                 })
             });
             match looked {
@@ -83,23 +84,26 @@ impl Keeper {
         let open = self.open.get(run).into_iter();
         let open = open.flat_map(|it| it.newest().into_iter().chain(it.marks().into_values()));
         let tips: Vec<ObjectId> = open.chain(ended).collect();
+        // What Git is to see a moment later is not where it is about to be read.
+        transaction.show()?;
         let notes = transaction.notes_now(&Namespace::receipts())?;
         if tips.is_empty() || look == Look::Newest && has_newest(tips, notes, transaction)? {
             return Ok(true);
         }
         let mut finished = Vec::new();
         self.read_and_tell(run, None, Some(&mut finished), transaction)?;
-        let mut is_all = true;
         for it in finished {
             if transaction.has_note(notes, it.commit)? {
                 continue;
             }
-            match it.is_others() {
-                true => is_all = false,
-                false => self.receipts.push(it),
+            // Those of a run are written in their order, whoever does: behind the newest that is
+            // there none is looked for.
+            if it.is_others() {
+                return Ok(false);
             }
+            self.receipts.push(it);
         }
-        Ok(is_all)
+        Ok(true)
     }
 }
 

@@ -252,7 +252,7 @@ impl Keeper {
             let Some(note) = transaction.noted_in(notes, commit.id)? else {
                 let missing = wanted.filter(|it| checking.query.has(&it.receipt));
                 let is_to_come =
-                    |it: &Finished| it.is_others() || self.receipts.is_waiting(it.commit);
+                    |it: &Finished| it.is_others() || self.receipts.is_waiting(run, it.commit);
                 let missing = missing.filter(|it| !is_to_come(it));
                 checked.take(missing.map(lacking).into_iter().collect(), checking);
                 continue;

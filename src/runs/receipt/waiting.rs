@@ -143,15 +143,15 @@ impl Waiting {
         self.next_ms().is_some_and(|it| it <= boottime_ms())
     }
 
-    /// Has them written with the next look; says whether there are any.
+    /// Has them written with the next look; says whether there are any, or may be.
     pub fn hurry(&mut self) -> bool {
-        (self.due_ms, self.not_before_ms) = (self.due_ms.map(|_| 0), 0);
-        self.due_ms.is_some()
+        (self.due_ms, self.look_ms, self.not_before_ms) = (self.due_ms.map(|_| 0), 0, 0);
+        self.due_ms.is_some() || !self.unseen.is_empty()
     }
 
-    /// Whether the receipt of this commit is about to be written.
-    pub(super) fn is_waiting(&self, commit: ObjectId) -> bool {
-        self.waiting.iter().any(|it| it.finished.commit == commit)
+    /// Whether the receipt of this commit of a run is about to be written, or looked for again.
+    pub(super) fn is_waiting(&self, run: &RunId, commit: ObjectId) -> bool {
+        self.unseen.contains_key(run) || self.waiting.iter().any(|it| it.finished.commit == commit)
     }
 
     /// Those that are about to be written and have no text yet, and who signs them.
