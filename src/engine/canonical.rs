@@ -4,6 +4,8 @@
 //! Only numbers of another kind stay apart, since expressions tell them apart: an integer is all
 //! of its digits, however many, and a fraction that is whole ends in `.0`.
 
+use std::{cmp::Ordering, fmt::Write};
+
 use serde_json::{Number, Value};
 
 /// Beyond so many digits before the point an exponent is written, as ECMAScript does.
@@ -13,7 +15,7 @@ const ZEROS_MAX: i32 = 5;
 
 pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
-    write(&mut text, value);
+    put(&mut text, value);
     text
 }
 
@@ -24,17 +26,17 @@ pub fn canonical_object<'v>(entries: impl Iterator<Item = (&'v String, &'v Value
     text
 }
 
-fn write(text: &mut String, value: &Value) {
+fn put(text: &mut String, value: &Value) {
     match value {
         Value::Null => text.push_str("null"),
         Value::Bool(it) => text.push_str(if *it { "true" } else { "false" }),
-        Value::Number(it) => text.push_str(&number(it)),
+        Value::Number(it) => number(text, it),
         Value::String(it) => quote(text, it),
         Value::Array(items) => {
             text.push('[');
             for (index, item) in items.iter().enumerate() {
                 separate(text, index);
-                write(text, item);
+                put(text, item);
             }
             text.push(']');
         }
@@ -44,13 +46,13 @@ fn write(text: &mut String, value: &Value) {
 
 fn write_object<'v>(text: &mut String, entries: impl Iterator<Item = (&'v String, &'v Value)>) {
     let mut sorted: Vec<(&String, &Value)> = entries.collect();
-    sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    sorted.sort_unstable_by(|(a, _), (b, _)| order(a, b));
     text.push('{');
     for (index, (key, value)) in sorted.into_iter().enumerate() {
         separate(text, index);
         quote(text, key);
         text.push(':');
-        write(text, value);
+        put(text, value);
     }
     text.push('}');
 }
@@ -61,14 +63,33 @@ fn separate(text: &mut String, index: usize) {
     }
 }
 
-fn quote(text: &mut String, it: &str) {
-    text.push_str(&serde_json::to_string(it).expect("a text can be written"));
+/// By UTF-16 units, which is by bytes but for what lies beyond the units that come in pairs.
+fn order(a: &str, b: &str) -> Ordering {
+    const BEYOND: u8 = 0xee;
+    let differs = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
+    match differs {
+        Some((a, b)) if a < BEYOND && b < BEYOND => a.cmp(&b),
+        Some(_) => a.encode_utf16().cmp(b.encode_utf16()),
+        None => a.len().cmp(&b.len()),
+    }
 }
 
-fn number(number: &Number) -> String {
+fn quote(text: &mut String, it: &str) {
+    let is_plain = |byte: u8| 0x20 <= byte && byte != b'"' && byte != b'\\';
+    match it.bytes().all(is_plain) {
+        true => {
+            text.push('"');
+            text.push_str(it);
+            text.push('"');
+        }
+        false => text.push_str(&serde_json::to_string(it).expect("a text can be written")),
+    }
+}
+
+fn number(text: &mut String, number: &Number) {
     match number.as_f64().filter(|_| number.is_f64()) {
-        Some(fraction) => shortest(fraction),
-        None => number.to_string(),
+        Some(fraction) => text.push_str(&shortest(fraction)),
+        None => write!(text, "{number}").expect("memory does not fail"),
     }
 }
 
@@ -113,6 +134,15 @@ mod tests {
         let wanted = "{\"\\r\":[null,true],\"1\":\"\\u0000\\\"\\\\\\n\",\"\u{80}\":[],\
             \"\u{f6}\":\"\u{7f}/\",\"\u{20ac}\":1,\"\u{1f600}\":false,\"\u{fb33}\":{}}";
         assert_eq!(canonical(&value), wanted);
+    }
+
+    #[test]
+    fn keys_that_differ_late_or_in_length_are_ordered_by_their_units_too() {
+        let mut keys = ["ab", "a", "", "aé", "a\u{10000}", "a\u{e000}", "a\u{ffff}", "a\u{d7ff}b"];
+        let mut wanted = keys;
+        keys.sort_by(|a, b| order(a, b));
+        wanted.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+        assert_eq!(keys, wanted);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Folders of commits with some of their entries changed.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{cmp::Ordering, collections::BTreeMap, io::Write};
 
 use git2::Oid;
 
@@ -97,21 +97,32 @@ struct Found<'a> {
 impl Found<'_> {
     fn at(content: &[u8], at: usize) -> Option<Found<'_>> {
         let rest = &content[at..];
-        let blank = rest.iter().take(8).position(|it| *it == b' ')?;
-        let digit = |mode: u32, it: &u8| match it {
-            b'0'..=b'7' => Some(mode << 3 | u32::from(it - b'0')),
-            _ => None,
+        let (mode, name) = match rest {
+            // Most are one of these.
+            [b'1', b'0', b'0', b'6', b'4', b'4', b' ', name @ ..] => (tree::PLAIN, name),
+            [b'4', b'0', b'0', b'0', b'0', b' ', name @ ..] => (FOLDER, name),
+            _ => mode_of(rest)?,
         };
-        let mode = rest[..blank].iter().try_fold(0, digit)?;
-        let name = &rest[blank + 1..];
+        let start = content.len() - name.len();
         let name = &name[..memchr::memchr(0, name)?];
-        let end = at + blank + 1 + name.len() + 1 + HASH_BYTES;
+        let end = start + name.len() + 1 + HASH_BYTES;
         (end <= content.len()).then_some(Found { mode, name, end })
     }
 }
 
+/// The mode that an entry begins with, and what comes after it.
+fn mode_of(entry: &[u8]) -> Option<(u32, &[u8])> {
+    let blank = entry.iter().take(8).position(|it| *it == b' ')?;
+    let digit = |mode: u32, it: &u8| match it {
+        b'0'..=b'7' => Some(mode << 3 | u32::from(it - b'0')),
+        _ => None,
+    };
+    let mode = entry[..blank].iter().try_fold(0, digit)?;
+    Some((mode, &entry[blank + 1..]))
+}
+
 fn push(content: &mut Vec<u8>, name: &[u8], entry: Entry) {
-    content.extend_from_slice(format!("{:o} ", entry.mode).as_bytes());
+    write!(content, "{:o} ", entry.mode).expect("memory does not fail");
     content.extend_from_slice(name);
     content.push(0);
     content.extend_from_slice(entry.id.as_bytes());

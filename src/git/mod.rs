@@ -71,7 +71,7 @@ pub use self::{
     export::{Export, Format, Output, Scratch},
     folder::Folder,
     glimpse::{Glimpse, has_processes, has_runs, has_triggers, is_left},
-    hash::{NO_ID, object_id},
+    hash::{NO_ID, made_id, object_id},
     history::{LogPage, LogQuery},
     import::{Bundle, Destination, Import, Imported, Mapping, Snapshot, check_name, trailer},
     kept::{Keeping, Kept},

@@ -5,8 +5,9 @@ use git2::{ObjectType, Oid};
 use super::{
     Transaction,
     hash::{parents_of, whole_id},
+    ledger::{Loose, read_loose},
     pack::Kind,
-    refs::meanings,
+    refs::{REFS, meanings},
 };
 use crate::error::{Error, Result};
 
@@ -79,6 +80,23 @@ impl Transaction<'_> {
                 Err(Error::bad_request(message))
             }
         }
+    }
+
+    /// The commit that `HEAD` stands for, where there is one: out of the files that say it.
+    pub fn head_commit(&mut self) -> Option<Oid> {
+        let repository = self.repository();
+        let id = match read_loose(&repository.git_folder().join("HEAD")).ok()? {
+            Loose::At(id) => id,
+            Loose::Symbolic(name) => {
+                let name = str::from_utf8(&name).ok().filter(|it| it.starts_with(REFS))?;
+                match self.moved(name) {
+                    Some(moved) => moved?,
+                    None => self.on_disk(name)?,
+                }
+            }
+            Loose::Absent | Loose::Torn => return None,
+        };
+        self.kind_of(id).is_ok_and(|it| it == Kind::Commit).then_some(id)
     }
 
     /// An id that is written out and leads to an object.

@@ -207,7 +207,7 @@ impl<'a> Transaction<'a> {
             let above = &name[..at];
             let is_there = match self.moved.get(above) {
                 Some(to) => to.is_some(),
-                None => self.ledger.has_ref(above),
+                None => self.ledger.find_ref(above).is_some(),
             };
             if is_there {
                 return Err(in_the_way(above));

@@ -54,7 +54,10 @@ impl Files {
     /// Takes in the definitions that the run follows, each as it was published.
     pub fn define(&mut self, definitions: &[(String, Vec<u8>)], objects: &mut Objects) {
         let add = |(name, content): &(String, Vec<u8>)| {
-            (name.clone(), put(Kind::Blob, content.clone(), objects))
+            // Those bytes others chose.
+            let id = crate::git::object_id(Kind::Blob, content);
+            objects.push((id, Kind::Blob, content.clone()));
+            (name.clone(), id)
         };
         let files: Entries = definitions.iter().map(add).collect();
         self.process = Some(put(Kind::Tree, tree_of(&files, &Entries::new()), objects));
@@ -123,8 +126,9 @@ impl Files {
     }
 }
 
+/// Adds what is made here: trees, commits, and JSON.
 pub fn put(kind: Kind, content: Vec<u8>, objects: &mut Objects) -> ObjectId {
-    let id = crate::git::object_id(kind, &content);
+    let id = crate::git::made_id(kind, &content);
     objects.push((id, kind, content));
     id
 }

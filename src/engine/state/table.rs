@@ -91,6 +91,9 @@ impl<'t, K: Ord + Clone, V: Clone + PartialEq> Layer<'t, K, V> {
     }
 
     pub fn into_rows(self) -> Table<K, Row<V>> {
+        if self.above.is_empty() {
+            return Table::default();
+        }
         let below = self.below;
         // What was made and went again never was.
         let is_change = |key: &K, row: &Option<V>| below.get(key) != row.as_ref();

@@ -9,7 +9,11 @@ use std::{
 
 use git2::Oid;
 
-use super::{Held, Ledger, Move, Site, packed::{Packed, Wanted}, record::combined};
+use super::{
+    Held, Ledger, Move, Site,
+    packed::{Packed, Wanted},
+    record::combined,
+};
 use crate::{
     error::{Error, Result},
     git::{

@@ -146,9 +146,12 @@ impl Ledger {
         Held::take(&self.common_folder, name, &mut self.packed, other, site)
     }
 
-    pub fn has_ref(&self, name: &str) -> bool {
-        let is_loose = matches!(held::read(&self.common_folder.join(name)), Ok(Loose::At(_)));
-        is_loose || self.packed.find(name.as_bytes()).is_some()
+    /// Where a ref is that stands for no other one.
+    pub fn find_ref(&self, name: &str) -> Option<Oid> {
+        match held::read(&self.common_folder.join(name)) {
+            Ok(Loose::At(id)) => Some(id),
+            _ => self.packed.find(name.as_bytes()),
+        }
     }
 
     /// Whether there is a ref below this name, as in a folder, other than those that are removed.

@@ -35,7 +35,7 @@ impl Transaction<'_> {
         let mut changes = fan::Changes::new();
         for (target, content) in records {
             if self.noted(tree, target)?.is_empty() {
-                let note = crate::git::object_id(Kind::Blob, &content);
+                let note = crate::git::made_id(Kind::Blob, &content);
                 self.add_plain(note, Kind::Blob, content);
                 changes.insert(target.to_string(), Some(note));
             }

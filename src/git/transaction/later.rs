@@ -49,6 +49,11 @@ impl Transaction<'_> {
         self.ledger.refs_now(folder)
     }
 
+    /// Where a ref is on disk that stands for no other one.
+    pub(in crate::git) fn on_disk(&self, name: &str) -> Option<Oid> {
+        self.ledger.find_ref(name)
+    }
+
     /// Holds all that moves where Git is to see it at once.
     pub(super) fn hold_all(&mut self) -> Result<()> {
         let names: Vec<String> = self.moved.keys().cloned().collect();

@@ -115,7 +115,10 @@ impl Start {
             }
             let pinned = self.which().pinned(keeper, context)?;
             // None in a repository without commits; a tree or file has none either.
-            let revision = transaction.commit_named(self.rev.as_deref().unwrap_or("HEAD")).ok();
+            let revision = match self.rev.as_deref() {
+                Some(rev) => transaction.commit_named(rev).ok(),
+                None => transaction.head_commit(),
+            };
             let run = run.unwrap_or_else(RunId::new_one);
             keeper.expect_free(&run)?;
             let start = Act::of(Action::Start, &actor).of_process(&pinned.name);
