@@ -1,5 +1,7 @@
 //! Events: waited for, kept, delivered, sent.
 
+use std::ops::RangeInclusive;
+
 use serde_json::Value;
 
 use super::{
@@ -79,19 +81,28 @@ impl<'w> Work<'w> {
         let now_ms = self.rows.head.now_ms;
         let is_ours =
             |it: &Mail| (key.is_empty() || it.key == *key) && it.is_fresh(now_ms, keep_ms);
-        let mut mail = self.rows.mail.range((event.clone(), 0)..=(event.clone(), Id::MAX));
-        let found = mail.find(|(_, it)| is_ours(it)).map(|it| it.0.clone());
-        let Some(found) = found else { return Ok(()) };
+        let mut mail = self.rows.mail.range(self.kept(event)).enumerate();
+        let found = mail.find(|(_, (_, it))| is_ours(it)).map(|(at, it)| (at == 0, it.0.clone()));
+        let Some((is_first, found)) = found else { return Ok(()) };
         if self.may_start(&item) != Ok(true) {
             self.rows.blocked.put(id, ());
             return Ok(());
         }
         self.rows.blocked.remove(&id);
         if let Some(mail) = self.rows.mail.remove(&found) {
+            if is_first {
+                self.taken_until.insert(event.clone(), found.1);
+            }
             self.change_item(id, |it| it.waits.clear());
             self.tasks.push_back(Task::Take(id, mail, event.clone()));
         }
         Ok(())
+    }
+
+    /// Where events of a name are that are kept.
+    fn kept(&self, event: &str) -> RangeInclusive<(String, Id)> {
+        let from = self.taken_until.get(event).map_or(0, |it| it + 1);
+        (event.to_owned(), from)..=(event.to_owned(), Id::MAX)
     }
 
     /// Gives an event to who has waited longest for it, or keeps it, or drops it.
@@ -121,7 +132,7 @@ impl<'w> Work<'w> {
     /// Drops events of a name that are of no use any more; of all names if there are too many.
     fn forget_stale(&mut self, event: &str, keep_ms: u64) {
         let now_ms = self.rows.head.now_ms;
-        let range = (event.to_owned(), 0)..=(event.to_owned(), Id::MAX);
+        let range = self.kept(event);
         // Oldest first: behind one that is fresh, all are.
         let is_stale = |it: &(&(String, Id), &Mail)| !it.1.is_fresh(now_ms, keep_ms);
         let mut stale: Vec<_> =

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
 };
 
 use super::{
@@ -57,6 +57,8 @@ pub struct Work<'w> {
     pub since_ms: i64,
     /// Calls that began.
     pub calls: Vec<Call>,
+    /// Of events that are kept, up to where they are all taken: what goes on by itself takes many.
+    pub taken_until: BTreeMap<String, Id>,
     /// Somebody waits for whether the outcome is right, and can give another one.
     pub is_answerable: bool,
 }
@@ -84,6 +86,7 @@ impl<'w> Work<'w> {
             idle_tickets: BTreeSet::new(),
             since_ms: state.head.now_ms,
             calls: Vec::new(),
+            taken_until: BTreeMap::new(),
             is_answerable: false,
         }
     }

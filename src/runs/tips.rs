@@ -10,6 +10,8 @@ pub type Path = u32;
 #[derive(Debug, Clone, Default)]
 pub struct Tips {
     paths: BTreeMap<Path, ObjectId>,
+    /// The numbers that paths had, and none has.
+    free: BTreeSet<Path>,
     of: HashMap<ObjectId, Path>,
     /// Paths that go on elsewhere, or are over, since it was last asked.
     changed: BTreeSet<Path>,
@@ -28,9 +30,10 @@ impl Tips {
             self.paths.remove(path);
         }
         self.changed.extend(&taken);
-        let free = || (1..).zip(self.paths.keys()).find(|(free, it)| free < *it).map(|it| it.0);
-        let end = || self.paths.keys().next_back().map_or(1, |it| it + 1);
-        let path = taken.first().copied().or_else(free).unwrap_or_else(end);
+        self.free.extend(&taken);
+        let path = taken.first().or_else(|| self.free.first()).copied();
+        let path = path.unwrap_or(self.paths.len() as Path + 1);
+        self.free.remove(&path);
         self.paths.insert(path, commit);
         self.of.insert(commit, path);
         self.changed.insert(path);
