@@ -1,7 +1,7 @@
 //! What a change that was answered for outlives: kills, losses of power, full and failing disks, and
 //! everybody else who writes the same repository.
 
-mod disk;
+pub mod disk;
 mod faults;
 mod following;
 mod formats;
@@ -10,7 +10,7 @@ mod power;
 mod races;
 mod rest;
 mod running;
-mod shim;
+pub mod shim;
 mod synced;
 mod writings;
 

@@ -22,18 +22,21 @@ pub const UNLINK: i32 = 16;
 pub const TRUNCATE: i32 = 32;
 pub const MAKE: i32 = 64;
 
-static LIBRARY: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+static LIBRARY: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| library("durability/shim.c"));
+
+/// A library to be loaded by `LD_PRELOAD`, and the folder that it goes with.
+pub fn library(source: &str) -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let library = folder.path().join("shim.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/integration/durability/shim.c");
+    let source = format!("{}/integration/{source}", env!("CARGO_MANIFEST_DIR"));
     let compiled = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-        .args([text(&library), source, "-ldl", "-lpthread"])
+        .args([text(&library), &source, "-ldl", "-lpthread"])
         .output()
         .unwrap();
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     (folder, library)
-});
+}
 
 pub struct Shim {
     folder: TempDir,

@@ -1,17 +1,21 @@
 //! Runs of processes: started, done by workers, and kept in Git whatever happens.
 
 mod again;
-mod command;
 mod builtin;
+mod clock;
+mod command;
 mod conformance;
 mod embedded;
+mod full;
 mod kills;
+mod large;
 mod pruning;
 mod sending;
 mod receipts;
 mod policy;
 mod starting;
 mod story;
+mod tampering;
 mod time;
 mod together;
 mod triggering;

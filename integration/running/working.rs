@@ -76,6 +76,58 @@ fn a_lease_that_is_over_gives_the_task_to_the_next_and_nothing_to_who_had_it() {
 }
 
 #[test]
+fn who_had_an_earlier_attempt_or_another_round_changes_nothing_with_it() {
+    let definition = "\
+process_name: p
+steps:
+  - {step_id: a, retry: {attempts: 3}, repeat: {until: \"n > 1\"}}
+";
+    let mut scene = Scene::of(definition);
+    scene.start("r", json!({"input": {"n": 0}}));
+    let mut earlier: Vec<Value> = Vec::new();
+    let expect_refused = |scene: &mut Scene, earlier: &[Value]| {
+        let before = scene.get("r");
+        for task in earlier {
+            for op in ["task.complete", "task.release", "task.heartbeat"] {
+                scene.refused("conflict", op, held(task, json!({})));
+            }
+            scene.refused("conflict", "task.fail", held(task, json!({"message": "again"})));
+            // Nobody is asked which attempt it is: the token says it.
+            let lie = held(task, json!({"attempt": 2}));
+            let refused = scene.refused("bad_request", "task.complete", lie);
+            assert_eq!(refused["field"], "attempt");
+        }
+        assert_eq!(scene.get("r"), before);
+    };
+    for n in 1..=2 {
+        for attempt in 1..=3 {
+            let worker = format!("w{n}{attempt}");
+            let task = scene.claim(json!({"worker": worker, "wait_ms": 10_000}))[0].clone();
+            assert_eq!((&task["attempt"], &task["round"]), (&json!(attempt), &json!(n)));
+            expect_refused(&mut scene, &earlier);
+            match attempt {
+                3 => drop(scene.complete(&task, json!({"data": {"n": n}}))),
+                _ => drop(scene.ok("task.fail", held(&task, json!({"message": "no"})))),
+            }
+            earlier.push(task);
+        }
+    }
+    let run = scene.get("r");
+    assert_eq!((&run["status"], &run["data"]), (&json!("done"), &json!({"n": 2})));
+    // Each attempt is told with who really had it.
+    let receipts = scene.ok("receipt.list", json!({"run": "r"}))["receipts"].clone();
+    let told: Vec<String> = receipts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| format!("{}{}", it["worker"].as_str().unwrap(), it["attempt"]))
+        .collect();
+    assert_eq!(told, ["w111", "w122", "w133", "w211", "w222", "w233"]);
+    assert_eq!(scene.ok("run.verify", json!({"run": "r"}))["ok"], true);
+    scene.is_sound();
+}
+
+#[test]
 fn a_heartbeat_keeps_a_lease() {
     let mut scene = Scene::of("process_name: p\nsteps: [{step_id: a}]\n");
     scene.start("r", json!({}));
