@@ -201,6 +201,12 @@ pub struct Settings {
     #[arg(value_parser = clap::builder::FalseyValueParser::new())]
     pub git_steps: bool,
 
+    /// Do such steps only of runs that clients of this daemon begin, and leave those of others to
+    /// whoever does them.
+    #[arg(long, env = "GITPORT_OWN_RUNS", global = true)]
+    #[arg(value_parser = clap::builder::FalseyValueParser::new())]
+    pub own_runs: bool,
+
     /// The git program for large transfers, or `none` to use the built-in transport only.
     #[arg(long, env = "GITPORT_GIT", value_name = "PROGRAM", default_value = "git", global = true)]
     pub git: String,

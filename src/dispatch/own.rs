@@ -68,7 +68,11 @@ impl OwnSteps {
         let named = settings.exec_allow.iter().filter(|it| !it.is_empty());
         let allowed: Vec<String> = named.cloned().collect();
         OwnSteps {
-            own: Own { exec: !allowed.is_empty(), git: settings.git_steps },
+            own: Own {
+                exec: !allowed.is_empty(),
+                git: settings.git_steps,
+                is_of_begun: settings.own_runs,
+            },
             allowed,
             most: usize::from(settings.exec_parallel),
             state: Mutex::default(),

@@ -62,7 +62,7 @@ pub struct Keeper {
     /// What something happened to in the request that is under way.
     pub(super) touched: BTreeSet<RunId>,
     /// Whether there are new tasks.
-    has_news: bool,
+    pub(super) has_news: bool,
     /// When what is due is tried again.
     not_before_ms: u64,
     /// What has to be read again before it is used.
@@ -356,7 +356,7 @@ fn put(tasks: &mut Tasks, run: &RunId, it: &Run, item: Id, is_void: bool) -> boo
     let step_type = step.step_type.clone().unwrap_or_default();
     let queue = match &*step_type {
         FINAL => FINAL,
-        it if tasks.own.has(it) => own::LANE,
+        it if tasks.is_own(run, it) => own::LANE,
         _ => meant.queue.unwrap_or(QUEUE),
     };
     tasks.put(run, item, Lane { queue: queue.to_owned(), step_type }, meant.priority);

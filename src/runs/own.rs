@@ -14,7 +14,7 @@ use crate::{
         state::{Problem, Timer},
     },
     error::Result,
-    git::{Transaction, now_ms},
+    git::{RunId, Transaction, now_ms},
     process::builtin::{Builtin, Wrong, exec, git},
 };
 
@@ -33,6 +33,8 @@ const LOOKED: [usize; 2] = [64, 10_000];
 pub struct Own {
     pub exec: bool,
     pub git: bool,
+    /// Whether it does only those of runs that its clients begin.
+    pub is_of_begun: bool,
 }
 
 impl Own {
@@ -105,6 +107,18 @@ impl Keeper {
         let mut keeper = Keeper::default();
         keeper.tasks.own = own;
         keeper
+    }
+
+    /// A client of this process begins this run, or goes on with it.
+    pub fn be_begun_here(&mut self, run: &RunId) {
+        if !self.tasks.own.is_of_begun || !self.tasks.begun.insert(run.clone()) {
+            return;
+        }
+        if let Some(it) = self.open.remove(run) {
+            self.index_all(run, &it);
+            self.open.insert(run.clone(), it);
+            self.has_news = true;
+        }
     }
 
     /// Whether there is something that the program has to do.

@@ -41,6 +41,8 @@ type Place = (Lane, Reverse<i32>);
 pub struct Tasks {
     /// What no worker is given.
     pub own: Own,
+    /// Runs that clients of this process began.
+    pub begun: BTreeSet<RunId>,
     rings: BTreeMap<Place, Ring>,
     /// Where each is.
     places: HashMap<RunId, BTreeMap<Id, Place>>,
@@ -99,6 +101,11 @@ impl Tasks {
         if ring.turns.is_empty() {
             self.rings.remove(place);
         }
+    }
+
+    /// Whether the program does the steps of this type of a run.
+    pub fn is_own(&self, run: &RunId, step_type: &str) -> bool {
+        self.own.has(step_type) && (!self.own.is_of_begun || self.begun.contains(run))
     }
 
     pub fn has(&self, run: &RunId, item: Id) -> bool {

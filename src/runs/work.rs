@@ -180,7 +180,7 @@ impl Keeper {
         let Ok(it) = self.run(run) else { return false };
         let Some(row) = it.state.items.get(&item) else { return false };
         let Some(step) = it.state.step_of(&it.pinned.processes, row) else { return false };
-        let is_own = self.tasks.own.has(step.step_type.as_deref().unwrap_or_default());
+        let is_own = self.tasks.is_own(run, step.step_type.as_deref().unwrap_or_default());
         if is_own || ask.wanted.queue == own::LANE {
             return is_own && ask.wanted.queue == own::LANE;
         }

@@ -132,6 +132,7 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
         exec_allow,
         exec_parallel,
         git_steps,
+        own_runs,
     } = settings;
     let transports: Vec<String> = transports.iter().map(ToString::to_string).collect();
     let texts = [
@@ -152,8 +153,9 @@ pub fn flags(settings: &Settings) -> Vec<OsString> {
     let files = files.into_iter().filter_map(|(name, it)| Some(flag(name, it.as_ref()?)));
     let watched = watch.iter().map(|it| flag("--watch", it));
     let programs = exec_allow.iter().map(|it| flag("--exec-allow", it));
-    let git_steps = git_steps.then(|| OsString::from("--git-steps"));
-    texts.chain(files).chain(watched).chain(programs).chain(git_steps).collect()
+    let said = [("--git-steps", git_steps), ("--own-runs", own_runs)];
+    let said = said.into_iter().filter(|it| *it.1).map(|it| OsString::from(it.0));
+    texts.chain(files).chain(watched).chain(programs).chain(said).collect()
 }
 
 pub fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {

@@ -108,8 +108,9 @@ impl Start {
         with_in(context, transaction, |keeper, transaction| {
             run.iter().try_for_each(|it| keeper.look_for(it, transaction))?;
             let there = run.as_ref().and_then(|it| keeper.summary(it));
-            if let Some(there) = there {
+            if let (Some(there), Some(run)) = (there, &run) {
                 self.expect_same(&there, context)?;
+                keeper.be_begun_here(run);
                 transaction.be_durable();
                 return Ok(Reply::of(there, false));
             }
@@ -126,6 +127,7 @@ impl Start {
             let (attributes, input) = (self.attributes.clone(), self.input.0.clone());
             let revision = revision.map(|it| it.to_string());
             let begin = Begin { run: run.clone(), pinned, attributes, revision, input, actor };
+            keeper.be_begun_here(&run);
             keeper.begin(begin, transaction)?;
             transaction.be_durable();
             let summary = keeper.summary(&run).ok_or_else(|| Error::internal("a run is gone"))?;

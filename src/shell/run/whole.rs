@@ -1,6 +1,9 @@
 //! `gitport run FILE`: a run from its beginning to its end, in one command.
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+};
 
 use serde_json::json;
 
@@ -46,11 +49,16 @@ pub fn whole(settings: &Settings, whole: &Whole) -> Outcome<End> {
         Some(_) => settings.data.clone(),
         None => Some(tempfile::Builder::new().prefix("gitport-run-").tempdir()?.keep()),
     };
-    let mut flags = Session::flags(&Settings { data, ..settings.clone() });
+    // What waits in other runs is not what somebody asks for who plays a file.
+    let mut flags = Session::flags(&Settings { data, own_runs: true, ..settings.clone() });
     let allowed = allowed(&mut flags, &definitions);
     let by_daemon = by_daemon(&flags, allowed.is_some());
     let variables = allowed.into_iter().map(|it| (ALLOWED.1, it)).collect();
     let mut session = Session::start_with(&flags, variables)?;
+    if !is_sound(&mut session, &files)? {
+        session.finish()?;
+        return Ok(End::Failed);
+    }
     let path = match repository {
         Some(path) => path,
         None => temporary(&mut session)?,
@@ -71,6 +79,17 @@ pub fn whole(settings: &Settings, whole: &Whole) -> Outcome<End> {
     });
     session.finish()?;
     outcome
+}
+
+/// Whether the definitions have no errors; else they are told as `gitport process lint` does.
+fn is_sound(session: &mut Session, files: &[File]) -> Outcome<bool> {
+    let lint = json!({"op": "process.lint", "drafts": drafts(files), "format": "text"});
+    let told = session.ask(&lint)?;
+    let is_sound = told["errors"] == 0;
+    if !is_sound {
+        io::stderr().lock().write_all(told["rendered"].as_str().unwrap_or_default().as_bytes())?;
+    }
+    Ok(is_sound)
 }
 
 /// Takes the operator's list out of the flags, and gives it with the programs of the definitions:
@@ -131,8 +150,15 @@ fn waits(watch: &Watch) {
     for it in watch.seen.offers() {
         let path = shown(it["path"].as_str().unwrap_or_default());
         let task = shown(it["task"].as_str().unwrap_or_default());
-        match it["status"].as_str() {
-            Some("offered" | "open") => {
+        let is_offered = matches!(it["status"].as_str(), Some("offered" | "open"));
+        match it["step_type"].as_str() {
+            Some("git") if is_offered => complain(format!(
+                "{path} is a `git` step: the same with --git-steps --id {run} does it, or a worker"
+            )),
+            Some("exec") if is_offered => complain(format!(
+                "{path} is an `exec` step that names no program: a worker has to do it"
+            )),
+            _ if is_offered => {
                 complain(format!("{path} waits for somebody: gitport task complete {task}{place}"))
             }
             _ => complain(format!("{path} waits for an event: gitport run signal {run} …{place}")),
