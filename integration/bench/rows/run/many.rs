@@ -35,7 +35,7 @@ const ASKED: Plan = Plan { process: "asked", steps: 3, in_flight: 256, ..TEN };
 const QUEUE: &str = "people";
 
 pub fn cost(bench: &Bench) -> Vec<Row> {
-    let (rounds, runs) = if bench.quick { (3, 1_000) } else { (5, 5_000) };
+    let (rounds, runs) = if bench.quick { (3, 500) } else { (5, 2_000) };
     let (finished, open) =
         if bench.quick { (FINISHED_QUICKLY, OPEN_QUICKLY) } else { (FINISHED, OPEN) };
     let repository = with_open(bench, open.0);
@@ -76,13 +76,15 @@ pub fn open(bench: &Bench) -> Vec<Row> {
         let claimed: Claimed = daemon.call("task.claim", claim);
         let took = began.elapsed().as_secs_f64();
         assert_eq!(claimed.tasks.len(), 1, "there is a task");
-        [took, status_bytes(daemon.wire.process(), "VmRSS") as f64]
+        let memory = |name| status_bytes(daemon.wire.process(), name) as f64;
+        [took, memory("VmRSS"), memory("RssAnon")]
     };
-    let starts: Vec<[f64; 2]> = (0..if bench.quick { 3 } else { 9 }).map(|_| start()).collect();
-    let [took, memory] = [0, 1].map(|kind: usize| median(starts.iter().map(|it| it[kind])));
+    let starts: Vec<[f64; 3]> = (0..if bench.quick { 3 } else { 9 }).map(|_| start()).collect();
+    let [took, memory, own] = [0, 1, 2].map(|kind: usize| median(starts.iter().map(|it| it[kind])));
     vec![
         Row::below(START.replace(OPEN.1, words), Seconds(took), Seconds(2.0)),
-        Row::below(MEMORY.replace(OPEN.1, words), Bytes(memory), Bytes(f64::from(150 << 20))),
+        Row::below(MEMORY.replace(OPEN.1, words), Bytes(memory), Bytes(f64::from(150 << 20)))
+            .beside(format!("without mapped files: {}", Bytes(own))),
     ]
 }
 
