@@ -5,19 +5,14 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{execution, git, held};
-use crate::{
-    bad_luck::disk::SmallDisk,
-    daemon::Daemon,
-    durability::disk::noise,
-    repository::{git_command, text},
-};
+use super::{execution, git, held, is_sound};
+use crate::{bad_luck::disk::SmallDisk, daemon::Daemon, durability::disk::noise, repository::text};
 
 const PROCESS: &str = "\
 process_name: p
@@ -146,11 +141,6 @@ impl Small {
         }
         is_sound(&self.path);
     }
-}
-
-fn is_sound(path: &Path) {
-    let fsck = git_command(path).args(["fsck", "--strict", "--no-dangling"]).output().unwrap();
-    assert!(fsck.status.success(), "{}", String::from_utf8_lossy(&fsck.stderr));
 }
 
 #[test]

@@ -145,6 +145,13 @@ impl Transaction<'_> {
         self.at(&run.reference())
     }
 
+    /// The same without holding its ref, which nobody moves who has not the right to write here.
+    fn newest_of(&mut self, run: &RunId) -> Result<Option<Oid>> {
+        self.show()?;
+        let name = run.reference();
+        Ok(self.moved(&name).unwrap_or_else(|| self.on_disk(&name)))
+    }
+
     /// Takes a run on from where the caller knows that it is.
     pub fn advance(&mut self, run: &RunId, advance: Advance) {
         for (id, kind, content) in advance.objects {
@@ -174,7 +181,7 @@ impl Transaction<'_> {
 
     /// All commits of a run, each once, the newest first.
     pub fn history(&mut self, run: &RunId) -> Result<Vec<Execution>> {
-        let mut next: Vec<Oid> = self.execution(run)?.into_iter().collect();
+        let mut next: Vec<Oid> = self.newest_of(run)?.into_iter().collect();
         next.extend(self.marks(run)?.into_values());
         let (mut known, mut found) = (HashSet::new(), Vec::new());
         while let Some(id) = next.pop() {

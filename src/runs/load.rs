@@ -43,7 +43,7 @@ pub fn run(
     };
     let next = told.iter().filter(is_next).map(|it| it.0.seq).min();
     let mut found = Vec::with_capacity(told.len());
-    for (said, Execution { id, tree, message, .. }) in told {
+    for (said, Execution { id, tree, .. }) in told {
         if next.is_some_and(|next| next <= said.seq) {
             continue;
         }
@@ -52,7 +52,7 @@ pub fn run(
             _ => None,
         };
         let pinned = others.get(&id).cloned();
-        found.push(Found { id, message, cause, pinned });
+        found.push(Found { id, said, cause, pinned });
     }
     let it = replay(run.as_str(), pinned, found, finished)?;
     match it.newest() {

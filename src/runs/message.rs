@@ -219,8 +219,9 @@ pub fn read(message: &[u8]) -> Result<Said> {
     let damaged = |what: &str| Error::corrupt(format!("a commit of a run has no {what}"));
     let text = str::from_utf8(message).map_err(|_| damaged("message that is UTF-8"))?;
     let (_, trailers) = text.split_once("\n\n").ok_or_else(|| damaged("trailers"))?;
-    let all = || trailers.lines().filter_map(|it| it.split_once(": "));
-    let find = |name: &str| all().find(|it| it.0 == name).map(|it| it.1);
+    // The first of each name counts; there are some twenty names, and many commits.
+    let all: Vec<(&str, &str)> = trailers.lines().filter_map(|it| it.split_once(": ")).collect();
+    let find = |name: &str| all.iter().find(|it| it.0 == name).map(|it| it.1);
     let text = |name: &str| find(name).map(str::to_owned);
     let needed = |name: &str| text(name).ok_or_else(|| damaged(&format!("`{name}`")));
     let seq = find(SEQ).and_then(|it| it.parse().ok()).ok_or_else(|| damaged("`Seq`"))?;
@@ -229,7 +230,8 @@ pub fn read(message: &[u8]) -> Result<Said> {
         Some(CAUSE_FILE) => Because::File,
         Some(cause) => Because::Of(Box::new(Cause::read(cause.as_bytes())?)),
     };
-    let attributes = all().filter(|it| it.0 == ATTRIBUTE).filter_map(|it| it.1.split_once('='));
+    let attributes = all.iter().filter(|it| it.0 == ATTRIBUTE);
+    let attributes = attributes.filter_map(|it| it.1.split_once('='));
     let began = find(BEGAN).and_then(|it| it.split_once(' '));
     let birth = began.and_then(|(began_ms, actor)| {
         Some(Birth {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    message::{self, Because, Birth, Cause},
+    message::{Because, Birth, Cause, Said},
     pinned::Pinned,
     receipt::Finished,
     run::Run,
@@ -20,7 +20,7 @@ use crate::{
 /// A commit as it is found.
 pub struct Found {
     pub id: ObjectId,
-    pub message: Vec<u8>,
+    pub said: Said,
     /// The file that says why it is there, if it has one.
     pub cause: Option<Vec<u8>>,
     /// The process in it, if the run goes on by that from here.
@@ -45,8 +45,7 @@ pub fn replay(
     finished: Option<&mut Vec<Finished>>,
 ) -> Result<Run> {
     let (mut commits, mut birth) = (Vec::new(), None);
-    for Found { id, message, cause, pinned } in found {
-        let said = message::read(&message).map_err(|error| at(id, &error.message))?;
+    for Found { id, said, cause, pinned } in found {
         if said.seq == 1 {
             birth = said.birth;
         }

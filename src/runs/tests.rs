@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    message::Cause,
+    message::{self, Cause},
     pinned::Pinned,
     replay::{Found, replay},
     run::{Made, Run},
@@ -133,19 +133,15 @@ impl Played {
                 let id = &tree[at + name.len()..at + name.len() + 20];
                 content(ObjectId::from_bytes(id).unwrap())
             });
-            found.push(Found {
-                id: *id,
-                message: message.as_bytes().to_vec(),
-                cause,
-                pinned: None,
-            });
+            let said = message::read(message.as_bytes()).unwrap();
+            found.push(Found { id: *id, said, cause, pinned: None });
         }
         found
     }
 }
 
 fn is_complete(found: &Found) -> bool {
-    String::from_utf8_lossy(&found.message).contains("\nEvent: complete\n")
+    found.said.is_finish()
 }
 
 const PATTERN: &str = "
@@ -207,14 +203,13 @@ fn a_commit_that_is_changed_dropped_or_out_of_place_is_named() {
             assert!(refused(dropped).contains("is not one of the run"), "{at}");
         }
         let mut changed = played.found();
-        let text = String::from_utf8(changed[at].message.clone()).unwrap();
-        changed[at].message = text.replace("Run: r1", "Run: r2").into_bytes();
+        changed[at].said.run = "r2".to_owned();
         let id = changed[at].id.to_string();
         assert!(refused(changed).contains(&id), "{at}");
     }
     let mut swapped = played.found();
-    let other = swapped[3].message.clone();
-    swapped[3].message = std::mem::replace(&mut swapped[5].message, other);
+    let other = swapped[3].said.clone();
+    swapped[3].said = std::mem::replace(&mut swapped[5].said, other);
     assert!(refused(swapped).contains("is not one of the run"));
 }
 
