@@ -10,7 +10,7 @@ use std::{
 use git2::{IndexEntry, build::CheckoutBuilder};
 use rustix::fs::FileType;
 
-use super::{Repository, checkout::path};
+use super::{Repository, checkout::path, removal::remove_tree};
 use crate::{
     error::{Error, Result},
     watch::{Progress, Stage, Watch},
@@ -83,7 +83,7 @@ impl Aside {
 
     /// Also what a process that died has left; nobody else writes while we do.
     fn remove(&self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = remove_tree(&self.0);
     }
 }
 

@@ -38,6 +38,7 @@ mod plain;
 mod policies;
 mod references;
 mod reflog;
+mod removal;
 mod refs;
 pub mod remote;
 mod repository;

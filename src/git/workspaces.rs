@@ -20,7 +20,7 @@ use rustix::fs::{FlockOperation, flock};
 pub use self::id::WorkspaceId;
 use super::{
     Repository, RepositoryPath, commit::now_ms, folder::flush, hash::NO_ID, lock::Writer,
-    refs::Branch, root::Root,
+    refs::Branch, removal::remove_tree, root::Root,
 };
 use crate::{
     error::{Error, Result},
@@ -259,7 +259,7 @@ impl Aside {
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             for name in names(&folder)? {
                 let path = folder.join(name);
-                match fs::remove_dir_all(&path) {
+                match remove_tree(&path) {
                     Ok(()) => log::info!("removed {}, which the dead left", path.display()),
                     Err(error) => log::warn!("{} stays: {error}", path.display()),
                 }

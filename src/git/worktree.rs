@@ -22,7 +22,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::tree::{EXECUTABLE, Kind, LINK, PLAIN};
+use super::{
+    removal::remove_tree,
+    tree::{EXECUTABLE, Kind, LINK, PLAIN},
+};
 use crate::error::{Error, Result};
 
 pub(super) struct Worktree {
@@ -102,7 +105,7 @@ impl Worktree {
             Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
                 let inside = format!("/proc/self/fd/{}", folder.as_raw_fd());
                 // Where it fails, so does the move.
-                let _ = fs::remove_dir_all(Path::new(&inside).join(name));
+                let _ = remove_tree(&Path::new(&inside).join(name));
                 renameat(aside, from, folder, name)
             }
             moved => moved,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{super::steps, ALLOWED, lines, script};
 use crate::{
     daemon::Daemon,
+    processes::{PATIENCE, until},
     repository::{Repository, text},
     running::Scene,
 };
@@ -150,6 +151,22 @@ steps:
     let trailer = "--format=%(trailers:key=Revision,valueonly)";
     let told = scene.git(&["log", "--reverse", trailer, &crate::running::execution("r")]);
     assert_eq!(told.lines().next(), Some(revision.as_str()));
+    scene.is_verified("r");
+}
+
+#[test]
+fn folders_deeper_than_any_stack_go_and_the_daemon_stays() {
+    let dig = "for (1 .. 20_000) { mkdir 'd'; chdir 'd' or die } print 'deep'";
+    let step = json!({"step_id": "a", "step_type": "exec",
+        "configuration": {"program": "perl", "arguments": ["-e", dig]}});
+    let definition = json!({"process_name": "p", "steps": [step]}).to_string();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut scene = Scene::of(&definition);
+    let variables = [("TMPDIR", text(temporary.path())), ("GITPORT_EXEC_ALLOW", "perl")];
+    scene.daemon = Daemon::start_in(tempfile::tempdir().unwrap(), &[], &variables);
+    let run = scene.run("r", json!({}));
+    assert_eq!(run["data"]["a"]["stdout"], "deep", "{run}");
+    until("nothing is left", PATIENCE, || temporary.path().read_dir().unwrap().count() == 0);
     scene.is_verified("r");
 }
 

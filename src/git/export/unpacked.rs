@@ -2,11 +2,11 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, OpenOptions, Permissions},
+    fs::{self, OpenOptions},
     io,
     os::unix::{
         ffi::OsStrExt,
-        fs::{OpenOptionsExt, PermissionsExt, symlink},
+        fs::{OpenOptionsExt, symlink},
     },
     path::{Path, PathBuf},
 };
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{Archive, Export, Format, Meter, blob::Blob};
 use crate::{
     error::{Error, Result},
-    git::{Repository, remote},
+    git::{Repository, remote, removal::remove_tree},
     watch::Watch,
 };
 
@@ -37,24 +37,9 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let Some(folder) = self.0.take() else { return };
         let folder = folder.keep();
-        if fs::remove_dir_all(&folder).is_err() {
-            // Programs make folders that nothing can be removed from.
-            let_write(&folder);
-            if let Err(error) = fs::remove_dir_all(&folder) {
-                log::warn!("{} stays: {error}", folder.display());
-            }
+        if let Err(error) = remove_tree(&folder) {
+            log::warn!("{} stays: {error}", folder.display());
         }
-    }
-}
-
-/// Lets folders be written, and no link lead to others.
-fn let_write(folder: &Path) {
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        let _ = fs::set_permissions(&folder, Permissions::from_mode(0o700));
-        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-        let folders = entries.filter(|it| it.file_type().is_ok_and(|it| it.is_dir()));
-        open.extend(folders.map(|it| it.path()));
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
         folder::flush,
         lock::Writer,
         refs::{BRANCHES, TAGS},
+        removal::remove_tree,
     },
     watch::{Progress, Stage, Watch},
 };
@@ -195,7 +196,7 @@ impl Packs {
     fn enter(common_folder: &Path) -> Result<Packs> {
         let objects = common_folder.join("objects");
         let packs = Packs { folder: objects.join("pack"), aside: objects.join(ASIDE) };
-        let _ = fs::remove_dir_all(&packs.aside);
+        let _ = remove_tree(&packs.aside);
         for entry in fs::read_dir(&packs.folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let is_keep = path.extension().is_some_and(|it| it == "keep");
@@ -231,7 +232,7 @@ impl Packs {
 
 impl Drop for Packs {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.aside);
+        let _ = remove_tree(&self.aside);
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    git::{RepositoryPath, Root, plain::expect_plain, refs::Branch},
+    git::{RepositoryPath, Root, plain::expect_plain, refs::Branch, removal::remove_tree},
     watch::{self, Stage, Watch},
 };
 
@@ -349,7 +349,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = remove_tree(&self.0);
     }
 }
 
@@ -376,7 +376,7 @@ fn sweep(folder: &Path) {
         };
         if is_dead && owner.parse::<u32>().is_ok() {
             log::info!("removing {}, which a dead daemon left", entry.path().display());
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = remove_tree(&entry.path());
         }
     }
 }
