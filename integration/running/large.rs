@@ -165,6 +165,64 @@ fn signals_that_come_together_are_each_taken_once_by_many_runs() {
 }
 
 #[test]
+fn many_runs_are_worked_at_while_most_of_them_are_not_read_yet() {
+    let definition = "\
+process_name: p
+steps:
+  - {step_id: a, next: b}
+  - {step_id: b, await: paid, next: c}
+  - {step_id: c}
+";
+    let count = if is_all() { 10_000 } else { 1500 };
+    let mut scene = Scene::of(definition);
+    let name = |number: usize| format!("r{number:05}");
+    let start = |it| json!({"run": name(it), "files": ["p.yaml"]});
+    let requests = (0..count).map(|it| scene.request("run.start", start(it))).collect();
+    ask_all(&mut scene, requests);
+    let last = name(count - 1);
+    let held_before = scene.ok("task.list", json!({"run": last}))["tasks"][0]["task"].clone();
+    let held_before = scene.ok("task.claim", json!({"worker": "w", "task": held_before}));
+    let held_before = held_before["tasks"][0].clone();
+
+    // What names a run is about that run, whether it was read or not.
+    scene.restart();
+    let task = scene.claim_one();
+    scene.complete(&held_before, json!({}));
+    scene.ok("run.signal", json!({"run": last, "name": "paid"}));
+    assert_eq!(scene.start(&name(count - 2), json!({}))["created"], false);
+    scene.complete(&task, json!({}));
+
+    // What is about all of them is about all of them.
+    scene.restart();
+    let mut all = BTreeSet::new();
+    let mut query = json!({"limit": 1000});
+    loop {
+        let page = scene.ok("run.list", query.clone());
+        all.extend(page["runs"].as_array().unwrap().iter().map(|it| it["run"].to_string()));
+        match page["next"].as_str() {
+            Some(next) => query["after"] = json!(next),
+            None => break,
+        }
+    }
+    assert_eq!(all.len(), count);
+
+    // Nobody is told that there is nothing while something is not read, and each is given once.
+    scene.restart();
+    let mut given = BTreeSet::new();
+    loop {
+        let tasks = scene.claim(json!({"max": 1000}));
+        if tasks.is_empty() {
+            break;
+        }
+        for task in tasks {
+            assert!(given.insert(task["task"].to_string()), "{task}");
+        }
+    }
+    // The first run waits for its event.
+    assert_eq!(given.len(), count - 1);
+}
+
+#[test]
 fn a_run_of_many_steps_comes_to_its_end_and_is_verified() {
     let (rounds, each) = if is_all() { (20, 5000) } else { (3, 60) };
     let definition = format!(

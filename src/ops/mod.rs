@@ -252,7 +252,7 @@ impl<'t> Context<'_, 't> {
 
 /// What time does to the runs of a repository.
 pub fn tick(context: &Context) -> Result<()> {
-    run::with(context, |keeper, transaction| {
+    run::with_some(context, |keeper, transaction| {
         keeper.tick(transaction)?;
         transaction.be_durable();
         Ok(())

@@ -6,7 +6,7 @@ use super::{
     Context, Lane, Operation, about,
     lsremote::{access, ref_name},
     plain::Plain,
-    run::with_in,
+    run::with_some_in,
     workspace::export::expect_outside,
 };
 use crate::{
@@ -90,7 +90,7 @@ fn expect_allowed(path: &RepositoryPath, branch: &str, context: &Context) -> Res
         let owner = transaction.repository().owner();
         let [name, mail] = [owner.name, owner.email];
         let (name, mail) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&mail));
-        with_in(context, transaction, |keeper, _| {
+        with_some_in(context, transaction, |keeper, _| {
             keeper.expect_may_sync((&name, Some(&mail)), &reference)
         })
     })

@@ -49,6 +49,8 @@ pub struct Keeper {
     stamp: Option<[u64; 6]>,
     pub(super) open: HashMap<RunId, Run>,
     pub(super) over: BTreeMap<RunId, Over>,
+    /// Those that are in the repository, and were not read yet.
+    pub(super) unread: BTreeMap<RunId, ObjectId>,
     /// Those that cannot be read, and why.
     unreadable: BTreeMap<RunId, (ObjectId, Error)>,
     /// The processes of runs, by the trees that they were read from, and which ones there.
@@ -117,7 +119,8 @@ pub struct Happened {
 impl Keeper {
     /// All runs that are known here.
     pub(super) fn all_ids(&self) -> impl Iterator<Item = &RunId> {
-        self.open.keys().chain(self.over.keys()).chain(self.unreadable.keys())
+        let known = self.open.keys().chain(self.over.keys()).chain(self.unreadable.keys());
+        known.chain(self.unread.keys())
     }
 
     /// The newest commit of a run that is known here.
@@ -125,7 +128,8 @@ impl Keeper {
         let open = || self.open.get(run)?.newest();
         let over = || Some(self.over.get(run)?.newest);
         let unreadable = || Some(self.unreadable.get(run)?.0);
-        open().or_else(over).or_else(unreadable)
+        let unread = || self.unread.get(run).copied();
+        open().or_else(over).or_else(unreadable).or_else(unread)
     }
 
     /// What the last request did is not kept.
@@ -145,6 +149,7 @@ impl Keeper {
         self.open.remove(run);
         self.over.remove(run);
         self.unreadable.remove(run);
+        self.unread.remove(run);
         self.due.set(run, None);
         self.tasks.forget(run);
         self.leases.forget(run);
@@ -313,7 +318,8 @@ impl Keeper {
         let due = self.due.first_ms().map(|it| now + in_ms(it));
         let next =
             due.into_iter().chain(self.leases.next_ms()).chain(self.receipts.next_ms()).min();
-        let next = next.map(|it| it.max(self.not_before_ms));
+        let reads = (!self.unread.is_empty()).then_some(now);
+        let next = next.into_iter().chain(reads).min().map(|it| it.max(self.not_before_ms));
         next.into_iter().chain(self.policy.denials.next_ms()).min()
     }
 
@@ -324,6 +330,7 @@ impl Keeper {
 
     /// What time does: timers that are due, and tasks that nobody works at any more.
     pub fn tick(&mut self, transaction: &mut Transaction) -> Result<()> {
+        self.read_more(transaction)?;
         let now = now_ms().cast_signed();
         for run in self.due.until(now) {
             // It is asked once more where something is still due afterwards.

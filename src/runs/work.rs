@@ -95,6 +95,16 @@ impl Keeper {
         }
     }
 
+    /// The same for somebody who does not wait: what was not read yet is, until there is something.
+    pub fn claim_now(&mut self, ask: &Ask, transaction: &mut Transaction) -> Result<Vec<Task>> {
+        loop {
+            let tasks = self.claim(ask, transaction)?;
+            if !tasks.is_empty() || !self.read_more(transaction)? {
+                return Ok(tasks);
+            }
+        }
+    }
+
     /// Gives somebody the task that is asked for, or says why not.
     pub fn claim_one(
         &mut self,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     git::{ObjectId, RepositoryPath},
-    ops::{Context, Lane, Operation, paging, plain::Plain, run::with},
+    ops::{Context, Lane, Operation, paging, plain::Plain, run::with_some},
     runs::policy::{Denial, read_denial},
 };
 
@@ -38,7 +38,7 @@ impl Operation for Denials {
     fn run(self, context: &Context) -> Result<Reply> {
         let limit = paging::limit(self.limit)?;
         let after = self.after.as_deref().map(commit).transpose()?;
-        with(context, |_, transaction| {
+        with_some(context, |_, transaction| {
             transaction.be_durable();
             let mut next = match after {
                 Some(after) if !transaction.has(after)? => {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     git::{ObjectId, PolicyName, RepositoryPath, Transaction},
-    ops::{Context, Lane, Operation, plain::Plain, run::with},
+    ops::{Context, Lane, Operation, plain::Plain, run::with_some},
     runs::policy::{Policy, text_of},
 };
 
@@ -64,7 +64,7 @@ impl Operation for Get {
             let message = "`rev` is a commit of one policy: give its `name`";
             return Err(Error::bad_request(message).with("field", "rev"));
         }
-        with(context, |keeper, transaction| {
+        with_some(context, |keeper, transaction| {
             transaction.be_durable();
             let refs = keeper.policy.standing.refs().clone();
             let wanted = |it: &str| name.as_ref().is_none_or(|name| name.as_str() == it);

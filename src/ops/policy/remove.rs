@@ -9,7 +9,7 @@ use crate::{
     ops::{
         Context, Lane, Operation,
         plain::Plain,
-        run::{actor, with},
+        run::{actor, with_some},
     },
 };
 
@@ -44,7 +44,7 @@ impl Operation for Remove {
     fn run(self, context: &Context) -> Result<Reply> {
         let name = PolicyName::new(&self.name)?;
         let expect = self.expect.as_deref().map(Expect::new).transpose()?;
-        with(context, |keeper, transaction| {
+        with_some(context, |keeper, transaction| {
             let actor = actor(self.actor.as_ref(), "actor", transaction)?;
             keeper.expect_may_change_policy(&name, &actor)?;
             let was = transaction.policy(&name, expect)?.ok_or_else(|| {

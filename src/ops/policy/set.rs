@@ -13,7 +13,7 @@ use crate::{
         change::signer,
         json::Object,
         plain::Plain,
-        run::{actor, with},
+        run::{actor, with_some},
     },
     runs::policy::{FILE, Policy, text_of},
 };
@@ -91,7 +91,7 @@ impl Operation for Set {
         let text = self.policy.0.into_bytes();
         Policy::read(&text).map_err(|error| error.with("field", "policy"))?;
         let signer = signer(self.sign.as_ref())?;
-        with(context, |keeper, transaction| {
+        with_some(context, |keeper, transaction| {
             let actor = actor(self.actor.as_ref(), "actor", transaction)?;
             keeper.expect_may_change_policy(&name, &actor)?;
             let was = transaction.policy(&name, expect)?;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{run_id, with};
+use super::{run_id, with_some};
 use crate::{
     error::Result,
     git::RepositoryPath,
@@ -33,7 +33,7 @@ impl Operation for History {
 
     fn run(self, context: &Context) -> Result<HistoryPage> {
         let (run, limit) = (run_id(&self.run)?, paging::limit(self.limit)?);
-        with(context, |_, transaction| {
+        with_some(context, |_, transaction| {
             transaction.be_durable();
             history(&run, self.after, limit, transaction)
         })

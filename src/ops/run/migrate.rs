@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Taken, actor, reason, run_id, which::Which, with_in};
+use super::{Taken, actor, reason, run_id, which::Which, with_some_in};
 use crate::{
     error::Result,
     git::{RawName, RepositoryPath, RunId, Transaction},
@@ -65,7 +65,7 @@ impl Migrate {
         transaction: &mut Transaction,
     ) -> Result<Taken> {
         let actor = actor(self.actor.as_ref(), "actor", transaction)?;
-        with_in(context, transaction, |keeper, transaction| {
+        with_some_in(context, transaction, |keeper, transaction| {
             keeper.look_for(run, transaction)?;
             keeper.expect_allowed(Act::of(Action::Migrate, &actor).on(run).because(reason))?;
             let process = keeper.run(run)?.birth.process.clone();

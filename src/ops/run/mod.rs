@@ -33,7 +33,7 @@ use crate::{
 const ACTOR_BYTES_MAX: usize = 200;
 const REASON_BYTES_MAX: usize = 500;
 
-/// Works on the runs of a request's repository, together with what runs in one step with it.
+/// Works on all runs of a request's repository, together with what runs in one step with it.
 pub fn with<T>(
     context: &Context,
     work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
@@ -48,14 +48,35 @@ pub fn with_run<T>(
     run: &RunId,
     work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
 ) -> Result<T> {
-    with(context, |keeper, transaction| {
+    with_some(context, |keeper, transaction| {
         keeper.look_for(run, transaction)?;
         work(keeper, transaction)
     })
 }
 
-/// The same in a transaction that is at hand.
+/// The same for those that were read already: where there are many, all are only after a while.
+pub fn with_some<T>(
+    context: &Context,
+    work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
+) -> Result<T> {
+    let mut transaction = context.transaction();
+    with_some_in(context, &mut transaction, work)
+}
+
+/// The same for all, in a transaction that is at hand.
 pub fn with_in<T>(
+    context: &Context,
+    transaction: &mut Transaction,
+    work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
+) -> Result<T> {
+    with_some_in(context, transaction, |keeper, transaction| {
+        keeper.read_all(transaction)?;
+        work(keeper, transaction)
+    })
+}
+
+/// The same for those that were read already.
+pub fn with_some_in<T>(
     context: &Context,
     transaction: &mut Transaction,
     work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{actor, reason, run_id, which::Which, with_in};
+use super::{actor, reason, run_id, which::Which, with_some_in};
 use crate::{
     error::{Error, Result},
     git::{RawName, RepositoryPath, RunId, Transaction},
@@ -105,7 +105,7 @@ impl Start {
         transaction: &mut Transaction,
     ) -> Result<Reply> {
         let actor = actor(self.actor.as_ref(), "actor", transaction)?;
-        with_in(context, transaction, |keeper, transaction| {
+        with_some_in(context, transaction, |keeper, transaction| {
             run.iter().try_for_each(|it| keeper.look_for(it, transaction))?;
             let there = run.as_ref().and_then(|it| keeper.summary(it));
             if let (Some(there), Some(run)) = (there, &run) {

@@ -9,7 +9,7 @@ use crate::{
     ops::{
         Context, Lane, Operation, Pause,
         plain::Plain,
-        run::{name, reason, with},
+        run::{name, reason, with_some},
     },
     runs::{
         listing::Task,
@@ -79,7 +79,7 @@ impl Operation for Claim {
         if gives_up_ms <= boottime_ms() {
             return Ok(None);
         }
-        with(context, |keeper, transaction| {
+        with_some(context, |keeper, transaction| {
             let folder = transaction.repository().common_folder().to_owned();
             Ok((!keeper.has_any(&ask)).then_some(Pause::Task { folder, gives_up_ms }))
         })
@@ -89,12 +89,13 @@ impl Operation for Claim {
         let ask = self.ask()?;
         let task = self.task.as_ref().map(|it| TaskId::new(it, "task")).transpose()?;
         let reason = reason(self.reason.as_ref())?;
-        with(context, |keeper, transaction| {
+        with_some(context, |keeper, transaction| {
             let tasks = match &task {
                 Some(task) => {
+                    keeper.look_for(&task.run, transaction)?;
                     keeper.claim_one(task, &ask, reason, transaction)?.into_iter().collect()
                 }
-                None => keeper.claim(&ask, transaction)?,
+                None => keeper.claim_now(&ask, transaction)?,
             };
             transaction.be_durable();
             Ok(Reply { tasks })

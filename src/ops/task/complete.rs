@@ -10,7 +10,7 @@ use crate::{
         Context, Lane, Operation,
         json::Object,
         plain::Plain,
-        run::{reason, with},
+        run::{reason, with_run},
     },
     runs::policy::Action,
 };
@@ -43,7 +43,7 @@ impl Operation for Complete {
         let holding = holding(&self.task, self.token, self.worker.as_ref())?;
         let (outcome, Object(data)) = (self.outcome.map(String::from), self.data);
         let reason = reason(self.reason.as_ref())?;
-        with(context, |keeper, transaction| {
+        with_run(context, &holding.task.run, |keeper, transaction| {
             keeper.expect_may_end(Action::Complete, &holding, reason)?;
             let commit = keeper.complete(&holding, outcome, data, transaction)?;
             transaction.be_durable();

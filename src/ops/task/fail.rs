@@ -10,7 +10,7 @@ use crate::{
     ops::{
         Context, Lane, Operation,
         plain::Plain,
-        run::{reason, with},
+        run::{reason, with_run},
     },
     runs::policy::Action,
 };
@@ -65,7 +65,7 @@ impl Operation for Fail {
         }
         let problem = Problem { kind: self.kind.into(), message: self.message.into() };
         let reason = reason(self.reason.as_ref())?;
-        with(context, |keeper, transaction| {
+        with_run(context, &holding.task.run, |keeper, transaction| {
             keeper.expect_may_end(Action::Fail, &holding, reason)?;
             let commit = keeper.fail(&holding, problem, !self.retry, transaction)?;
             transaction.be_durable();

@@ -6,7 +6,7 @@ use super::{holding, lease_ms};
 use crate::{
     error::Result,
     git::RepositoryPath,
-    ops::{Context, Lane, Operation, plain::Plain, run::with},
+    ops::{Context, Lane, Operation, plain::Plain, run::with_run},
 };
 
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ impl Operation for Heartbeat {
     fn run(self, context: &Context) -> Result<Reply> {
         let holding = holding(&self.task, self.token, self.worker.as_ref())?;
         let wanted = self.lease_ms.map(lease_ms).transpose()?;
-        with(context, |keeper, transaction| {
+        with_run(context, &holding.task.run, |keeper, transaction| {
             let lease = keeper.heartbeat(&holding, wanted, transaction)?;
             transaction.be_durable();
             Ok(Reply { task: self.task.into(), lease_ms: lease.lease_ms })

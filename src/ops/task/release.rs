@@ -6,7 +6,7 @@ use super::{Ended, holding};
 use crate::{
     error::Result,
     git::RepositoryPath,
-    ops::{Context, Lane, Operation, plain::Plain, run::with},
+    ops::{Context, Lane, Operation, plain::Plain, run::with_run},
 };
 
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ impl Operation for Release {
 
     fn run(self, context: &Context) -> Result<Ended> {
         let holding = holding(&self.task, self.token, self.worker.as_ref())?;
-        with(context, |keeper, transaction| {
+        with_run(context, &holding.task.run, |keeper, transaction| {
             let commit = keeper.release(&holding, transaction)?;
             transaction.be_durable();
             Ended::of(&holding, commit, keeper)

@@ -9,7 +9,7 @@ use crate::{
     ops::{
         Context, Lane, Next, Operation, Pause,
         plain::Plain,
-        run::{name, with},
+        run::{name, with_some},
     },
     runs::{
         listing::Task,
@@ -74,7 +74,7 @@ impl Subscribe {
         }
         let credits = usize::try_from(watch.credits()).unwrap_or(usize::MAX);
         let ask = self.ask(credits.min(TASKS_MAX))?;
-        with(context, |keeper, transaction| {
+        with_some(context, |keeper, transaction| {
             let tasks = match ask.most {
                 0 => Vec::new(),
                 _ => keeper.claim(&ask, transaction)?,

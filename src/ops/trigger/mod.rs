@@ -31,7 +31,7 @@ fn with<T>(
     let source = source(context, &path);
     let watcher = context.runs.watchers.of(&folder);
     let mut watcher = watcher.lock().map_err(|_| Error::internal("a bug ended another request"))?;
-    let done = run::with_in(context, transaction, |keeper, transaction| {
+    let done = run::with_some_in(context, transaction, |keeper, transaction| {
         work(&mut watcher, keeper, &source, transaction)
     });
     done.inspect_err(|_| watcher.doubt())

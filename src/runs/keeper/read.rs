@@ -1,6 +1,10 @@
 //! What a keeper learns from the repository.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{Keeper, Over};
 use crate::{
@@ -17,8 +21,12 @@ use crate::{
     },
 };
 
+/// For so long runs are read that nobody asked for, before others get their turn.
+const SLICE: Duration = Duration::from_millis(100);
+
 impl Keeper {
-    /// Brings what is known here up to the repository.
+    /// Brings what is known here up to the repository: of which runs there are, and of those that
+    /// were read before. Where there are many, most of the others are not read yet.
     pub fn wake(&mut self, transaction: &mut Transaction) -> Result<()> {
         self.touched.clear();
         self.refresh_policies(transaction)?;
@@ -38,17 +46,39 @@ impl Keeper {
         let gone: Vec<RunId> = self.all_ids().filter(is_gone).cloned().collect();
         self.receipts.wake(transaction);
         for run in gone {
+            let was_read = !self.unread.contains_key(&run);
             self.forget(&run);
             self.receipts.doubt(&run);
+            if was_read && let Some(newest) = there.get(&run) {
+                self.take_in_or_tell(&run, *newest, transaction);
+            }
         }
         for (run, newest) in there {
-            if self.newest(&run).is_some() {
-                continue;
+            if self.newest(&run).is_none() {
+                self.unread.insert(run, newest);
             }
-            transaction.watch().check()?;
-            self.take_in_or_tell(&run, newest, transaction);
         }
         (self.epoch, self.has_news) = (Some(epoch), true);
+        self.read_more(transaction).map(drop)
+    }
+
+    /// Reads runs for a while that were not read yet, if there are any.
+    pub fn read_more(&mut self, transaction: &mut Transaction) -> Result<bool> {
+        let has_any = !self.unread.is_empty();
+        let began = Instant::now();
+        while began.elapsed() < SLICE && !self.unread.is_empty() {
+            transaction.watch().check()?;
+            if let Some((run, newest)) = self.unread.pop_first() {
+                self.take_in_or_tell(&run, newest, transaction);
+            }
+        }
+        self.has_news |= has_any;
+        Ok(has_any)
+    }
+
+    /// Reads all that were not read yet.
+    pub fn read_all(&mut self, transaction: &mut Transaction) -> Result<()> {
+        while self.read_more(transaction)? {}
         Ok(())
     }
 
@@ -58,16 +88,19 @@ impl Keeper {
         if self.stamp != stamp {
             self.doubt();
             self.wake(transaction)?;
+            self.read_all(transaction)?;
             self.stamp = stamp;
         }
         Ok(())
     }
 
-    /// Looks for a run that is not known here: stock git may have brought it.
+    /// Reads a run that was not read yet, or is not known here: stock git may have brought it.
     pub fn look_for(&mut self, run: &RunId, transaction: &mut Transaction) -> Result<()> {
-        if self.newest(run).is_none()
-            && let Some(newest) = transaction.execution(run)?
-        {
+        let newest = match self.unread.remove(run) {
+            None if self.newest(run).is_none() => transaction.execution(run)?,
+            unread => unread,
+        };
+        if let Some(newest) = newest {
             self.take_in_or_tell(run, newest, transaction);
         }
         Ok(())

@@ -237,7 +237,7 @@ impl Keeper {
             return Ok(());
         }
         // Who comes after a kill has to look at those as well that nobody looked at by then.
-        let until_ms = match receipts.unseen.is_empty() {
+        let until_ms = match receipts.unseen.is_empty() && self.unread.is_empty() {
             true => now_ms().cast_signed(),
             false => receipts.until_ms.unwrap_or(0),
         };

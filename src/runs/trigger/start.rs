@@ -100,7 +100,7 @@ impl Starter<'_, '_> {
         }
         match rule.overlap.unwrap_or(by_itself) {
             Overlap::Allow => (),
-            Overlap::Skip if self.under_way(rule).is_empty() => (),
+            Overlap::Skip if self.under_way(rule)?.is_empty() => (),
             Overlap::Skip => return Ok(()),
             Overlap::Replace | Overlap::CancelRunning => self.cancel(rule)?,
             Overlap::Queue => {
@@ -111,7 +111,7 @@ impl Starter<'_, '_> {
                 if WAITING_MAX <= count {
                     let why = format!("{WAITING_MAX} others wait for the run before to end");
                     self.tell(rule, &run, why, state);
-                } else if 0 < count || !self.under_way(rule).is_empty() {
+                } else if 0 < count || !self.under_way(rule)?.is_empty() {
                     state.kept.waiting.push(waiting);
                 } else {
                     self.begin(published, rule, &waiting, state)?;
@@ -132,7 +132,7 @@ impl Starter<'_, '_> {
                 .find(|(_, rule)| rule.process == it.process && rule.label == it.trigger);
             let Some((published, rule)) = found else { continue };
             let is_paused = state.known(rule).is_none_or(|it| it.paused);
-            match is_paused || !self.under_way(rule).is_empty() {
+            match is_paused || !self.under_way(rule)?.is_empty() {
                 true => left.push(it),
                 false => self.begin(published, rule, &it, state)?,
             }
@@ -142,18 +142,19 @@ impl Starter<'_, '_> {
     }
 
     /// The runs of a trigger that have not ended.
-    fn under_way(&self, rule: &Rule) -> Vec<RunId> {
+    fn under_way(&mut self, rule: &Rule) -> Result<Vec<RunId>> {
+        self.keeper.read_all(self.transaction)?;
         let is_of = |attributes: &std::collections::BTreeMap<String, String>| {
             attributes.get(TRIGGER) == Some(&rule.label)
         };
         let open = self.keeper.open.iter();
         let open =
             open.filter(|(_, it)| it.birth.process == rule.process && is_of(&it.birth.attributes));
-        open.map(|it| it.0.clone()).collect()
+        Ok(open.map(|it| it.0.clone()).collect())
     }
 
     fn cancel(&mut self, rule: &Rule) -> Result<()> {
-        for run in self.under_way(rule) {
+        for run in self.under_way(rule)? {
             self.keeper.happen(&run, MYSELF, What::Cancel, self.transaction)?;
         }
         Ok(())
