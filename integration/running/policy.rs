@@ -32,14 +32,14 @@ rules:
 ";
 
 impl Scene {
-    fn set(&mut self, name: &str, policy: &str) -> String {
+    pub(super) fn set(&mut self, name: &str, policy: &str) -> String {
         let wanted = json!({"name": name, "policy": policy, "actor": "root"});
         self.ok("policy.set", wanted)["commit"].as_str().unwrap().to_owned()
     }
 
     /// What was refused, with the rule that did it.
     #[track_caller]
-    fn denied(&mut self, rule: &str, op: &str, more: Value) -> Value {
+    pub(super) fn denied(&mut self, rule: &str, op: &str, more: Value) -> Value {
         let denied = self.refused("denied", op, more);
         assert_eq!(denied["rule"], rule, "{denied}");
         denied
@@ -56,11 +56,11 @@ impl Scene {
         task["step"].as_str().unwrap().to_owned()
     }
 
-    fn denials(&mut self) -> Vec<Value> {
+    pub(super) fn denials(&mut self) -> Vec<Value> {
         self.ok("policy.denials", json!({}))["denials"].as_array().unwrap().clone()
     }
 
-    fn check(&mut self, more: Value) -> Value {
+    pub(super) fn check(&mut self, more: Value) -> Value {
         self.ok("policy.check", more)
     }
 

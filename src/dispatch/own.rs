@@ -242,7 +242,7 @@ impl Dispatch {
             while self.own_steps.own.git && done < TOGETHER_MAX && builtin::do_git_step(context)? {
                 done += 1;
             }
-            let looked = builtin::look(context, &held, room)?;
+            let looked = builtin::look(context, &held, room, &self.own_steps.allowed)?;
             Ok((looked, done == TOGETHER_MAX))
         });
         let (looked, has_more_to_do) = looked?;
@@ -306,7 +306,7 @@ impl Dispatch {
         if handle.is_stopped() {
             return Ok(End::Release);
         }
-        let order = match order(&taken.task, exec, &self.own_steps.allowed, scratch.path()) {
+        let order = match order(&taken.task, exec, scratch.path()) {
             Ok(order) => order,
             Err(end) => return Ok(end),
         };
@@ -332,7 +332,9 @@ impl Dispatch {
                     transaction.borrow_mut().go_back(&savepoint);
                     self.runs.doubt();
                 }
-                (done, self.feed(transaction, true))
+                let seats = self.feed(transaction, true);
+                self.runs.record_denials(&mut transaction.borrow_mut());
+                (done, seats)
             });
         let changed = match changed {
             Ok(changed) => changed,

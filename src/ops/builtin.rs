@@ -9,7 +9,7 @@ use super::{Call, Context, Job, find, json::Object, run};
 use crate::{
     engine::definition::Data,
     error::{Code, Error, Result},
-    git::{Namespace, Tag, Text, expect_open_to_runs},
+    git::{Namespace, Savepoint, Tag, Text, expect_open_to_runs},
     port::envelope::Arguments,
     process::builtin::{
         Builtin, exec,
@@ -18,6 +18,7 @@ use crate::{
     runs::{
         builtin::evaluated,
         own::{End, Taken},
+        policy::Deed,
         work::Holding,
     },
 };
@@ -34,12 +35,20 @@ pub struct Looked {
     pub within_ms: Option<u64>,
 }
 
-/// Takes up so many tasks of programs, beside those that are held.
-pub fn look(context: &Context, held: &[Holding], room: usize) -> Result<Looked> {
-    run::with(context, |keeper, transaction| {
+/// Takes up so many tasks of programs, beside those that are held. Those whose programs are not
+/// allowed end at once.
+pub fn look(
+    context: &Context,
+    held: &[Holding],
+    room: usize,
+    allowed: &[String],
+) -> Result<Looked> {
+    run::with_some(context, |keeper, transaction| {
         let (mut taken, mut lost) = (Vec::new(), Vec::new());
         let mut within_ms: Option<u64> = None;
+        let mut has_ended = false;
         for holding in held {
+            keeper.look_for(&holding.task.run, transaction)?;
             match keeper.has(holding) {
                 true => {
                     let again = keeper.be_heard(holding, transaction)?;
@@ -51,6 +60,14 @@ pub fn look(context: &Context, held: &[Holding], room: usize) -> Result<Looked> 
         while taken.len() < room {
             match keeper.take_own(exec::TYPE, held, transaction)? {
                 Some(it) => {
+                    if let Some(Ok(Builtin::Exec(exec))) = &it.what
+                        && let Err(error) =
+                            keeper.expect_may_exec(&it.holding.task, &exec.program, allowed)
+                    {
+                        keeper.end_own(&it.holding, of_refusal(&error), transaction)?;
+                        has_ended = true;
+                        continue;
+                    }
                     let again = keeper.be_heard(&it.holding, transaction)?;
                     within_ms = within_ms.into_iter().chain(again).min();
                     taken.push(it);
@@ -58,7 +75,7 @@ pub fn look(context: &Context, held: &[Holding], room: usize) -> Result<Looked> 
                 None => break,
             }
         }
-        if !taken.is_empty() {
+        if !taken.is_empty() || has_ended {
             transaction.be_durable();
         }
         Ok(Looked { taken, lost, has_more: keeper.has_own(), within_ms })
@@ -67,7 +84,7 @@ pub fn look(context: &Context, held: &[Holding], room: usize) -> Result<Looked> 
 
 /// Ends a task that was taken up.
 fn end(context: &Context, holding: &Holding, end: End) -> Result<()> {
-    run::with(context, |keeper, transaction| {
+    run::with_run(context, &holding.task.run, |keeper, transaction| {
         keeper.end_own(holding, end, transaction)?;
         transaction.be_durable();
         Ok(())
@@ -95,12 +112,16 @@ pub fn end_program(context: &Context, holding: &Holding, what: End) -> Result<()
 /// Does a step that is an operation, if there is one: it is begun, done and ended in one step of
 /// the repository, so that it is done once. Says whether there was one.
 pub fn do_git_step(context: &Context) -> Result<bool> {
-    let taken =
-        run::with(context, |keeper, transaction| keeper.take_own(git::TYPE, &[], transaction))?;
+    let taken = run::with_some(context, |keeper, transaction| {
+        keeper.take_own(git::TYPE, &[], transaction)
+    })?;
     let Some(taken) = taken else { return Ok(false) };
     let before = context.transaction().savepoint();
     let done = match &taken.what {
-        Some(Ok(Builtin::Git(step))) => perform(step, &taken, context),
+        Some(Ok(Builtin::Git(step))) => perform(step, &taken, context).and_then(|data| {
+            let allowed = expect_allowed(step, &taken, &before, context);
+            allowed.map(|()| data).map_err(|error| of_refusal(&error))
+        }),
         _ => Err(taken.unclear()),
     };
     let ended = match done {
@@ -122,7 +143,6 @@ fn perform(step: &GitStep, taken: &Taken, context: &Context) -> Result<Data, End
     let Value::Object(given) = evaluated(&step.arguments, &taken.task)? else {
         return Err(taken.unclear());
     };
-    let kind = |error: Error| failed(&error, error.code.as_str());
     let answered = expect_open(step.deed, &given).and_then(|()| {
         let folder = context.transaction().repository().common_folder().to_owned();
         let mut arguments = Arguments::default();
@@ -135,10 +155,26 @@ fn perform(step: &GitStep, taken: &Taken, context: &Context) -> Result<Data, End
             Call::Control(_) => Err(Error::internal("a step is no request about others")),
         }
     });
-    let answer = answered.map_err(kind)?;
+    let answer = answered.map_err(|error| of_refusal(&error))?;
     let Object(answer) = rmp_serde::from_slice(&answer).map_err(|error| unreadable(&error))?;
     let name = step.result.clone().unwrap_or_else(|| taken.step().to_owned());
     Ok(Data::from_iter([(name, Value::Object(answer))]))
+}
+
+/// Fails where a step moved a ref that policies do not let it move.
+fn expect_allowed(
+    step: &GitStep,
+    taken: &Taken,
+    since: &Savepoint,
+    context: &Context,
+) -> Result<()> {
+    let task = &taken.holding.task;
+    let deed = Deed::of(step.deed).ok_or_else(|| Error::internal("policies know all steps"))?;
+    let moved = context.transaction().moved_since(since)?;
+    run::with_run(context, &task.run, |keeper, _| {
+        moved.iter().try_for_each(|it| keeper.expect_may_git(task, deed, &it.name))
+    })?;
+    context.transaction().expect_allowed(since)
 }
 
 /// Fails where a step would write what runs, rules and proofs are made of.
@@ -150,6 +186,11 @@ fn expect_open(deed: &str, given: &Data) -> Result<()> {
             .map_or(Ok(()), |it| expect_open_to_runs(&Namespace::new(it)?.reference())),
         _ => Ok(()),
     }
+}
+
+/// How a step ends that was refused, by the code of that.
+fn of_refusal(error: &Error) -> End {
+    failed(error, error.code.as_str())
 }
 
 /// How a step ends that failed in this way. Only what others do may be otherwise the next time.

@@ -33,6 +33,9 @@ const TRIED_MAX: usize = 100;
 const LOOKED_MAX: usize = 10_000;
 const LOOKED_MIN: usize = 8;
 
+/// The rule of tasks that are somebody else's.
+const MEANT_FOR: &str = "assignee and roles";
+
 /// A task: an item of a run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TaskId {
@@ -123,7 +126,8 @@ impl Keeper {
         }
         if row.is_some() && !self.is_meant_for(run, *item, ask) {
             let message = format!("the task {run}/{item} is not for `{}`", ask.worker);
-            return Err(Error::denied(message).with("rule", "assignee and roles"));
+            let act = Act::of(Action::Claim, &ask.worker).on(run).at(*item);
+            return Err(self.refuse(&act, MEANT_FOR, message));
         }
         if !self.tasks.has(run, *item) {
             let message = format!("the task {run}/{item} cannot be claimed");
@@ -146,7 +150,7 @@ impl Keeper {
     ) -> Result<Option<Task>> {
         if !self.is_meant_for(run, item, ask)
             || self.is_held(run, item)
-            || !self.may_claim(run, item, ask)
+            || !self.may_take(run, item, ask)
         {
             return Ok(None);
         }
@@ -158,6 +162,15 @@ impl Keeper {
             Err(error) => return Err(error),
         }
         Ok(self.given(run, item, ask))
+    }
+
+    /// Whether policies let somebody claim a task. What the program does by itself they have other
+    /// lists for; but where nobody knows what they say, it waits as well.
+    fn may_take(&self, run: &RunId, item: Id, ask: &Ask) -> bool {
+        match ask.wanted.queue == own::LANE {
+            true => self.policy.standing.rules().is_ok(),
+            false => self.may_claim(run, item, ask),
+        }
     }
 
     /// What was just taken up, unless there was nothing to do: its loop may have had no round, or
@@ -180,7 +193,7 @@ impl Keeper {
             let is_there = |it: &Run| it.state.is_there(&it.pinned.processes, item, &mut cache);
             self.is_meant_for(&run, item, ask)
                 && !self.is_held(&run, item)
-                && self.may_claim(&run, item, ask)
+                && self.may_take(&run, item, ask)
                 && self.run(&run).is_ok_and(is_there)
         })
     }

@@ -2,6 +2,7 @@
 
 mod endings;
 mod git;
+mod policies;
 mod programs;
 
 use std::{fs, path::Path, thread::sleep, time::Duration};

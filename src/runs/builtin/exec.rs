@@ -54,14 +54,7 @@ pub fn evaluated(value: &Value, task: &Task) -> Result<Value, End> {
 }
 
 /// What is to be run in a checkout; or why it is not, where nothing was run.
-pub fn order(task: &Task, exec: &Exec, allowed: &[String], checkout: &Path) -> Result<Order, End> {
-    if !allowed.contains(&exec.program) {
-        let message = format!(
-            "`{}` is not allowed: whoever runs the daemon names programs with --exec-allow",
-            exec.program
-        );
-        return Err(End::fail("denied", message, true));
-    }
+pub fn order(task: &Task, exec: &Exec, checkout: &Path) -> Result<Order, End> {
     let program = place_of(&exec.program)?;
     let arguments = exec.arguments.iter().map(|it| text(it, task)).collect::<Result<_, _>>()?;
     let mut env = environment(task);

@@ -50,7 +50,7 @@ pub struct Denial {
 }
 
 /// What is not the same for the count.
-type Key = (String, String, String, Option<String>);
+type Key = (String, String, String, Option<String>, Option<String>);
 
 #[derive(Debug, Default)]
 pub struct Denials {
@@ -151,7 +151,8 @@ const OTHERS: &str = "others";
 
 fn key(it: &Refusal) -> Key {
     // A run that was not to begin has no id that counts.
-    (it.actor.clone(), it.action.clone(), it.rule.clone(), it.run.clone())
+    let (run, reference) = (it.run.clone(), it.reference.clone());
+    (it.actor.clone(), it.action.clone(), it.rule.clone(), run, reference)
 }
 
 /// The trailers there are.

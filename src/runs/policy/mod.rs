@@ -13,6 +13,7 @@ mod lists;
 mod model;
 mod pattern;
 mod standing;
+mod steps;
 
 use std::collections::BTreeSet;
 
@@ -130,8 +131,8 @@ impl Keeper {
             return Ok(());
         }
         let Told { process, step, holds } = self.told(&act);
-        let (asked, none) = (act, BTreeSet::new());
-        let asked = self.asked(&asked, process.as_deref(), step.as_deref(), &holds, &none);
+        let none = BTreeSet::new();
+        let asked = self.asked(&act, process.as_deref(), step.as_deref(), &holds, &none);
         let decision = rules.decide(&asked);
         if decision.is_allowed {
             let (rules, reason) = (decision.overridden, act.reason.unwrap_or_default().to_owned());
@@ -139,20 +140,24 @@ impl Keeper {
             return Ok(());
         }
         let rule = decision.rule.clone().unwrap_or_default();
-        let error = refused(&asked, &rule, &decision.against());
-        let owned = |it: Option<&str>| it.map(str::to_owned);
-        let refusal = Refusal {
+        let message = refused(&asked, &decision.against());
+        Err(self.refuse(&act, &rule, message))
+    }
+
+    /// Records that a rule stands against something, and says so.
+    pub(super) fn refuse(&mut self, act: &Act, rule: &str, message: String) -> Error {
+        let Told { process, step, .. } = self.told(act);
+        self.policy.denials.note(Refusal {
             actor: act.actor.to_owned(),
             action: act.action.word().to_owned(),
             run: act.run.map(RunId::to_string),
-            policy: owned(act.policy),
+            policy: act.policy.map(str::to_owned),
             process,
             step,
             reference: None,
-            rule,
-        };
-        self.policy.denials.note(refusal);
-        Err(error)
+            rule: rule.to_owned(),
+        });
+        Error::denied(message).with("rule", rule)
     }
 
     /// Whether they let somebody claim a task.
@@ -274,8 +279,8 @@ struct Told {
     holds: Vec<String>,
 }
 
-/// Who may not do what, by which rule, and what would allow it.
-fn refused(asked: &Asked, rule: &str, against: &str) -> Error {
+/// Who may not do what, and what would allow it.
+fn refused(asked: &Asked, against: &str) -> String {
     let parts = [
         ("", asked.step),
         ("the run ", asked.run),
@@ -288,5 +293,5 @@ fn refused(asked: &Asked, rule: &str, against: &str) -> Error {
         Action::Policy => format!("`{who}` may not change {parts}"),
         action => format!("`{who}` may not {} {parts}", action.word()),
     };
-    Error::denied(format!("{what}: {against}")).with("rule", rule)
+    format!("{what}: {against}")
 }

@@ -52,6 +52,24 @@ pub enum Deed {
     Branch,
 }
 
+impl Deed {
+    const ALL: [Deed; 5] = [Deed::Commit, Deed::Tag, Deed::Merge, Deed::Note, Deed::Branch];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Deed::Commit => "commit",
+            Deed::Tag => "tag",
+            Deed::Merge => "merge",
+            Deed::Note => "note",
+            Deed::Branch => "branch",
+        }
+    }
+
+    pub fn of(word: &str) -> Option<Deed> {
+        Deed::ALL.into_iter().find(|it| it.word() == word)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
