@@ -13,6 +13,27 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::processes::{PATIENCE, until};
+
+/// Is there for as long as something is not where stock git looks for it.
+const JOURNAL: &str = "gitport-journal";
+
+/// Fails where stock git finds anything wrong. A pack that housekeeping takes away while it looks is
+/// no damage: at rest none goes.
+#[track_caller]
+pub fn expect_sound(folder: &Path) {
+    let fsck = || git_command(folder).args(["fsck", "--strict", "--no-dangling"]).output().unwrap();
+    let mut found = fsck();
+    if !found.status.success() {
+        let told = git_command(folder).args(["rev-parse", "--absolute-git-dir"]).output().unwrap();
+        let journal = Path::new(String::from_utf8(told.stdout).unwrap().trim_end()).join(JOURNAL);
+        until("the repository is at rest", PATIENCE, || !journal.exists());
+        found = fsck();
+    }
+    let said = String::from_utf8_lossy(&found.stderr);
+    assert!(found.status.success() && found.stdout.is_empty(), "{said}");
+}
+
 pub struct Repository {
     path: PathBuf,
     now: AtomicU64,
@@ -97,6 +118,11 @@ impl Repository {
     /// A path beside the repository that goes when the repository goes.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join(name)
+    }
+
+    #[track_caller]
+    pub fn expect_sound(&self) {
+        expect_sound(&self.path);
     }
 
     /// What git prints, without the line end.

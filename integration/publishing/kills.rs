@@ -22,7 +22,7 @@ const ASKED: usize = 24;
 fn a_repository_has_each_version_whole_or_not_at_all() {
     let repository = Repository::init(&["--bare"]);
     survive(&json!({"path": repository.path()}));
-    repository.git(&["fsck", "--strict", "--no-dangling"]);
+    repository.expect_sound();
 }
 
 #[test]

@@ -14,7 +14,7 @@ const TAG: &str = "process/ship/v1.0.0";
 fn what_is_published_is_found_by_version_and_range() {
     let repository = Repository::init(&["--bare"]);
     expect_a_store(&mut Daemon::start(), &json!({"path": repository.path()}));
-    repository.git(&["fsck", "--strict", "--no-dangling"]);
+    repository.expect_sound();
 }
 
 #[test]

@@ -11,8 +11,13 @@ use std::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{execution, git, held, is_sound};
-use crate::{bad_luck::disk::SmallDisk, daemon::Daemon, durability::disk::noise, repository::text};
+use super::{execution, git, held};
+use crate::{
+    bad_luck::disk::SmallDisk,
+    daemon::Daemon,
+    durability::disk::noise,
+    repository::{expect_sound, text},
+};
 
 const PROCESS: &str = "\
 process_name: p
@@ -139,7 +144,7 @@ impl Small {
             let run = task.split('/').next().unwrap();
             git(&self.path, &["merge-base", "--is-ancestor", commit, &execution(run)]);
         }
-        is_sound(&self.path);
+        expect_sound(&self.path);
     }
 }
 
@@ -171,5 +176,5 @@ fn what_does_not_fit_on_the_disk_is_refused_and_goes_on_once_there_is_room() {
     assert!(small.runs.len() <= done, "{done} of {:?}", small.runs);
     let end = std::mem::replace(&mut small.daemon, Daemon::start());
     assert!(end.end().status.success());
-    is_sound(&small.path);
+    expect_sound(&small.path);
 }

@@ -27,8 +27,7 @@ use serde_json::{Value, json};
 
 use crate::{
     daemon::Daemon,
-    processes::{PATIENCE, until},
-    repository::{Repository, git_command, text},
+    repository::{Repository, expect_sound, git_command, text},
 };
 
 /// A daemon and a repository with processes in it.
@@ -118,21 +117,8 @@ impl Scene {
     }
 
     fn is_sound(&self) {
-        is_sound(self.path());
+        expect_sound(self.path());
     }
-}
-
-/// A pack that housekeeping takes away while Git looks at it is no damage: at rest none goes.
-fn is_sound(folder: &Path) {
-    let fsck = || git_command(folder).args(["fsck", "--strict", "--no-dangling"]).output().unwrap();
-    let mut found = fsck();
-    if !found.status.success() {
-        let journal = git(folder, &["rev-parse", "--absolute-git-dir"]) + "/gitport-journal";
-        until("the repository is at rest", PATIENCE, || !Path::new(&journal).exists());
-        found = fsck();
-    }
-    let said = String::from_utf8_lossy(&found.stderr);
-    assert!(found.status.success() && found.stdout.is_empty(), "{said}");
 }
 
 /// What shows that a task is held, with more arguments.

@@ -66,5 +66,5 @@ fn all_refs(repository: &Repository) -> String {
 
 #[track_caller]
 fn expect_sound(repository: &Repository) {
-    repository.git(&["fsck", "--strict", "--no-dangling"]);
+    repository.expect_sound();
 }
