@@ -3517,8 +3517,10 @@ def as_it_was(v: Topic, here: Callable[..., dict[str, Any]], keys: str) -> None:
     for run in ("r", "w", "g"):
         v.has(f"{run} as it began", here(run=run, seq=1), keys)
         v.has(f"{run} with its second commit", here(run=run, seq=2), keys)
-        v.has(f"{run} with a commit to come", here(id=1, run=run, seq=1000), keys)
-    v.has("later than anything", here(run="r", seq=2**64 - 1), keys)
+        to_come = here(id=1, run=run, seq=1000)
+        v.err(f"{run} with a commit to come", to_come, "bad_request", field="seq")
+    later = here(id=1, run="r", seq=2**64 - 1)
+    v.err("later than anything", later, "bad_request", field="seq")
     v.has("a number that is nil is absent", here(run="r", seq=None), keys)
     v.err("none as it was is there", here(id=1, run="none", seq=1), "not_found")
 
@@ -4079,9 +4081,11 @@ def run_retry(v: Topic) -> None:
     v.has("from a commit", here(id=1, run=b"r", seq=1, actor=b"ada"), AGAIN)
     v.ok("all is offered from there", ask("task.list", path=path, run="r"), offered)
     v.has("and cancelled once more", again | {"actor": "bob"}, MOVED)
-    for seq in (4, 1000, 2**64 - 1):
-        late = here(id=1, run="r", seq=seq)
-        v.err(f"from the commit {seq}, with which it had ended", late, "conflict", **details)
+    late = here(id=1, run="r", seq=4)
+    v.err("from the commit 4, with which it had ended", late, "conflict", **details)
+    for seq in (1000, 2**64 - 1):
+        to_come = here(id=1, run="r", seq=seq)
+        v.err(f"from the commit {seq}, which is to come", to_come, "bad_request", field="seq")
     v.has("a number that is nil is absent", here(run="r", seq=None, actor=None), AGAIN)
 
     begun(v, path, "m", "reach.yaml")

@@ -234,6 +234,27 @@ fn a_fork_begins_as_a_run_was_and_both_go_their_way() {
 }
 
 #[test]
+fn a_number_that_a_run_has_not_come_to_is_refused_wherever_it_is_asked_for() {
+    let mut scene = Scene::of(SEQUENCE);
+    scene.start("r", json!({}));
+    for status in ["running", "cancelled"] {
+        let newest = scene.get("r")["seq"].as_u64().unwrap();
+        for op in ["run.get", "run.graph", "run.fork"] {
+            let beyond = json!({"run": "r", "seq": newest + 1});
+            let refused = scene.refused("bad_request", op, beyond);
+            assert_eq!(refused["field"], "seq", "{op}: {refused}");
+        }
+        let then = scene.ok("run.get", json!({"run": "r", "seq": newest}));
+        assert_eq!((&then["status"], &then["seq"]), (&json!(status), &json!(newest)));
+        if status == "running" {
+            scene.ok("run.cancel", json!({"run": "r"}));
+        }
+    }
+    let refused = scene.refused("bad_request", "run.retry", json!({"run": "r", "seq": 999}));
+    assert_eq!(refused["field"], "seq", "{refused}");
+}
+
+#[test]
 fn what_runs_reach_are_tags_that_stay_where_they_were_first() {
     let mut scene = Scene::of(SEQUENCE);
     scene.start("r", json!({}));

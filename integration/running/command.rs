@@ -123,6 +123,10 @@ fn a_run_is_begun_looked_at_done_and_proved_by_hand() {
     assert!(who.contains("ann@"), "{who}");
     let then = ok(&here, "run show r1 --at 2");
     assert!(then.contains("running for") && then.contains("build"), "{then}");
+    for what in ["show", "graph"] {
+        let later = wrong(&here, 1, &format!("run {what} r1 --at 999"));
+        assert!(later.contains("none is 999"), "{later}");
+    }
     assert!(ok(&here, "run show r1").contains("\nit ended as shipped\n"));
     assert!(ok(&here, "run graph r1 --format mermaid").contains("flowchart"));
     ok(&here, "run graph r1 --at 3 -o r1.svg");

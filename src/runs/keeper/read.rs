@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     git::{ObjectId, RunId, Transaction},
     runs::{
-        again::expect_number,
+        again::{expect_number, expect_reached},
         files::PROCESS,
         load,
         message::{self, Birth, MIGRATES},
@@ -168,6 +168,7 @@ impl Keeper {
         let damaged = |what: &str| Error::corrupt(format!("the run `{run}` has no {what}"));
         let first = told.iter().find(|it| it.0.seq == 1).ok_or_else(|| damaged("first commit"))?;
         let birth = first.0.birth.as_ref().ok_or_else(|| damaged("beginning"))?;
+        until.map_or(Ok(()), |seq| expect_reached(run, seq, &told))?;
         let pinned = self.process_in(first.1.tree, birth, transaction)?;
         let mut others = HashMap::new();
         for (said, commit) in told.iter().filter(|it| it.0.event == MIGRATES) {
