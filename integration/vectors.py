@@ -2144,9 +2144,9 @@ def note(v: Topic) -> None:
     v.err("a note that is not as expected", wrong, "conflict", has="expected actual")
     v.err("an object that is not there", here(id=1, target=40 * "1"), "not_found")
     v.err("nothing to note", ask("note", id=1, path=NOTED), "bad_request", field="notes")
-    v.err(
-        "answers of keys are not for clients", here(namespace="gitvan/keys"), "denied", has="rule"
-    )
+    for about, namespace in {"answers of keys": "keys", "runs that went": "pruned"}.items():
+        request = here(namespace=f"gitvan/{namespace}")
+        v.err(f"{about} are not for clients", request, "denied", has="rule")
     for namespace in ("../x", "a..b", "", "x.lock", "refs/heads/main"):
         about = f"`{namespace}` is no namespace"
         v.err(about, here(id=1, namespace=namespace), "bad_request", field="namespace")
@@ -3144,6 +3144,7 @@ MOVED = "run status commit"
 AGAIN = f"{MOVED} again"
 NO_LIST: dict[str, Any] = {"runs": [], "next": None}
 VERIFIED = "run ok commits status receipts signed problems"
+PRUNED = "runs more file bytes"
 
 
 NO_TIMES: dict[str, list[Any]] = {
@@ -3819,7 +3820,7 @@ def receipt_get(v: Topic) -> None:
     v.err("of what nobody has done", here(id=1, commit=40 * "0"), "not_found")
     finished(v, path)
     close = "w/7"
-    keys = "commit receipt line signature ok problems"
+    keys = "commit receipt line signature ok apart problems"
     v.has("one of a task", here(task=close), keys)
     v.has("the same with an id, as bin", here(id=1, task=close.encode()), keys)
     v.has("of an attempt", here(task=close, attempt=1), keys)
@@ -3845,6 +3846,11 @@ def receipt_get(v: Topic) -> None:
     wrong_types(v, op, without, {name: wrong[name] for name in ("path", "task", "attempt")})
     wrong_types(v, op, {"path": path}, {"commit": wrong["commit"]})
     wrong_types(v, op, without, NO_SIGNERS)
+    v.has("its run is pruned", ask("run.prune", path=path, runs=["w"]), PRUNED)
+    v.has("the one of the task stays", here(task=close), keys)
+    v.has("that of its attempt, too", here(id=1, task=close, attempt=1), keys)
+    v.err("an attempt of it that was none", here(id=1, task=close, attempt=2), "not_found")
+    v.err("a task of it that was none", here(id=1, task="w/99"), "not_found")
 
 
 def receipt_verify(v: Topic) -> None:
@@ -3852,8 +3858,8 @@ def receipt_verify(v: Topic) -> None:
     here = partial(ask, op, path=path)
     keys = "ok runs receipts signed apart found problems"
 
-    def sound(about: str, runs: int, receipts: int, **more: Any) -> None:
-        good = {"ok": True, "runs": runs, "receipts": receipts, "signed": 0, "apart": 0}
+    def sound(about: str, runs: int, receipts: int, apart: int = 0, **more: Any) -> None:
+        good = {"ok": True, "runs": runs, "receipts": receipts, "signed": 0, "apart": apart}
         v.ok(about, here(**more), good | {"found": 0, "problems": []})
 
     sound("nothing yet", 0, 0)
@@ -3877,6 +3883,11 @@ def receipt_verify(v: Topic) -> None:
     no_signers(v, here())
     on_runs(v, op, {})
     wrong_types(v, op, {"path": path}, NO_FILTERS | NO_SIGNERS)
+    v.has("a run is pruned", ask("run.prune", path=path, runs=["w"]), PRUNED)
+    sound("its receipts stay", 1, 2, apart=2)
+    sound("and are asked for by its id", 0, 2, apart=2, run="w")
+    begun(v, path, "w", "go.yaml", about="another run of that id begins")
+    sound("and the receipts of the first one are still right", 2, 2, apart=2)
 
 
 def run_signal(v: Topic) -> None:
@@ -4287,7 +4298,7 @@ def moved_to_published(v: Topic, path: str) -> None:
 
 
 def run_prune(v: Topic) -> None:
-    op, path, keys = "run.prune", at("run.prune"), "runs more file bytes"
+    op, path, keys = "run.prune", at("run.prune"), PRUNED
     here = partial(ask, op, path=path)
     nothing = {"runs": [], "more": False, "file": None, "bytes": None}
     file, details = f"{TOP}/pruned.bundle", {"has": "expected actual"}

@@ -228,3 +228,46 @@ steps: [{step_id: a, step_type: final_commit}]
     }
     scene.is_sound();
 }
+
+#[test]
+fn a_run_is_pruned_once_it_is_old_enough_and_a_younger_one_stays() {
+    let (mut scene, clock) = scene("process_name: p\nsteps: [{step_id: a}]\n");
+    let play = |scene: &mut Scene, run: &str| {
+        scene.start(run, json!({}));
+        let task = scene.claim_one();
+        scene.complete(&task, json!({}));
+    };
+    play(&mut scene, "old");
+    clock.set(HOUR_MS);
+    play(&mut scene, "young");
+    let ask = json!({"keep_ms": HOUR_MS / 2});
+    let pruned = scene.ok("run.prune", ask.clone());
+    assert_eq!(pruned["runs"].as_array().unwrap().len(), 1, "{pruned}");
+    assert_eq!((&pruned["runs"][0]["run"], &pruned["more"]), (&json!("old"), &json!(false)));
+    assert_eq!(scene.ok("run.list", json!({}))["runs"][0]["run"], "young");
+    until("its ref is gone", PATIENCE, || {
+        let refs = scene.git(&["for-each-ref", "--format=%(refname)", "refs/workflow"]);
+        refs == super::execution("young")
+    });
+    assert_eq!(scene.ok("run.prune", ask.clone())["runs"], json!([]));
+    clock.set(2 * HOUR_MS);
+    assert_eq!(scene.ok("run.prune", ask)["runs"][0]["run"], "young");
+}
+
+#[test]
+fn an_id_that_was_pruned_is_used_again_by_a_clock_that_went_back() {
+    let (mut scene, clock) = scene("process_name: p\nsteps: [{step_id: a}]\n");
+    for ahead_ms in [HOUR_MS, 0] {
+        clock.set(ahead_ms);
+        scene.start("r", json!({}));
+        let task = scene.claim_one();
+        scene.complete(&task, json!({}));
+        let verified = scene.ok("receipt.verify", json!({}));
+        let apart = if ahead_ms == 0 { 1 } else { 0 };
+        assert_eq!((&verified["ok"], &verified["apart"]), (&json!(true), &json!(apart)));
+        expect_verified(&mut scene, "r");
+        if ahead_ms != 0 {
+            scene.ok("run.prune", json!({"runs": ["r"]}));
+        }
+    }
+}

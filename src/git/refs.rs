@@ -38,8 +38,6 @@ pub const TRACKING: &str = "refs/remotes/origin/";
 /// What was seen of branches and tags, and what is known of the triggers of processes.
 pub const TRIGGERS: &str = "refs/gitvan/triggers";
 
-/// Refs that every worktree has for itself.
-const OF_A_WORKTREE: [&str; 3] = ["refs/bisect/", "refs/rewritten/", "refs/worktree/"];
 /// What imports have done, each by its name.
 const IMPORTS: &str = "refs/gitvan/imports/";
 /// Answers to requests that had a key.
@@ -47,11 +45,7 @@ const KEYS: &str = "refs/notes/gitvan/keys";
 /// Refs that only the program itself moves, with the rule and the words to say so.
 const OURS: &[(&str, &str, &str)] = &[
     ("refs/workflow/executions", "runs", "where runs are: `run.start` makes them"),
-    (
-        "refs/workflow/threads",
-        "runs",
-        "where the paths of runs are: what happens to a run moves it",
-    ),
+    ("refs/workflow/threads", "runs", "where the paths of runs are: what happens moves it"),
     (
         "refs/workflow/children",
         "runs",
@@ -63,6 +57,7 @@ const OURS: &[(&str, &str, &str)] = &[
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
     ("refs/gitvan/policy", "policies", "where policies are: `policy.set` moves them"),
     (DENIALS, "denials", "where refusals are: what policies refuse moves it"),
+    (PRUNED, "pruned", "where runs are told that were pruned: `run.prune` moves it"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
 ];
 /// What no step of a run writes: runs, rules, definitions and proofs are made of it.
@@ -77,6 +72,8 @@ const KEPT_FROM_RUNS: [&str; 5] = [
 const DEFINITIONS: &str = "refs/notes/gitvan/definitions";
 /// What became of the tasks of runs, each on the commit that says so.
 const RECEIPTS: &str = "refs/notes/gitvan/results";
+/// Which runs were pruned, each by the name of a run.
+const PRUNED: &str = "refs/notes/gitvan/pruned";
 /// Below it and the name of an import: states without children beside the branch.
 const IMPORTED: &str = "refs/imported/";
 
@@ -245,7 +242,7 @@ impl RefName {
         if name.starts_with(REPLACEMENTS) {
             return unsupported("objects replaced by `git replace` are not known", "replace refs");
         }
-        if OF_A_WORKTREE.iter().any(|it| name.starts_with(it)) {
+        if OF_ONE_WORKTREE.iter().any(|it| name.starts_with(it)) {
             return unsupported("each worktree has its own refs of this name", "worktree refs");
         }
         Ok(RefName(name.to_owned()))
@@ -284,10 +281,7 @@ fn expect_not_ours(name: &str) -> Result<()> {
 
 /// Fails where a step of a run may not write, by the whole name of a ref.
 pub fn expect_open_to_runs(name: &str) -> Result<()> {
-    let is_below = |folder: &str| {
-        name.strip_prefix(folder).is_some_and(|it| it.is_empty() || it.starts_with('/'))
-    };
-    match KEPT_FROM_RUNS.iter().any(|it| is_below(it)) {
+    match KEPT_FROM_RUNS.iter().any(|it| is_below(name, it)) {
         true => Err(Error::denied(format!("no step of a run may write `{name}`"))
             .with("rule", "refs that runs keep off")),
         false => Ok(()),
@@ -343,6 +337,11 @@ impl Namespace {
     /// What became of the tasks of runs.
     pub fn receipts() -> Namespace {
         Namespace(RECEIPTS[NOTES.len()..].to_owned())
+    }
+
+    /// Which runs were pruned.
+    pub fn pruned() -> Namespace {
+        Namespace(PRUNED[NOTES.len()..].to_owned())
     }
 
     /// Whether each of its notes is one line that the program wrote, and stays that.

@@ -23,6 +23,7 @@ mod picture;
 pub mod pinned;
 pub mod policy;
 pub mod prune;
+mod pruned;
 pub mod receipt;
 mod replay;
 pub mod run;

@@ -24,13 +24,20 @@ pub struct Retention {
 }
 
 impl Keeper {
-    /// Takes runs away that ended, once they are in a file if there is to be one; its size.
+    /// Takes runs away that ended, once they are in a file if there is to be one; its size. What
+    /// proves what was done in them stays.
     pub fn prune(
         &mut self,
         runs: &[RunId],
         archive: Option<Output>,
+        actor: &str,
         transaction: &mut Transaction,
     ) -> Result<Option<u64>> {
+        if !runs.is_empty() {
+            // They are made of the commits, which nobody finds any more afterwards.
+            self.write_receipts(transaction)?;
+            self.tell_pruned(runs, actor, transaction)?;
+        }
         let archive = archive.filter(|_| !runs.is_empty());
         let bytes = archive.map(|it| transaction.archive(runs, it)).transpose()?;
         for run in runs {

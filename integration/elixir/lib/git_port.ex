@@ -670,7 +670,8 @@ defmodule GitPort do
   The receipt of a `:task` (its last one, or that of an `:attempt`) or of a `:commit`.
 
   The value has `commit`, `receipt`, the `line` that is signed, what the `signature` is worth (or
-  nil), `ok` and `problems`. `:allowed_signers`, `:allowed_signers_file`.
+  nil), `ok`, whether it is `apart` from its run, since that is not here or was pruned, and
+  `problems`. `:allowed_signers`, `:allowed_signers_file`.
   """
   @spec receipt_get(t(), repository(), arguments()) :: result(map())
   def receipt_get(port, path, options), do: operation(port, "receipt.get", at(path), options)

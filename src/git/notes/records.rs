@@ -1,6 +1,6 @@
 //! Notes that the program writes itself: one line each, which stays once it is there.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use git2::Oid;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     git::{
         Message, Namespace, Person, Repository, Transaction,
-        hash::parents_of,
+        hash::{digest, parents_of},
         pack::Kind,
         signature::{Status, line::verdict},
     },
@@ -40,10 +40,55 @@ impl Transaction<'_> {
                 changes.insert(target.to_string(), Some(note));
             }
         }
+        self.write_records(namespace, &changes, message)
+    }
+
+    /// Adds a line to what is noted about each of these texts, which are no objects, in one commit
+    /// that says this.
+    pub fn add_lines(
+        &mut self,
+        namespace: Namespace,
+        added: Vec<(&str, String)>,
+        message: String,
+    ) -> Result<()> {
+        let before = self.at(&namespace.reference())?;
+        let tree = before.map(|it| self.tree_of(it)).transpose()?;
+        let mut changes = fan::Changes::new();
+        for (text, line) in added {
+            let mut all = BTreeSet::from([line]);
+            all.extend(self.lines_in(tree, text)?);
+            let content: String = all.into_iter().map(|it| it + "\n").collect();
+            let note = self.add(Kind::Blob, content.into_bytes());
+            changes.insert(digest(text.as_bytes()).to_string(), Some(note));
+        }
+        self.write_records(namespace, &changes, message)
+    }
+
+    /// The lines that are noted about a text.
+    pub fn lines_about(&mut self, namespace: &Namespace, text: &str) -> Result<Vec<String>> {
+        let tree = self.notes_now(namespace)?;
+        self.lines_in(tree, text)
+    }
+
+    fn lines_in(&mut self, tree: Option<Oid>, text: &str) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for note in self.noted(tree, digest(text.as_bytes()))? {
+            let content = self.content(note, Kind::Blob)?;
+            found.extend(lines(&content).map(|it| String::from_utf8_lossy(it).into_owned()));
+        }
+        Ok(found)
+    }
+
+    fn write_records(
+        &mut self,
+        namespace: Namespace,
+        changes: &fan::Changes,
+        message: String,
+    ) -> Result<()> {
         let owner: Person = self.repository().owner();
         let message = Some(Message { text: message.into_bytes(), encoding: None });
         let written = Written { namespace, author: owner.clone(), committer: owner, message };
-        self.change_notes(&written, &changes, "").map(drop)
+        self.change_notes(&written, changes, "").map(drop)
     }
 
     /// The tree of a namespace as this transaction leaves it, which others may move meanwhile.

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{commit_id, with_all};
+use super::{alone, commit_id, opened, with_all};
 use crate::{
-    error::{Code, Error, Result},
-    git::{Namespace, ObjectId, RepositoryPath, RunId, Transaction, Verdict},
+    error::{Error, Result},
+    git::{Namespace, ObjectId, RepositoryPath, Transaction, Verdict},
     ops::{Context, Lane, Operation, plain::Plain, verify::Signers},
     runs::{
         keeper::Keeper,
-        receipt::{Finished, Receipt, Wrong, judged, of_task},
+        receipt::{Judged, Known, Receipt, Standing, Wrong, newest_of_task, of_task},
         work::TaskId,
     },
 };
@@ -35,6 +35,8 @@ pub struct Reply {
     /// What its signature is worth, if it has one.
     signature: Option<Verdict>,
     ok: bool,
+    /// Whether its run is not here, or not any more: then only its form and who signed is known.
+    apart: bool,
     problems: Vec<Wrong>,
 }
 
@@ -64,28 +66,58 @@ impl Operation for Get {
         let signers =
             Signers { text: self.allowed_signers, file: self.allowed_signers_file }.read()?;
         let attempt = self.attempt;
-        with_all(&self.path, context, |keeper, transaction| {
-            let (target, finished) = match (commit, task) {
-                (Some(commit), _) => of_commit(commit.parse()?, keeper, transaction)?,
-                (None, Some(task)) => {
-                    let finished = keeper.finished_of(&task.run, transaction)?;
-                    let it = of_task(&finished, &format!("{}/{}", task.run, task.item), attempt)?;
-                    (it.commit, Some(it.clone()))
-                }
-                (None, None) => return Err(Error::internal("nothing is asked for")),
-            };
+        let asked = with_all(&self.path, context, |keeper, transaction| match (&commit, &task) {
+            (Some(commit), _) => Ok(Some(commit.parse()?)),
+            (None, Some(task)) => of_run(task, attempt, keeper, transaction),
+            (None, None) => Ok(None),
+        })?;
+        let target = match (asked, &task) {
+            (None, Some(task)) => {
+                let repository = opened(&self.path, context)?;
+                let wanted = (&*text_of(task), attempt);
+                newest_of_task(&task.run, wanted, &repository, context.watch)?
+            }
+            (asked, _) => asked,
+        };
+        let missing = || Error::not_found("there is neither the run of the task nor its receipt");
+        let target: ObjectId = target.ok_or_else(missing)?;
+        alone(&self.path, context, |keeper, transaction| {
             let note = noted(target, transaction)?;
-            let judged = judged(target, &note, finished.as_ref(), signers.as_ref());
-            Ok(Reply {
-                commit: target.to_string(),
-                ok: judged.wrong.is_empty(),
-                receipt: judged.receipt,
-                line: judged.line,
-                signature: judged.verdict,
-                problems: judged.wrong,
-            })
+            let (allowed, known) = (signers.as_ref(), &mut Known::default());
+            let judged = keeper.judge((target, &note), allowed, known, transaction)?;
+            Ok(Reply::of(target, judged))
         })
     }
+}
+
+impl Reply {
+    fn of(target: ObjectId, (judged, standing): (Judged, Standing)) -> Reply {
+        Reply {
+            commit: target.to_string(),
+            ok: judged.wrong.is_empty(),
+            apart: standing == Standing::Apart,
+            receipt: judged.receipt,
+            line: judged.line,
+            signature: judged.verdict,
+            problems: judged.wrong,
+        }
+    }
+}
+
+/// The commit that finished a task, as its run says; nothing where the run is not here.
+fn of_run(
+    task: &TaskId,
+    attempt: Option<u64>,
+    keeper: &mut Keeper,
+    transaction: &mut Transaction,
+) -> Result<Option<ObjectId>> {
+    keeper.look_for(&task.run, transaction)?;
+    let Some(finished) = keeper.finished_if_here(&task.run, transaction)? else { return Ok(None) };
+    of_task(&finished, &text_of(task), attempt).map(|it| Some(it.commit))
+}
+
+fn text_of(task: &TaskId) -> String {
+    format!("{}/{}", task.run, task.item)
 }
 
 fn noted(target: ObjectId, transaction: &mut Transaction) -> Result<Vec<u8>> {
@@ -93,22 +125,4 @@ fn noted(target: ObjectId, transaction: &mut Transaction) -> Result<Vec<u8>> {
     let note = transaction.noted_in(notes, target)?;
     let missing = || Error::not_found(format!("{target} has no receipt"));
     note.map(|it| it.to_vec()).ok_or_else(missing)
-}
-
-/// What the run that a receipt speaks of says of its commit.
-fn of_commit(
-    target: ObjectId,
-    keeper: &mut Keeper,
-    transaction: &mut Transaction,
-) -> Result<(ObjectId, Option<Finished>)> {
-    let note = noted(target, transaction)?;
-    let run = Receipt::noted(target, &note).ok().and_then(|it| RunId::new(&it.0.run).ok());
-    let finished = match run.map(|it| keeper.finished_of(&it, transaction)) {
-        Some(Err(error)) if !matches!(error.code, Code::NotFound | Code::Corrupt) => {
-            return Err(error);
-        }
-        Some(Ok(finished)) => finished.into_iter().find(|it| it.commit == target),
-        _ => None,
-    };
-    Ok((target, finished))
 }

@@ -112,7 +112,7 @@ fn of_others(
                 continue;
             }
             alone(path, context, |keeper, transaction| {
-                keeper.check_stray(target, &note, checking, checked, transaction)
+                keeper.check_stray((target, &note), checking, checked, transaction)
             })?;
         }
         match page.next {

@@ -82,7 +82,7 @@ impl Operation for Prune {
                     let act = Act::of(Action::Prune, &actor).on(run).because(reason);
                     keeper.expect_allowed(act)?;
                 }
-                bytes = keeper.prune(&found, archive, transaction)?;
+                bytes = keeper.prune(&found, archive, &actor, transaction)?;
             }
             transaction.be_durable();
             let file = bytes.and(self.to.as_ref()).map(RepositoryPath::to_text);

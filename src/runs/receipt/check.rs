@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Finished, Query, Receipt};
+use super::{Finished, Query, Receipt, stray::Known};
 use crate::{
     error::{Error, Result},
     git::{
         AllowedSigners, Namespace, ObjectId, RECEIPT, RunId, Standing, Transaction, Verdict, line,
     },
-    runs::{keeper::Keeper, message},
+    runs::keeper::Keeper,
 };
+
+/// What is wrong with a receipt on a commit that should have none.
+pub(super) const NO_TASK: &str = "the commit finishes no task";
 
 /// What says something of the data, not of the task.
 const DIGESTS: [&str; 3] = ["definition", "input", "output"];
@@ -53,13 +56,16 @@ pub struct Checked {
     pub runs: u64,
     pub receipts: u64,
     pub signed: u64,
-    /// How many are of runs that are not here: nobody can tell more of them than who signed.
+    /// How many are of runs that are not here, or not any more: nobody can tell more of them than
+    /// who signed.
     pub apart: u64,
     pub found: u64,
     pub problems: Vec<Wrong>,
     /// What was looked at.
     #[serde(skip)]
     pub seen: HashSet<ObjectId>,
+    #[serde(skip)]
+    pub(super) known: Known,
 }
 
 impl Checked {
@@ -70,7 +76,7 @@ impl Checked {
     }
 
     /// Counts a receipt, and what is wrong with it.
-    fn count(&mut self, judged: Judged, checking: &Checking) {
+    pub(super) fn count(&mut self, judged: Judged, checking: &Checking) {
         self.receipts += 1;
         self.signed += u64::from(judged.verdict.is_some());
         self.take(judged.wrong, checking);
@@ -86,40 +92,8 @@ pub struct Judged {
     pub wrong: Vec<Wrong>,
 }
 
-/// Judges the note on something that should be this receipt, or should have none.
-pub fn judged(
-    target: ObjectId,
-    note: &[u8],
-    wanted: Option<&Finished>,
-    allowed: Option<&AllowedSigners>,
-) -> Judged {
-    let mut judged = read(target, note, allowed);
-    let Some(receipt) = judged.receipt.take() else { return judged };
-    let text = target.to_string();
-    let is_elsewhere = receipt.commit != text;
-    match wanted {
-        _ if is_elsewhere => {
-            let message = format!("it is the receipt of the commit {}", receipt.commit);
-            judged.tell("misplaced", message);
-        }
-        Some(it) => {
-            for (name, found, wanted) in differences(&receipt, &it.receipt) {
-                let kind = if DIGESTS.contains(&&*name) { "digest" } else { "record" };
-                judged.tell(kind, format!("`{name}` is {found}, and the run says {wanted}"));
-            }
-        }
-        None => judged.tell("misplaced", "the commit finishes no task"),
-    }
-    let (run, task) = (Some(receipt.run.clone()), receipt.task.clone());
-    for it in &mut judged.wrong {
-        (it.commit, it.run, it.task) = (Some(text.clone()), run.clone(), task.clone());
-    }
-    judged.receipt = Some(receipt);
-    judged
-}
-
 /// What can be said of a note without its run.
-fn read(target: ObjectId, note: &[u8], allowed: Option<&AllowedSigners>) -> Judged {
+pub(super) fn read(target: ObjectId, note: &[u8], allowed: Option<&AllowedSigners>) -> Judged {
     let mut judged = Judged {
         receipt: None,
         line: String::from_utf8_lossy(note).into_owned(),
@@ -142,13 +116,46 @@ fn read(target: ObjectId, note: &[u8], allowed: Option<&AllowedSigners>) -> Judg
             judged.expect_signer(allowed.is_some());
         }
     }
-    for it in &mut judged.wrong {
-        it.commit = Some(target.to_string());
-    }
-    judged
+    judged.about(target)
 }
 
 impl Judged {
+    /// Compares it with what the run says; where that says nothing, this is why.
+    pub(super) fn against(
+        mut self,
+        target: ObjectId,
+        wanted: std::result::Result<&Finished, &'static str>,
+    ) -> Judged {
+        let Some(receipt) = self.receipt.take() else { return self };
+        match wanted {
+            _ if receipt.commit != target.to_string() => {
+                let message = format!("it is the receipt of the commit {}", receipt.commit);
+                self.tell("misplaced", message);
+            }
+            Ok(it) => {
+                for (name, found, wanted) in differences(&receipt, &it.receipt) {
+                    let kind = if DIGESTS.contains(&&*name) { "digest" } else { "record" };
+                    self.tell(kind, format!("`{name}` is {found}, and the run says {wanted}"));
+                }
+            }
+            Err(why) => self.tell("misplaced", why),
+        }
+        self.receipt = Some(receipt);
+        self.about(target)
+    }
+
+    /// Says of each problem what it is about.
+    fn about(mut self, target: ObjectId) -> Judged {
+        let receipt = self.receipt.as_ref();
+        let run = receipt.map(|it| it.run.clone());
+        let task = receipt.and_then(|it| it.task.clone());
+        for it in &mut self.wrong {
+            let commit = Some(target.to_string());
+            (it.commit, it.run, it.task) = (commit, run.clone(), task.clone());
+        }
+        self
+    }
+
     fn tell(&mut self, kind: &'static str, message: impl Into<String>) {
         let message = message.into();
         self.wrong.push(Wrong { kind, commit: None, run: None, task: None, message });
@@ -201,16 +208,14 @@ impl Keeper {
         Ok(finished)
     }
 
-    /// The same of a run that has to be here.
-    pub fn finished_of(
+    /// The same, or nothing where the run is not here.
+    pub fn finished_if_here(
         &mut self,
         run: &RunId,
         transaction: &mut Transaction,
-    ) -> Result<Vec<Finished>> {
-        match self.newest(run) {
-            Some(_) => self.finished_in(run, transaction),
-            None => Err(self.missing(run)),
-        }
+    ) -> Result<Option<Vec<Finished>>> {
+        let is_here = self.newest(run).is_some();
+        is_here.then(|| self.finished_in(run, transaction)).transpose()
     }
 
     /// Checks the receipts of a run.
@@ -258,55 +263,14 @@ impl Keeper {
                 continue;
             };
             checked.seen.insert(commit.id);
-            let judged = judged(commit.id, &note, wanted, checking.allowed.as_ref());
+            let judged = read(commit.id, &note, checking.allowed.as_ref());
+            let judged = judged.against(commit.id, wanted.ok_or(NO_TASK));
             let about = wanted.map(|it| &it.receipt).or(judged.receipt.as_ref());
             if about.is_none_or(|it| checking.query.has(it)) {
                 checked.count(judged, checking);
             }
         }
         Ok(())
-    }
-
-    /// Checks the note on something that is no commit of a run, as far as anybody has seen.
-    pub fn check_stray(
-        &mut self,
-        target: ObjectId,
-        note: &[u8],
-        checking: &Checking,
-        checked: &mut Checked,
-        transaction: &mut Transaction,
-    ) -> Result<()> {
-        let unjudged = read(target, note, checking.allowed.as_ref());
-        let about = unjudged.receipt.as_ref();
-        let run = about.and_then(|it| RunId::new(&it.run).ok());
-        let Some(run) = run else {
-            checked.count(unjudged, checking);
-            return Ok(());
-        };
-        let finished = self.finished_of(&run, transaction);
-        transaction.watch().check()?;
-        let is_it = about.is_some_and(|it| it.commit == target.to_string());
-        // Of one that is damaged no more is known than of one that is not here.
-        let is_apart = finished.is_err() && is_it && is_of(&run, target, transaction);
-        checked.apart += u64::from(is_apart);
-        let finished = finished.unwrap_or_default();
-        let wanted = finished.iter().find(|it| it.commit == target);
-        let judged = match is_apart {
-            true => unjudged,
-            false => judged(target, note, wanted, checking.allowed.as_ref()),
-        };
-        checked.count(judged, checking);
-        Ok(())
-    }
-}
-
-/// Whether something is a commit of a run, or is not here.
-fn is_of(run: &RunId, target: ObjectId, transaction: &mut Transaction) -> bool {
-    match transaction.has(target) {
-        Ok(true) => transaction
-            .execution_at(target)
-            .is_ok_and(|it| message::read(&it.message).is_ok_and(|it| it.run == run.as_str())),
-        _ => true,
     }
 }
 

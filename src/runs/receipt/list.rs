@@ -1,6 +1,6 @@
 //! Receipts, page by page.
 
-use super::Receipt;
+use super::{Receipt, stray::receipt_of};
 use crate::{
     error::{Code, Error, Result},
     git::{Namespace, NotesQuery, ObjectId, Place, Repository, RunId, Transaction},
@@ -122,6 +122,47 @@ pub fn page_of(
         receipts.push(it);
     }
     Ok(Page { receipts, next: None })
+}
+
+/// The commit of the receipt of a task, of an attempt or of the last, by what is noted alone.
+pub fn newest_of_task(
+    run: &RunId,
+    (task, attempt): (&str, Option<u64>),
+    repository: &Repository,
+    watch: &Watch,
+) -> Result<Option<ObjectId>> {
+    let mut newest = None;
+    each(repository, watch, |target, place| {
+        let note = repository.note_content(place)?;
+        let receipt = receipt_of(target, &note, run).filter(|it| {
+            it.task.as_deref() == Some(task) && (attempt.is_none() || it.attempt == attempt)
+        });
+        let found = receipt.map(|it| (it.finished_ms, it.seq, target));
+        newest = newest.max(found);
+        Ok(())
+    })?;
+    Ok(newest.map(|it| it.2))
+}
+
+/// Shows each note.
+fn each(
+    repository: &Repository,
+    watch: &Watch,
+    mut show: impl FnMut(ObjectId, &Place) -> Result<()>,
+) -> Result<()> {
+    let mut after = None;
+    loop {
+        let wanted = NotesQuery { namespace: Namespace::receipts(), limit: READ_MAX, after };
+        let notes = repository.notes(&wanted, watch)?;
+        for place in &notes.notes {
+            watch.check()?;
+            show(place.target.0.parse()?, place)?;
+        }
+        match notes.next {
+            None => return Ok(()),
+            next => after = next.map(|it| it.0),
+        }
+    }
 }
 
 fn cut(receipts: Vec<Shown>) -> Page {

@@ -8,6 +8,7 @@ mod again;
 mod check;
 mod list;
 mod made;
+mod stray;
 mod table;
 mod waiting;
 
@@ -15,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::{
-    check::{Checked, Checking, Wrong, judged, of_task},
-    list::{Page, Query, page, page_of},
+    check::{Checked, Checking, Judged, Wrong, of_task},
+    list::{Page, Query, newest_of_task, page, page_of},
     made::{Ended, Finished},
+    stray::{Known, Standing},
     table::csv,
     waiting::Waiting,
 };

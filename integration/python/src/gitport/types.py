@@ -1147,6 +1147,8 @@ class ReceiptShown(TypedDict):
     line: str
     signature: dict[str, Any] | None
     ok: bool
+    #: Whether its run is not here, or not any more: only its form and signature are checked then.
+    apart: bool
     problems: list[ReceiptProblem]
 
 
