@@ -147,6 +147,15 @@ fn receipts_of_a_pruned_run_stay_and_are_told_to_be_apart_from_it_whoever_asks()
     until("the daemon sees it", SOON, || there(&mut scene) == ["r"]);
     expect_receipts(&mut scene, "r", &all, false);
     assert_eq!(problems(&mut scene, "run.verify", json!({"run": "r"})), []);
+    // What it loses from then on is lost, and not pruned.
+    let history = scene.ok("run.history", json!({"run": "r"}));
+    let events = history["events"].as_array().unwrap();
+    let last = events.iter().position(|it| it["commit"] == all[2]["commit"]).unwrap();
+    scene.git(&["update-ref", &execution("r"), events[last - 1]["commit"].as_str().unwrap()]);
+    let lost = all[2]["commit"].as_str().unwrap().to_owned();
+    let lost = [("misplaced".to_owned(), lost)];
+    assert_eq!(problems(&mut scene, "run.verify", json!({"run": "r"})), lost);
+    assert_eq!(problems(&mut scene, "receipt.verify", json!({})), lost);
     scene.is_sound();
 }
 
@@ -186,6 +195,8 @@ fn an_id_that_was_pruned_is_used_again_and_the_receipts_of_both_runs_are_right()
     scene.start("r", json!({}));
     let verified = scene.ok("receipt.verify", json!({}));
     assert_eq!((&verified["ok"], &verified["apart"]), (&json!(true), &json!(2 * TASKS)));
+    let task = scene.claim_one();
+    let done = scene.complete(&task, json!({}))["commit"].clone();
 
     // What is no receipt of those that were pruned is not taken for one.
     scene.restart();
@@ -211,6 +222,36 @@ fn an_id_that_was_pruned_is_used_again_and_the_receipts_of_both_runs_are_right()
         assert_eq!((&got["ok"], &got["apart"]), (&json!(false), &json!(false)), "{got}");
     }
     scene.git(&["notes", "--ref=gitvan/results", "remove", &head]);
+    // Nor is what the third one has lost.
+    let history = scene.ok("run.history", json!({"run": "r"}));
+    let events = history["events"].as_array().unwrap();
+    let at = events.iter().position(|it| it["commit"] == done).unwrap();
+    scene.git(&["update-ref", &execution("r"), events[at - 1]["commit"].as_str().unwrap()]);
+    let lost = [("misplaced".to_owned(), done.as_str().unwrap().to_owned())];
+    assert_eq!(problems(&mut scene, "run.verify", json!({"run": "r"})), lost);
+    assert_eq!(problems(&mut scene, "receipt.verify", json!({})), lost);
+}
+
+#[test]
+fn a_run_that_stock_git_took_away_and_that_is_begun_anew_has_lost_what_it_was() {
+    let mut scene = Scene::of(PLAIN);
+    play(&mut scene, "r");
+    let old = receipts(&mut scene, "r");
+    scene.restart();
+    for name in refs(scene.path(), "r") {
+        scene.git(&["update-ref", "-d", &name]);
+    }
+    // Nobody can tell more of them while there is no such run.
+    expect_receipts(&mut scene, "r", &old, true);
+    scene.start("r", json!({}));
+    let lost: Vec<String> =
+        old.iter().map(|it| it["commit"].as_str().unwrap().to_owned()).collect();
+    let found = problems(&mut scene, "run.verify", json!({"run": "r"}));
+    assert!(found.iter().all(|it| it.0 == "misplaced"), "{found:?}");
+    let found: Vec<String> = found.into_iter().map(|it| it.1).collect();
+    assert_eq!(found, lost, "what was lost first is first");
+    let found = problems(&mut scene, "receipt.verify", json!({}));
+    assert_eq!(found.len(), TASKS, "{found:?}");
 }
 
 #[test]

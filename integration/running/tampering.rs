@@ -112,6 +112,10 @@ impl Commit {
         line.unwrap().parse().unwrap()
     }
 
+    fn is_finish(&self) -> bool {
+        self.content.contains("\nEvent: complete\n")
+    }
+
     fn replaced(&self, from: &str, to: &str) -> Commit {
         assert!(self.content.contains(from), "{from} in {}", self.content);
         Commit { content: self.content.replace(from, to), ..self.clone() }
@@ -215,6 +219,47 @@ fn receipts_tell_what_a_history_that_was_cut_short_has_lost() {
     let problem = &verified["problems"][0];
     assert_eq!((&problem["kind"], &problem["commit"]), (&json!("misplaced"), &json!(commit)));
     assert_eq!(problem["run"], "r");
+    assert_eq!(done.problem(), *problem, "the run says so as well");
+    // The same of what it has lost before: first what it lost first.
+    done.scene.restart();
+    let first = done.at("Event: start\nStep: s");
+    let lost: Vec<String> =
+        done.commits[first..].iter().filter(|it| it.is_finish()).map(|it| it.id.clone()).collect();
+    done.scene.git(&["update-ref", &execution("r"), &done.commits[first].id.clone()]);
+    for _ in 0..2 {
+        let verified = done.scene.ok("run.verify", json!({"run": "r"}));
+        let problems = verified["problems"].as_array().unwrap();
+        let named: Vec<&str> = problems.iter().map(|it| it["commit"].as_str().unwrap()).collect();
+        assert_eq!(named, lost, "{verified}");
+        assert_eq!((&verified["ok"], &verified["status"]), (&json!(false), &json!("running")));
+        done.scene.restart();
+    }
+    // What is done anew is right, and does not bring back what is lost.
+    let task = done.scene.claim_one();
+    assert_eq!(task["step"], "s");
+    let again = done.scene.complete(&task, json!({}))["commit"].clone();
+    let verified = done.scene.ok("run.verify", json!({"run": "r"}));
+    let problems = verified["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), lost.len(), "{verified}");
+    assert!(problems.iter().all(|it| it["commit"] != again), "{verified}");
+}
+
+#[test]
+fn a_run_that_was_tried_again_and_lost_that_is_found_out() {
+    let mut scene = Scene::of("process_name: p\nsteps: [{step_id: a, next: b}, {step_id: b}]\n");
+    scene.start("r", json!({}));
+    scene.ok("run.cancel", json!({"run": "r"}));
+    let ended = scene.get("r")["commit"].clone();
+    scene.ok("run.retry", json!({"run": "r"}));
+    let task = scene.claim_one();
+    let done = scene.complete(&task, json!({}))["commit"].clone();
+    scene.restart();
+    assert_eq!(scene.ok("run.verify", json!({"run": "r"}))["ok"], true);
+    scene.git(&["update-ref", &execution("r"), ended.as_str().unwrap()]);
+    let verified = scene.ok("run.verify", json!({"run": "r"}));
+    assert_eq!((&verified["ok"], &verified["status"]), (&json!(false), &json!("cancelled")));
+    let problem = &verified["problems"][0];
+    assert_eq!((&problem["kind"], &problem["commit"]), (&json!("misplaced"), &done), "{verified}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Whether a run is what it says: its events are worked into its process once more, and each commit
 //! has to come out as it is. Where all do, its receipts are checked by what came out.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::{
@@ -9,8 +11,9 @@ use super::{
     run::Run,
 };
 use crate::{
+    engine::state::Status,
     error::{Code, Detail, Error, Result},
-    git::{ObjectId, RunId, Transaction},
+    git::{Execution, ObjectId, RunId, Transaction},
 };
 
 #[derive(Debug, Serialize)]
@@ -25,6 +28,20 @@ pub struct Verified {
     receipts: u64,
     signed: u64,
     problems: Vec<Wrong>,
+    /// Its commits, if they are what they should be and others may have come after them.
+    #[serde(skip)]
+    pub known: Option<HashSet<ObjectId>>,
+}
+
+impl Verified {
+    /// Takes in what else was found out.
+    pub fn add(&mut self, checked: Checked, checking: &Checking) {
+        self.ok &= checked.found == 0;
+        self.receipts += checked.receipts;
+        self.signed += checked.signed;
+        let room = checking.limit.saturating_sub(self.problems.len());
+        self.problems.extend(checked.problems.into_iter().take(room));
+    }
 }
 
 impl Keeper {
@@ -43,12 +60,18 @@ impl Keeper {
         let name = run.to_string();
         match read {
             Ok(it) => {
-                let status = Some(it.state.status(&it.pinned.processes).word());
+                let status = it.state.status(&it.pinned.processes);
                 let mut checked = Checked::default();
                 self.check_finished(run, &finished, checking, &mut checked, transaction)?;
                 let Checked { receipts, signed, problems, .. } = checked;
                 let (ok, commits) = (problems.is_empty(), it.seq);
-                Ok(Verified { run: name, ok, commits, status, receipts, signed, problems })
+                // Nothing ever comes after one that is done.
+                let is_end = status == Status::Done;
+                let history =
+                    |history: Vec<Execution>| history.into_iter().map(|it| it.id).collect();
+                let known = (!is_end).then(|| transaction.history(run).map(history)).transpose()?;
+                let status = Some(status.word());
+                Ok(Verified { run: name, ok, commits, status, receipts, signed, problems, known })
             }
             // Of a run that is as it should be, everything can be read.
             Err(error) if error.code == Code::Internal => Err(error),
@@ -62,8 +85,8 @@ impl Keeper {
                 let message = error.message;
                 let wrong = Wrong { kind: "commit", commit, run: None, task: None, message };
                 let (status, problems) = (None, vec![wrong]);
-                let (ok, receipts, signed) = (false, 0, 0);
-                Ok(Verified { run: name, ok, commits, status, receipts, signed, problems })
+                let (ok, receipts, signed, known) = (false, 0, 0, None);
+                Ok(Verified { run: name, ok, commits, status, receipts, signed, problems, known })
             }
         }
     }

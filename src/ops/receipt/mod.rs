@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Works on the runs of a repository in a step of its own, before which all receipts are written.
-fn with_all<T>(
+pub fn with_all<T>(
     path: &RepositoryPath,
     context: &Context,
     work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
@@ -29,7 +29,7 @@ fn with_all<T>(
 }
 
 /// Works on the runs of a repository in a step of its own.
-fn alone<T>(
+pub fn alone<T>(
     path: &RepositoryPath,
     context: &Context,
     work: impl FnOnce(&mut Keeper, &mut Transaction) -> Result<T>,
@@ -38,7 +38,7 @@ fn alone<T>(
 }
 
 /// The repository as it is after such a step.
-fn opened<'s>(path: &RepositoryPath, context: &'s Context) -> Result<Opened<'s>> {
+pub fn opened<'s>(path: &RepositoryPath, context: &'s Context) -> Result<Opened<'s>> {
     context.store.open(path, Instant::now())
 }
 

@@ -2,13 +2,18 @@
 
 use serde::Deserialize;
 
-use super::{run_id, with};
+use super::run_id;
 use crate::{
     error::Result,
     git::RepositoryPath,
-    ops::{Context, Lane, Operation, paging, plain::Plain, verify::Signers},
+    ops::{
+        Context, Lane, Operation, paging,
+        plain::Plain,
+        receipt::{alone, opened, with_all},
+        verify::Signers,
+    },
     runs::{
-        receipt::{Checking, Query},
+        receipt::{Checked, Checking, Query, naming},
         verify::Verified,
     },
 };
@@ -29,7 +34,8 @@ impl Operation for Verify {
     type Reply = Verified;
 
     fn lane(&self) -> Lane {
-        Lane::Change(self.path.resolved())
+        // Others go on meanwhile, however long it takes.
+        Lane::Search(self.path.to_path_buf())
     }
 
     fn run(self, context: &Context) -> Result<Verified> {
@@ -37,10 +43,21 @@ impl Operation for Verify {
         let signers = Signers { text: self.allowed_signers, file: self.allowed_signers_file };
         let (allowed, limit) = (signers.read()?, paging::thousand());
         let checking = Checking { allowed, limit, query: Query::default() };
-        with(context, |keeper, transaction| {
-            transaction.be_durable();
-            keeper.write_receipts(transaction)?;
+        let mut verified = with_all(&self.path, context, |keeper, transaction| {
             keeper.verify(&run, &checking, transaction)
-        })
+        })?;
+        if let Some(known) = verified.known.take() {
+            // All receipts that there are: nobody who writes waits for that.
+            let repository = opened(&self.path, context)?;
+            let notes = naming(&run, &known, &repository, context.watch)?;
+            if !notes.is_empty() {
+                let mut checked = Checked::default();
+                alone(&self.path, context, |keeper, transaction| {
+                    keeper.check_lost(notes, &checking, &mut checked, transaction)
+                })?;
+                verified.add(checked, &checking);
+            }
+        }
+        Ok(verified)
     }
 }

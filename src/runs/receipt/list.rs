@@ -1,5 +1,7 @@
 //! Receipts, page by page.
 
+use std::collections::HashSet;
+
 use super::{Receipt, stray::receipt_of};
 use crate::{
     error::{Code, Error, Result},
@@ -122,6 +124,26 @@ pub fn page_of(
         receipts.push(it);
     }
     Ok(Page { receipts, next: None })
+}
+
+/// The notes on commits that may be receipts which name a run, but for those on these commits.
+pub fn naming(
+    run: &RunId,
+    known: &HashSet<ObjectId>,
+    repository: &Repository,
+    watch: &Watch,
+) -> Result<Vec<(ObjectId, Vec<u8>)>> {
+    let mut found = Vec::new();
+    each(repository, watch, |target, place| {
+        if !known.contains(&target) {
+            let note = repository.note_content(place)?;
+            if receipt_of(target, &note, run).is_some() {
+                found.push((target, note.to_vec()));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The commit of the receipt of a task, of an attempt or of the last, by what is noted alone.

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub use self::{
     check::{Checked, Checking, Judged, Wrong, of_task},
-    list::{Page, Query, newest_of_task, page, page_of},
+    list::{Page, Query, naming, newest_of_task, page, page_of},
     made::{Ended, Finished},
     stray::{Known, Standing},
     table::csv,

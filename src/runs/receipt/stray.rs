@@ -115,6 +115,27 @@ impl Keeper {
         checked.count(judged, checking);
         Ok(())
     }
+
+    /// Names those of a run's receipts whose commits it has lost, what it lost first before others.
+    pub fn check_lost(
+        &mut self,
+        notes: Vec<(ObjectId, Vec<u8>)>,
+        checking: &Checking,
+        checked: &mut Checked,
+        transaction: &mut Transaction,
+    ) -> Result<()> {
+        let (mut lost, mut known) = (Vec::new(), Known::default());
+        for (target, note) in notes {
+            let allowed = checking.allowed.as_ref();
+            let judged = self.judge((target, &note), allowed, &mut known, transaction)?;
+            if let (judged, Standing::Lost) = judged {
+                lost.push((judged.receipt.as_ref().map(|it| it.seq), judged));
+            }
+        }
+        lost.sort_by_key(|it| it.0);
+        lost.into_iter().for_each(|it| checked.count(it.1, checking));
+        Ok(())
+    }
 }
 
 /// Whether something is a commit of a run, or is not here.
