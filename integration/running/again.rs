@@ -169,6 +169,44 @@ fn a_run_can_be_tried_again_from_any_commit_and_as_often_as_need_be() {
 }
 
 #[test]
+fn a_run_that_is_stuck_goes_on_from_before_what_got_it_there() {
+    let definition = "\
+process_name: p
+steps:
+  - {step_id: a, split: all, next: [b, c]}
+  - {step_id: b, next: z}
+  - {step_id: c, transitions: [{on: go, next_step: z}, {on: drop, next_step: x}]}
+  - {step_id: x, step_type: route}
+  - {step_id: z, join: all}
+";
+    let mut scene = Scene::of(definition);
+    scene.start("r", json!({}));
+    for step in ["a", "b"] {
+        let task = go_to(&mut scene, step);
+        scene.complete(&task, json!({}));
+    }
+    let task = go_to(&mut scene, "c");
+    let stuck = scene.complete(&task, json!({"outcome": "drop"}));
+    assert_eq!(stuck["status"], "stuck");
+    stays_after_a_restart(&mut scene, &["r"]);
+    assert!(scene.claim(json!({})).is_empty());
+    let again = scene.ok("run.retry", json!({"run": "r", "actor": "eve"}));
+    assert_eq!(again["status"], "running");
+    let steps: Vec<&str> =
+        again["again"].as_array().unwrap().iter().map(|it| it["step"].as_str().unwrap()).collect();
+    assert_eq!(steps[0], "c", "{again}");
+    stays_after_a_restart(&mut scene, &["r"]);
+    scene.refused("conflict", "run.retry", json!({"run": "r"}));
+    let task = scene.claim_one();
+    assert_eq!(task["step"], "c");
+    scene.complete(&task, json!({"outcome": "go"}));
+    let task = scene.claim_one();
+    assert_eq!(task["step"], "z");
+    assert_eq!(scene.complete(&task, json!({}))["status"], "done");
+    verify(&mut scene, "r");
+}
+
+#[test]
 fn a_fork_begins_as_a_run_was_and_both_go_their_way() {
     let mut scene = Scene::of(SEQUENCE);
     scene.start("r", json!({"attributes": {"customer": "acme"}}));

@@ -146,3 +146,74 @@ fn runs_are_found_by_what_is_said_of_them() {
         scene.restart();
     }
 }
+
+#[test]
+fn runs_are_found_by_how_they_stand_by_their_version_and_by_when_they_began() {
+    let definitions = "\
+process_name: waits
+steps: [{step_id: a, await: go}]
+---
+process_name: sticks
+steps:
+  - {step_id: a, split: all, next: [b, c]}
+  - {step_id: b, transitions: [{on: go, next_step: z}, {on: drop, next_step: x}]}
+  - {step_id: c, next: z}
+  - {step_id: x, step_type: route}
+  - {step_id: z, join: all}
+---
+process_name: fails
+process_version: 2.0.0
+steps: [{step_id: a, step_type: route, end: failed}]
+";
+    let mut scene = Scene::of(definitions);
+    scene.repository.write("order.yaml", ORDER);
+    scene.repository.commit("another process");
+    for run in ["waits", "sticks", "fails", "order"] {
+        let file = if run == "order" { "order.yaml" } else { "p.yaml" };
+        scene.ok("run.start", json!({"run": run, "process": run, "files": [file]}));
+    }
+    let task = scene.claim(json!({"types": [""], "task": "sticks/3"}))[0].clone();
+    scene.complete(&task, json!({}));
+    for task in scene.claim(json!({"max": 9})) {
+        let outcome = match task["step"].as_str().unwrap() {
+            "b" => "drop",
+            "c" => "ok",
+            _ => continue,
+        };
+        scene.complete(&task, json!({"outcome": outcome}));
+    }
+    for _ in 0..2 {
+        let listed = scene.ok("run.list", json!({}));
+        let all = listed["runs"].as_array().unwrap().clone();
+        let mut found = |query: Value| {
+            let listed = scene.ok("run.list", query);
+            let runs = listed["runs"].as_array().unwrap().clone();
+            runs.iter().map(|it| it["run"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(found(json!({"status": "waiting"})), "waits");
+        assert_eq!(found(json!({"status": "stuck"})), "sticks");
+        assert_eq!(found(json!({"status": "failed"})), "fails");
+        assert_eq!(found(json!({"status": "running"})), "order");
+        assert_eq!(found(json!({"status": "done"})), "");
+        assert_eq!(found(json!({"version": "1.0.0"})), "order");
+        assert_eq!(found(json!({"version": "2.0.0"})), "fails");
+        assert_eq!(found(json!({"version": "3.0.0"})), "");
+        assert_eq!(found(json!({"process": "order", "version": "2.0.0"})), "");
+        for it in &all {
+            let began_ms = it["began_ms"].as_i64().unwrap();
+            let since = |it: &&Value| began_ms <= it["began_ms"].as_i64().unwrap();
+            let (later, earlier): (Vec<&Value>, Vec<&Value>) = all.iter().partition(since);
+            let names = |runs: Vec<&Value>| {
+                runs.iter().map(|it| it["run"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+            };
+            assert_eq!(found(json!({"since_ms": began_ms})), names(later));
+            assert_eq!(found(json!({"until_ms": began_ms})), names(earlier));
+            let one =
+                json!({"since_ms": began_ms, "until_ms": began_ms + 1, "process": it["process"]});
+            assert_eq!(found(one), it["run"].as_str().unwrap());
+        }
+        let last = all.iter().map(|it| it["began_ms"].as_i64().unwrap()).max().unwrap();
+        assert_eq!(found(json!({"since_ms": last + 1})), "");
+        scene.restart();
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{thread::sleep, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Scene;
 use crate::processes::until;
@@ -33,6 +33,41 @@ steps:
     let history = scene.ok("run.history", json!({"run": "s"}));
     let fired = history["events"].as_array().unwrap().iter().filter(|it| it["step"] == "a");
     assert_eq!(fired.count(), 1, "once: {history}");
+}
+
+#[test]
+fn a_step_of_the_type_timer_is_nobodys_task_and_waits_on_after_a_restart() {
+    let definition = "\
+process_name: p
+steps:
+  - {step_id: a, step_type: timer, configuration: {after: 2s}, next: b}
+  - {step_id: b}
+";
+    let mut scene = Scene::of(definition);
+    scene.start("r", json!({}));
+    let before = scene.get("r");
+    assert_eq!(
+        (&before["status"], &before["offers"][0]["status"]),
+        (&json!("waiting"), &json!("awaiting"))
+    );
+    let (due_ms, began_ms) =
+        (before["due_ms"].as_i64().unwrap(), before["began_ms"].as_i64().unwrap());
+    assert_eq!(due_ms, began_ms + 2000);
+    let timer = before["offers"][0]["task"].clone();
+    scene.refused("conflict", "task.claim", json!({"worker": "w", "task": timer}));
+    assert!(scene.claim(json!({"types": ["timer"]})).is_empty());
+    scene.restart();
+    let task = scene.claim(json!({"wait_ms": 60_000}))[0].clone();
+    assert_eq!(task["step"], "b");
+    let history = scene.ok("run.history", json!({"run": "r"}));
+    let fired = history["events"].as_array().unwrap().iter();
+    let fired: Vec<&Value> =
+        fired.filter(|it| it["step"] == "a" && it["event"] == "complete").collect();
+    assert_eq!(fired.len(), 1, "once: {history}");
+    assert_eq!(fired[0]["actor"], "gitport");
+    assert!(due_ms <= fired[0]["at_ms"].as_i64().unwrap(), "not before its time: {history}");
+    scene.complete(&task, json!({}));
+    assert_eq!(scene.ok("run.verify", json!({"run": "r"}))["ok"], true);
 }
 
 #[test]

@@ -585,3 +585,28 @@ fn what_the_daemon_itself_does_starts_runs_as_well() {
     let refused = scene.refused("denied", "ref.update", denied);
     assert_eq!(refused["rule"], "triggers");
 }
+
+#[test]
+fn what_a_sync_brings_and_what_a_push_takes_elsewhere_starts_runs_there() {
+    let origin = Repository::of(&[("a", "1\n")]);
+    let mut here = Scene { daemon: Daemon::start(), repository: origin.cloned(&[]) };
+    here.git(&["remote", "set-url", "origin", origin.path()]);
+    let sync = json!({"url": origin.path(), "branch": "main", "depth": 0});
+    here.ok("sync", sync.clone());
+    publish(&mut here, &with_triggers("  - {name: t, push: main}\n"));
+    let commits = [origin.commit("one"), origin.commit("two")];
+    assert_eq!(here.ok("sync", sync), commits[1].as_str());
+    for commit in &commits {
+        expect_fired(&mut here, commit, &["t"]);
+    }
+    // From there to a repository that the daemon has had to do with.
+    let mut there = Scene { daemon: here.daemon, repository: origin.bare() };
+    publish(&mut there, &with_triggers("  - {name: far, push: [main, dev]}\n"));
+    let commit = origin.commit("three");
+    let push = json!({"op": "push", "path": origin.path(), "url": there.repository.path(),
+                      "refs": [{"from": "main"}]});
+    there.daemon.ok(push);
+    expect_fired(&mut there, &commit, &["far"]);
+    let runs = there.ok("run.list", json!({}));
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "{runs}");
+}
