@@ -738,6 +738,101 @@ signers: |
 }
 
 #[test]
+fn a_remote_brings_no_tags_and_notes_where_policies_guard_such() {
+    let mut scene = Scene::of(ORDER);
+    let url = text(scene.path()).to_owned();
+    let clone = scene.repository.beside("clone");
+    let sync =
+        json!({"op": "sync", "url": url, "branch": "main", "path": text(&clone), "depth": 0});
+    scene.daemon.ok(sync.clone());
+    let set = |scene: &mut Scene, policy: &str| {
+        let path = text(&clone);
+        scene.daemon.ok(json!({"op": "policy.set", "path": path, "name": "p", "policy": policy}));
+    };
+    let tags = || git(&clone, &["tag", "--list"]);
+    for (number, policy) in [
+        "policy: 1\nprotected: [{name: releases, refs: ['refs/tags/v*'], allow: [ann]}]\n",
+        "policy: 1\nprotected: [{name: all, refs: ['refs/**'], force: true}]\n",
+        "policy: 1\nrules: [{name: publishers, on: [publish], allow: [ann]}]\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        set(&mut scene, policy);
+        scene.git(&["commit", "-q", "--allow-empty", "-m", "more"]);
+        scene.git(&["tag", &format!("v{number}")]);
+        scene.git(&["tag", &format!("process/order/v6.6.{number}")]);
+        let commit = scene.daemon.ok(sync.clone());
+        assert_eq!(git(&clone, &["rev-parse", "main"]), commit.as_str().unwrap());
+        assert_eq!(tags(), "", "{policy}");
+    }
+    set(&mut scene, "policy: 1\nprotected: [{name: ci, refs: [refs/notes/ci], allow: [ann]}]\n");
+    scene.git(&["notes", "--ref=ci", "add", "-m", "said", "HEAD"]);
+    scene.git(&["notes", "--ref=other", "add", "-m", "said", "HEAD"]);
+    let before = git(&clone, &["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads"]);
+    scene.git(&["commit", "-q", "--allow-empty", "-m", "still more"]);
+    for (notes, field) in [(json!(true), json!("notes")), (json!(["ci"]), Value::Null)] {
+        let mut sync = sync.clone();
+        sync["notes"] = notes;
+        let denied = scene.daemon.refused("denied", sync);
+        assert_eq!(denied["field"], field, "{denied}");
+        let after =
+            git(&clone, &["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads"]);
+        assert_eq!(after, before, "nothing of it is done");
+    }
+    let mut sync = sync;
+    sync["notes"] = json!(["other"]);
+    scene.daemon.ok(sync);
+    git(&clone, &["rev-parse", "--verify", "refs/notes/other"]);
+    assert_ne!(tags(), "", "nobody guards tags any more");
+}
+
+#[test]
+fn a_push_to_a_path_of_this_machine_goes_around_no_policy() {
+    let mut scene = Scene::of(ORDER);
+    scene.start("r", json!({}));
+    let here = text(scene.path()).to_owned();
+    scene.git(&["commit", "-q", "--allow-empty", "-m", "more"]);
+    let push = |to: &str, url: &str, delete: bool| {
+        let from = if delete { Value::Null } else { json!("HEAD~1") };
+        json!({"op": "push", "path": here, "url": url, "refs": [{"from": from, "to": to, "force": true}]})
+    };
+    // Nobody but gitport moves what runs are in, also where there is no policy.
+    let run = execution("r");
+    for url in [here.clone(), format!("file://{here}")] {
+        let denied = scene.daemon.refused("denied", push(&run, &url, true));
+        assert_eq!(denied["rule"], "runs", "{denied}");
+        scene.daemon.refused("denied", push("refs/gitvan/policy/p", &url, false));
+    }
+    scene.set(
+        "p",
+        "policy: 1\nprotected: [{name: kept, refs: [refs/heads/kept], allow: [ann], force: true, \
+         delete: true}]\nrules: [{name: publishers, on: [publish], allow: [ann]}]\n",
+    );
+    scene.git(&["update-ref", "refs/heads/kept", "HEAD"]);
+    for (to, rule) in [
+        ("refs/heads/kept", "p/kept"),
+        ("refs/tags/process/order/v6.6.6", "p/publishers"),
+        ("refs/gitvan/policy/p", "policies"),
+    ] {
+        let denied = scene.daemon.refused("denied", push(to, &here, false));
+        assert_eq!(denied["rule"], rule, "{denied}");
+    }
+    scene.daemon.refused("denied", push("refs/heads/kept", &here, true));
+    scene.daemon.ok(push("refs/heads/free", &here, false));
+    // The same from another repository; one without policies takes what it is given.
+    let other = scene.repository.beside("other");
+    let sync =
+        json!({"op": "sync", "url": here, "branch": "main", "path": text(&other), "depth": 0});
+    scene.daemon.ok(sync);
+    let mut from_there = push("refs/heads/kept", &here, true);
+    from_there["path"] = json!(text(&other));
+    assert_eq!(scene.daemon.refused("denied", from_there)["rule"], "p/kept");
+    scene.daemon.ok(push("refs/heads/kept", text(&other), false));
+    scene.git(&["rev-parse", "--verify", "refs/heads/kept"]);
+}
+
+#[test]
 fn a_remote_moves_no_branch_that_is_protected_from_being_forced() {
     let mut scene = Scene::of(ORDER);
     let url = text(scene.path()).to_owned();

@@ -92,9 +92,10 @@ pub use self::{
     policies::{PolicyDraft, PolicyName},
     references::{Pattern, RefPage, RefQuery},
     refs::{
-        BRANCHES, Branch, Namespace, RefName, TAGS, Tag, expect_open_to_runs, in_full, is_part,
+        BRANCHES, Branch, NOTES, Namespace, RefName, TAGS, Tag, expect_not_ours,
+        expect_open_to_runs, in_full, is_part,
     },
-    remote::{Access, Auth, Namespaces, Network, Pushed, Reason, Remote, Transport},
+    remote::{Access, Auth, Bring, Namespaces, Network, Pushed, Reason, Remote, Transport},
     repository::{Repository, Sha},
     root::Root,
     signature::{AllowedSigners, SignWith, Signer, Status as Standing, Verdict, line},

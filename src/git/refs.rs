@@ -272,7 +272,7 @@ pub fn is_ours(name: &str) -> bool {
 }
 
 /// Fails where only the program itself writes: a ref of its own, or one that would be in its way.
-fn expect_not_ours(name: &str) -> Result<()> {
+pub fn expect_not_ours(name: &str) -> Result<()> {
     let ours = OURS.iter().find(|(it, _, _)| is_below(name, it) || is_below(it, name));
     ours.map_or(Ok(()), |(_, rule, what)| {
         Err(Error::denied(format!("`{name}` is {what}")).with("rule", *rule))

@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Context, Lane, Operation, change::Fence, lsremote::access, plain::Plain, sync::network,
+    Context, Lane, Operation, change::Fence, lsremote::access, plain::Plain, run::with_some_in,
+    sync::network,
 };
 use crate::{
     error::{Code, Error, Result},
     git::{
-        Auth, NO_ID, Pushed, Reason, Remote, RemoteLocks, Repository, RepositoryPath,
+        Auth, NO_ID, Person, Pushed, Reason, Remote, RemoteLocks, Repository, RepositoryPath,
+        expect_not_ours,
         remote::{Expect, Update},
     },
+    runs::policy::Motion,
 };
 
 /// More would be a mirror's work.
@@ -79,6 +82,9 @@ impl Operation for Push {
         };
         let remote = Remote::new(&url, access(auth, known_hosts, ca, ca_file, proxy))?;
         context.store.root().confine_remote(&remote)?;
+        if let Some(there) = remote.place_here() {
+            expect_may_move(&there, &path, &updates, &author, context)?;
+        }
         let network = network(context);
         let pushed = match fence {
             None => network.push(remote, name, &path, updates.clone(), atomic)?,
@@ -97,6 +103,44 @@ impl Operation for Push {
             _ => Ok(Reply { refs: pushed }),
         }
     }
+}
+
+/// Fails where what is pushed to is on this machine, and does not let these refs be moved: by its
+/// policies, or since it is this repository and nobody else moves them.
+fn expect_may_move(
+    there: &RepositoryPath,
+    here: &RepositoryPath,
+    updates: &[Update],
+    author: &Person,
+    context: &Context,
+) -> Result<()> {
+    let (is_itself, has_policies) = {
+        // What is wrong with it is found out where it counts.
+        let Ok(repository) = context.open(there) else { return Ok(()) };
+        let common_folder = context.open(here)?.common_folder().to_owned();
+        let is_itself = repository.common_folder() == common_folder;
+        (is_itself, repository.has_policies(context.watch)?)
+    };
+    if is_itself || has_policies {
+        updates.iter().try_for_each(|it| expect_not_ours(&it.name))?;
+    }
+    if !has_policies {
+        return Ok(());
+    }
+    let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
+    let (name, mail) = (text(&author.name), text(&author.email));
+    context.store.change_alone(there, context.watch, |transaction| {
+        with_some_in(context, transaction, |keeper, _| {
+            updates.iter().try_for_each(|it| {
+                let motion = match (&it.new, it.force) {
+                    (None, _) => Motion::Delete,
+                    (Some(_), true) => Motion::Force,
+                    (Some(_), false) => Motion::Forward,
+                };
+                keeper.expect_may_receive((&name, Some(&mail)), &it.name, motion)
+            })
+        })
+    })
 }
 
 /// Where it goes, and the name of that remote if it has one.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    git::{Auth, Branch, Namespace, Namespaces, Network, RawName, Remote, RepositoryPath},
+    git::{Auth, Branch, Bring, Namespace, Namespaces, Network, RawName, Remote, RepositoryPath},
 };
 
 #[derive(Deserialize)]
@@ -62,12 +62,13 @@ impl Operation for Sync {
         let Sync { url, branch, path, depth, submodules, notes, .. } = self;
         let Sync { auth, known_hosts, ca, ca_file, proxy, .. } = self;
         let branch = ref_name(branch)?;
-        expect_allowed(&path, &branch, context)?;
         let remote = Remote::new(&url, access(auth, known_hosts, ca, ca_file, proxy))?;
         context.store.root().confine_remote(&remote)?;
         let notes = namespaces(notes)?;
+        let tags = may_bring_tags(&path, &branch, &notes, context)?;
         let network = network(context);
-        let commit = network.sync(remote, &branch, &path, depth, submodules, notes.clone())?;
+        let bring = Bring { depth, submodules, notes: notes.clone(), tags };
+        let commit = network.sync(remote, &branch, &path, bring)?;
         if notes.is_any() {
             context.store.change_alone(&path, context.watch, |transaction| {
                 transaction.be_durable();
@@ -78,12 +79,18 @@ impl Operation for Sync {
     }
 }
 
-/// Fails where policies do not let a remote say where a branch is that is here.
-fn expect_allowed(path: &RepositoryPath, branch: &str, context: &Context) -> Result<()> {
+/// Fails where policies do not let a remote say where a branch is that is here; whether they let it
+/// bring tags.
+fn may_bring_tags(
+    path: &RepositoryPath,
+    branch: &str,
+    notes: &Namespaces,
+    context: &Context,
+) -> Result<bool> {
     match context.open(path) {
         Ok(repository) if repository.has_policies(context.watch)? => (),
         // What is wrong with it is found out where it counts.
-        _ => return Ok(()),
+        _ => return Ok(true),
     }
     let reference = Branch::new(branch)?.reference();
     context.store.change_alone(path, context.watch, |transaction| {
@@ -91,7 +98,8 @@ fn expect_allowed(path: &RepositoryPath, branch: &str, context: &Context) -> Res
         let [name, mail] = [owner.name, owner.email];
         let (name, mail) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&mail));
         with_some_in(context, transaction, |keeper, _| {
-            keeper.expect_may_sync((&name, Some(&mail)), &reference)
+            keeper.expect_may_sync((&name, Some(&mail)), &reference)?;
+            keeper.may_sync_tags((&name, Some(&mail)), notes)
         })
     })
 }

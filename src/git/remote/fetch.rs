@@ -142,7 +142,7 @@ fn clone(order: &Sync, branch: &Branch, parent: &Parent, watch: &Watch) -> Resul
     notes::fetch(order, &repository, watch)?;
     stock_or_own_checkout(order, &repository, branch, tip, watch)?;
     repository.track(branch)?;
-    if order.submodules {
+    if order.bring.submodules {
         submodules::update(order, &repository, 0)?;
     }
     drop(repository);
@@ -206,7 +206,7 @@ fn update(
         if missing_depth(order, repository, branch, tip).is_none() {
             return Ok(None);
         }
-        let writes_config = !is_tracked || order.submodules;
+        let writes_config = !is_tracked || order.bring.submodules;
         let more: &[&str] = if writes_config { &[CONFIG_LOCK] } else { &[] };
         writer = Some(leftovers::take_for_fetch(repository, branch, more, watch)?);
         // Whoever was waited for may have brought it.
@@ -215,7 +215,7 @@ fn update(
     writer.into_iter().for_each(Writer::finish);
     notes::fetch(order, repository, watch)?;
     let settled = looking.ok().and_then(|it| it.join().ok()?.ok()?);
-    if settled == Some(tip) && is_tracked && !order.submodules {
+    if settled == Some(tip) && is_tracked && !order.bring.submodules {
         return Ok(tip.to_string());
     }
     parent.ask()?;
@@ -225,7 +225,7 @@ fn update(
         repository.track(branch)?;
         writer.finish();
     }
-    if order.submodules {
+    if order.bring.submodules {
         let mut writers = vec![leftovers::take(repository, &[CONFIG_LOCK], watch)?];
         writers.extend(leftovers::take_submodules(repository, watch)?);
         submodules::update(order, repository, 0)?;
@@ -293,8 +293,14 @@ fn transfer(
         let git = order.git.as_deref().unwrap_or_default();
         let is_for = stock::is_for(order, repository)?;
         return match is_for
-            && stock::fetch(git, remote, repository, &[branch.refspec()], depth, watch)?
-        {
+            && stock::fetch(
+                git,
+                remote,
+                repository,
+                &[branch.refspec()],
+                (depth, order.bring.tags),
+                watch,
+            )? {
             true => repository.tip(branch),
             false => Err(Error::unsupported("this repository's configuration needs libgit2")
                 .with("feature", "proxy for http")),
@@ -319,13 +325,20 @@ fn transfer(
     {
         // Some servers take one connection at a time.
         drop(connection);
-        if stock::fetch(git, remote, repository, &[branch.refspec()], depth, watch)? {
+        if stock::fetch(
+            git,
+            remote,
+            repository,
+            &[branch.refspec()],
+            (depth, order.bring.tags),
+            watch,
+        )? {
             return repository.tip(branch);
         }
         connection = connect(remote, Direction::Fetch, &mut once_more, &refusal)?;
         refusal.accepted();
     }
-    let mut options = fetch_options(remote, &refusal, watch);
+    let mut options = fetch_options(remote, &refusal, watch, order.bring.tags());
     if let Some(depth) = depth {
         let limit = i32::try_from(depth).ok().filter(|it| 0 < *it);
         options.depth(limit.unwrap_or(DEPTH_ALL));
@@ -339,6 +352,7 @@ pub(super) fn fetch_options<'a>(
     remote: &'a Remote,
     refusal: &'a Refusal,
     watch: &'a Watch,
+    tags: AutotagOption,
 ) -> FetchOptions<'a> {
     let mut callbacks = remote.callbacks(refusal);
     let mut told = Instant::now();
@@ -352,9 +366,6 @@ pub(super) fn fetch_options<'a>(
         true
     });
     let mut options = FetchOptions::new();
-    options
-        .remote_callbacks(callbacks)
-        .proxy_options(remote.proxy())
-        .download_tags(AutotagOption::Auto);
+    options.remote_callbacks(callbacks).proxy_options(remote.proxy()).download_tags(tags);
     options
 }

@@ -43,7 +43,7 @@ fn by_stock(order: &Look, scratch: &mut Option<Repository>, watch: &Watch) -> Re
     if !specs.is_empty() {
         let repository = scratch.insert(scratch::empty(&order.folder)?);
         let git = order.git.as_deref().unwrap_or_default();
-        stock::fetch(git, &order.remote, repository, &specs, Some(1), watch)?;
+        stock::fetch(git, &order.remote, repository, &specs, (Some(1), true), watch)?;
     }
     Ok(refs)
 }
@@ -66,8 +66,7 @@ fn on_a_connection(order: &Look, scratch: &mut Option<Repository>, watch: &Watch
     let specs = missing(order, &refs);
     if !specs.is_empty() {
         refusal.accepted();
-        let mut options = fetch_options(remote, &refusal, watch);
-        options.download_tags(AutotagOption::None);
+        let mut options = fetch_options(remote, &refusal, watch, AutotagOption::None);
         if !remote.url.is_local() {
             options.depth(1);
         }

@@ -81,6 +81,27 @@ pub(crate) enum Task {
     },
 }
 
+/// What comes besides the tip of a branch.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Bring {
+    /// How many commits; 0 is all.
+    pub depth: u32,
+    pub submodules: bool,
+    /// The namespaces of notes that come too.
+    pub notes: Namespaces,
+    /// Whether tags of the commits come too.
+    pub tags: bool,
+}
+
+impl Bring {
+    fn tags(&self) -> git2::AutotagOption {
+        match self.tags {
+            true => git2::AutotagOption::Auto,
+            false => git2::AutotagOption::None,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Sync {
     pub remote: Remote,
@@ -88,11 +109,7 @@ pub(crate) struct Sync {
     pub path: PathBuf,
     /// Where a clone is built until it is whole.
     pub staging: PathBuf,
-    /// How many commits; 0 is all.
-    pub depth: u32,
-    pub submodules: bool,
-    /// The namespaces of notes that come too.
-    pub notes: Namespaces,
+    pub bring: Bring,
     pub root: Root,
     pub transports: Vec<Transport>,
     /// The stock git program, unless it is not to be used.
@@ -174,10 +191,20 @@ impl Namespaces {
     }
 }
 
+impl Remote {
+    /// Where it is, if that is on this machine and no server is asked.
+    pub fn place_here(&self) -> Option<crate::git::RepositoryPath> {
+        self.url
+            .is_local()
+            .then(|| crate::git::RepositoryPath::try_from(self.url.as_str()).ok())
+            .flatten()
+    }
+}
+
 impl Sync {
     /// How many commits are fetched; 0 is all, which is what Git gives from this machine.
     fn depth(&self) -> u32 {
-        if self.remote.url.is_local() { 0 } else { self.depth }
+        if self.remote.url.is_local() { 0 } else { self.bring.depth }
     }
 }
 

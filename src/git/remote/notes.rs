@@ -18,7 +18,7 @@ use crate::{
 /// Fetches the wanted notes that moved at the remote: all of their history, since without it
 /// nobody could tell what is new in them.
 pub(super) fn fetch(order: &Sync, repository: &Repository, watch: &Watch) -> Result<()> {
-    if !order.notes.is_any() {
+    if !order.bring.notes.is_any() {
         return Ok(());
     }
     let refs = match order.remote.needs_stock() {
@@ -31,7 +31,7 @@ pub(super) fn fetch(order: &Sync, repository: &Repository, watch: &Watch) -> Res
     };
     let namespaces = refs.iter().filter_map(|(name, tip)| Some((Namespace::of(name)?, tip)));
     let refspecs: Vec<String> = namespaces
-        .filter(|(it, tip)| order.notes.has(it.name()) && has_moved(it, tip))
+        .filter(|(it, tip)| order.bring.notes.has(it.name()) && has_moved(it, tip))
         .map(|(it, _)| it.refspec())
         .collect();
     if refspecs.is_empty() {
@@ -40,7 +40,7 @@ pub(super) fn fetch(order: &Sync, repository: &Repository, watch: &Watch) -> Res
     let writer = leftovers::take_for_notes(repository, watch)?;
     if let Some(git) = &order.git
         && stock::is_for(order, repository)?
-        && stock::fetch(git, &order.remote, repository, &refspecs, None, watch)?
+        && stock::fetch(git, &order.remote, repository, &refspecs, (None, false), watch)?
     {
         writer.finish();
         return Ok(());
@@ -49,8 +49,7 @@ pub(super) fn fetch(order: &Sync, repository: &Repository, watch: &Watch) -> Res
     let mut origin = repository.inner.remote_anonymous(&order.remote.connect_url())?;
     let mut connection = connect(&order.remote, Direction::Fetch, &mut origin, &refusal)?;
     refusal.accepted();
-    let mut options = fetch_options(&order.remote, &refusal, watch);
-    options.download_tags(AutotagOption::None);
+    let mut options = fetch_options(&order.remote, &refusal, watch, AutotagOption::None);
     let fetched = connection.remote().fetch(&refspecs, Some(&mut options), None);
     fetched.map_err(|error| refusal.explain(&order.remote.url, error))?;
     writer.finish();

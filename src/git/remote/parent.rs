@@ -17,9 +17,9 @@ use rustix::process::Pid;
 use serde_bytes::ByteBuf;
 
 use super::{
-    Beside, Chore, Done, Expect, Housework, Look, Message, Namespaces, Order, Outcome, Push,
-    Pushed, Reason, Remote, Shown, Swap, Sync, Task, Transport, Update, Wanted, hosts,
-    leftovers::clear_up, url::not_allowed,
+    Beside, Bring, Chore, Done, Expect, Housework, Look, Message, Order, Outcome, Push, Pushed,
+    Reason, Remote, Shown, Swap, Sync, Task, Transport, Update, Wanted, hosts, leftovers::clear_up,
+    url::not_allowed,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -49,9 +49,7 @@ impl Network<'_> {
         remote: Remote,
         branch: &str,
         path: &RepositoryPath,
-        depth: u32,
-        submodules: bool,
-        notes: Namespaces,
+        bring: Bring,
     ) -> Result<String> {
         self.admit(&remote)?;
         let tracked = Branch::new(branch)?;
@@ -62,9 +60,7 @@ impl Network<'_> {
             branch: branch.to_owned(),
             path: path.to_path_buf(),
             staging: staging.0.clone(),
-            depth,
-            submodules,
-            notes,
+            bring,
             root: self.root.clone(),
             transports: self.transports.to_vec(),
             git,

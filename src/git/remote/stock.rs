@@ -42,13 +42,16 @@ pub(super) fn fetch(
     remote: &Remote,
     repository: &Repository,
     refspecs: &[String],
-    depth: Option<u32>,
+    (depth, tags): (Option<u32>, bool),
     watch: &Watch,
 ) -> Result<bool> {
     let configuration = configuration(remote)?;
     let mut command = command(git, repository, &configuration);
     command.args(["fetch", "--progress", "--no-auto-maintenance", "--no-write-fetch-head"]);
     command.args(["--no-recurse-submodules", "--update-head-ok"]);
+    if !tags {
+        command.arg("--no-tags");
+    }
     match depth {
         None => (),
         Some(0) => drop(command.arg("--unshallow")),

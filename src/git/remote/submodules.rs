@@ -36,7 +36,7 @@ pub(super) fn update(order: &Sync, repository: &Repository, level: u32) -> Resul
         // Credentials are for the host they were given for.
         let owner = Remote { url: order.remote.url.clone(), access: remote.access };
         let mut options = git2::SubmoduleUpdateOptions::new();
-        options.fetch(fetch_options(&owner, &refusal, &watch));
+        options.fetch(fetch_options(&owner, &refusal, &watch, git2::AutotagOption::Auto));
         let updated = submodule.update(true, Some(&mut options));
         drop(options);
         updated.map_err(|error| {

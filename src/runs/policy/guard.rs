@@ -5,9 +5,24 @@ use std::collections::BTreeSet;
 use super::{Act, Action, Motion, Refusal, decide::Somebody, model::SignedKind};
 use crate::{
     error::{Error, Result},
-    git::{Guard, Moved, ObjectId, Savepoint, Tag, Transaction},
+    git::{
+        Guard, Moved, NOTES, Namespace, Namespaces, ObjectId, Savepoint, TAGS, Tag, Transaction,
+    },
     runs::{Runs, keeper::Keeper},
 };
+
+fn expect_none(name: &str, mut rules: impl Iterator<Item = String>) -> Result<()> {
+    match rules.next() {
+        None => Ok(()),
+        Some(rule) => {
+            let message = format!(
+                "`{name}` cannot be brought to where somebody else has it: `{rule}` wants what it \
+                 comes to signed, which nobody knows before"
+            );
+            Err(Error::denied(message).with("rule", rule))
+        }
+    }
+}
 
 impl Guard for Runs {
     fn expect(&self, since: &Savepoint, transaction: &mut Transaction) -> Result<()> {
@@ -80,17 +95,57 @@ impl Keeper {
     /// let it: what it will bring nobody knows before.
     pub fn expect_may_sync(&mut self, actor: (&str, Option<&str>), name: &str) -> Result<()> {
         self.expect_motion(actor, name, Motion::Force)?;
-        let signers = self.policy.standing.rules()?.signers_of_ref(name);
-        match signers.into_iter().next() {
-            None => Ok(()),
-            Some((rule, _)) => {
-                let message = format!(
-                    "`{name}` cannot be brought to where a remote has it: `{rule}` wants what it \
-                     comes to signed, which nobody knows before"
-                );
-                Err(Error::denied(message).with("rule", rule))
+        self.expect_unsigned(name)
+    }
+
+    /// Whether tags may come along where nobody knows which; fails where notes may not.
+    pub fn may_sync_tags(
+        &mut self,
+        actor: (&str, Option<&str>),
+        notes: &Namespaces,
+    ) -> Result<bool> {
+        let rules = self.policy.standing.rules()?;
+        let has_tags = !rules.guards_below(TAGS) && !rules.guards_publications();
+        match notes {
+            Namespaces::All if rules.guards_below(NOTES) => {
+                let message = "policies protect notes here: say which namespaces are to come";
+                return Err(Error::denied(message)
+                    .with("rule", "protected")
+                    .with("field", "notes"));
+            }
+            Namespaces::All => (),
+            Namespaces::Some(names) => {
+                for name in names {
+                    let name = Namespace::new(name)?.reference();
+                    self.expect_motion(actor, &name, Motion::Forward)?;
+                    self.expect_unsigned(&name)?;
+                }
             }
         }
+        Ok(has_tags)
+    }
+
+    /// Fails where somebody who pushes from this machine may not move a ref like this.
+    pub fn expect_may_receive(
+        &mut self,
+        actor: (&str, Option<&str>),
+        name: &str,
+        motion: Motion,
+    ) -> Result<()> {
+        if let Some(process) = Tag::process_of(name) {
+            let act = Act::of(Action::Publish, actor.0).with_mail(actor.1.unwrap_or_default());
+            self.expect_allowed(act.of_process(process))?;
+            let signers = self.policy.standing.rules()?.signers_of(SignedKind::Publish, process);
+            expect_none(name, signers.into_iter().map(|it| it.0))?;
+        }
+        self.expect_motion(actor, name, motion)?;
+        self.expect_unsigned(name)
+    }
+
+    /// Fails where what a ref comes to has to be signed: nobody here has it yet.
+    fn expect_unsigned(&self, name: &str) -> Result<()> {
+        let signers = self.policy.standing.rules()?.signers_of_ref(name);
+        expect_none(name, signers.into_iter().map(|it| it.0))
     }
 
     fn expect_signed(

@@ -72,10 +72,20 @@ impl Rules {
 
     /// Whether any policy is about refs.
     pub fn guards_refs(&self) -> bool {
+        self.guards_publications() || self.0.iter().any(|it| !it.1.protected.is_empty())
+    }
+
+    /// Whether any may be about refs below a folder, such as `refs/tags/`.
+    pub fn guards_below(&self, folder: &str) -> bool {
+        let mut protected = self.0.iter().flat_map(|it| &it.1.protected);
+        protected.any(|it| it.refs.iter().any(|it| it.may_match_below(folder)))
+    }
+
+    /// Whether any is about what is published.
+    pub fn guards_publications(&self) -> bool {
         let of_publishing = |it: &Signed| it.of == SignedKind::Publish;
         self.0.iter().any(|(_, it)| {
-            !it.protected.is_empty()
-                || it.signed.iter().any(of_publishing)
+            it.signed.iter().any(of_publishing)
                 || it.rules.iter().any(|it| it.on.contains(&super::Action::Publish))
         })
     }

@@ -57,6 +57,12 @@ impl Glob {
         Some(Glob { text, kind })
     }
 
+    /// Whether anything below a folder could match: not for sure, but never wrongly not.
+    pub fn may_match_below(&self, folder: &str) -> bool {
+        let plain = self.text.split(SIGNS).next().unwrap_or_default();
+        plain.starts_with(folder) || folder.starts_with(plain)
+    }
+
     pub fn matches(&self, name: &str) -> bool {
         match &self.kind {
             Kind::Everything => true,
