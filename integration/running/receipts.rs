@@ -331,6 +331,23 @@ fn what_was_finished_right_before_a_kill_has_its_receipt_after_the_next_start() 
     scene.is_sound();
 }
 
+#[test]
+fn an_attempt_that_failed_right_before_a_kill_has_its_receipt_after_the_next_start() {
+    let (mut scene, key) = signed(PROCESS);
+    scene.start("first", json!({}));
+    work(&mut scene);
+    scene.start("r", json!({}));
+    let task = scene.claim_one();
+    scene.ok("task.fail", held(&task, json!({"message": "not yet"})));
+    scene.daemon.signal(Signal::KILL);
+    scene.daemon.exit();
+    scene.daemon = key.daemon();
+    let all = list(&mut scene, json!({"run": "r"}));
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!(all[0]["again"], true, "{all:?}");
+    assert_eq!(verify(&mut scene, &key)["ok"], true);
+}
+
 /// A scene with a process of two steps, in which there are receipts already: the first one of a
 /// repository waits for nothing.
 fn with_two_steps() -> Scene {

@@ -104,9 +104,9 @@ pub struct Said {
 }
 
 impl Said {
-    /// Whether it is the end of a task, however that came.
-    pub fn is_finish(&self) -> bool {
-        self.event == kind(Kind::Complete)
+    /// Whether it may be the end of a task, or of an attempt, however that came.
+    pub fn may_finish(&self) -> bool {
+        [Kind::Complete, Kind::Again].into_iter().any(|it| self.event == kind(it))
     }
 }
 

@@ -141,7 +141,7 @@ impl Played {
 }
 
 fn is_complete(found: &Found) -> bool {
-    found.said.is_finish()
+    found.said.event == "complete"
 }
 
 const PATTERN: &str = "

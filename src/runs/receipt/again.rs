@@ -107,7 +107,8 @@ impl Keeper {
     }
 }
 
-/// Whether the newest commit behind these that finished a task has a receipt, or there is none.
+/// Whether the newest commit behind these that may have finished a task has a receipt, or there is
+/// none.
 fn has_newest(
     tips: Vec<ObjectId>,
     notes: Option<ObjectId>,
@@ -120,7 +121,7 @@ fn has_newest(
             if known.insert(id) {
                 let commit = transaction.execution_at(id)?;
                 let said = message::read(&commit.message)?;
-                next.push((said.seq, said.is_finish(), id, commit.parents));
+                next.push((said.seq, said.may_finish(), id, commit.parents));
             }
         }
         match next.pop() {
