@@ -1,5 +1,7 @@
 //! Where the definitions of a request come from: files of a repository, or the request itself.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use crate::{
@@ -68,6 +70,13 @@ pub fn lane(path: Option<&RepositoryPath>) -> Lane {
 
 pub fn of_request(drafts: Vec<Draft>, encoding: Encoding) -> Result<Vec<Named>> {
     expect_few(drafts.len(), "drafts")?;
+    let mut names = BTreeSet::new();
+    if let Some(twice) = drafts.iter().find(|it| !names.insert(it.file.as_bytes())) {
+        return bad(
+            &format!("the file `{}` is there twice", shown(twice.file.as_bytes())),
+            "drafts",
+        );
+    }
     let named = |(index, it): (usize, Draft)| {
         let content = it.content.bytes(encoding);
         Ok((
