@@ -229,6 +229,9 @@ printf 'hidden: true\n' > folder/.hidden.yaml
 ln -s one.yaml folder/link.yaml
 ln -s /etc folder/outside
 
-rm -rf "$top"
+# A daemon that has to do with the old ones may write there meanwhile.
+old=$new.old
+[ ! -e "$top" ] || mv "$top" "$old"
 mv "$new" "$top"
+rm -rf "$old" || { sleep 1 && rm -rf "$old"; }
 trap - EXIT
