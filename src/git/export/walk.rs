@@ -73,6 +73,7 @@ impl<'a> Walk<'a> {
         while let Some(level) = levels.last_mut() {
             meter.watch.check()?;
             name.truncate(level.length);
+            let level_length = level.length;
             let Some(found) = level.step(&mut name) else {
                 levels.pop();
                 continue;
@@ -80,7 +81,8 @@ impl<'a> Walk<'a> {
             if !self.is_wanted(&name[self.prefix.len()..]) {
                 continue;
             }
-            // What leads out of the archive is in no sound commit.
+            // What leads out of the archive, or through a link in it, is in no sound commit.
+            expect_one_part(&name, level_length)?;
             FileName::try_from(&RawName(name.clone()))?;
             self.add(archive, &name, &found)?;
             meter.done.set(meter.done.get() + 1);
@@ -121,6 +123,18 @@ impl<'a> Walk<'a> {
     fn is_wanted(&self, name: &[u8]) -> bool {
         let Some(paths) = &self.paths else { return true };
         paths.iter().any(|path| path == name || is_in(name, path) || is_in(path, name))
+    }
+}
+
+/// Fails where the name of an entry, which is behind that of its folder, would be a path.
+fn expect_one_part(name: &[u8], folder: usize) -> Result<()> {
+    match name[folder..].contains(&b'/') {
+        false => Ok(()),
+        true => {
+            let name = String::from_utf8_lossy(name);
+            let message = format!("an entry of a tree is called as a path: {name}");
+            Err(Error::denied(message).with("rule", "not one name between slashes"))
+        }
     }
 }
 
