@@ -27,6 +27,26 @@ use self::{
 /// A JSON object.
 pub type Data = serde_json::Map<String, Value>;
 
+/// So deep data is nested at most, so that what it becomes a part of can be read again.
+pub const DEPTH_MAX: usize = 48;
+
+/// Whether values are nested deeper than data may be.
+pub fn are_too_deep<'v>(values: impl Iterator<Item = &'v Value>) -> bool {
+    // No recursion: this is about what is too deep for it.
+    let mut open: Vec<(&Value, usize)> = values.map(|it| (it, 2)).collect();
+    while let Some((value, depth)) = open.pop() {
+        match value {
+            Value::Array(items) => open.extend(items.iter().map(|it| (it, depth + 1))),
+            Value::Object(members) => open.extend(members.values().map(|it| (it, depth + 1))),
+            _ => continue,
+        }
+        if DEPTH_MAX < depth {
+            return true;
+        }
+    }
+    false
+}
+
 /// One process: its steps and what surrounds them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

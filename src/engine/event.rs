@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    definition::Data,
+    definition::{DEPTH_MAX, Data, are_too_deep},
     state::{Id, Problem, Rows},
 };
 
@@ -209,6 +209,21 @@ pub enum Why {
     Invalid,
     /// More than a run may have.
     TooLarge,
+}
+
+impl What {
+    /// Fails where what it brings is more than data may be. What was kept before is not asked.
+    pub fn expect_fit(&self) -> Result<(), Refused> {
+        let (data, key) = match self {
+            What::Begin { data } | What::Complete { data, .. } => (data, None),
+            What::Signal { data, key, .. } => (data, key.as_ref()),
+            _ => return Ok(()),
+        };
+        match are_too_deep(data.values().chain(key)) {
+            true => Err(Refused::too_large(format!("data is nested at most {DEPTH_MAX} deep"))),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Refused {

@@ -235,6 +235,7 @@ impl Keeper {
         Deed { actor, given, what, pinned }: Deed,
         transaction: &mut Transaction,
     ) -> Result<Option<ObjectId>> {
+        what.expect_fit().map_err(refused)?;
         let Some(it) = self.open.get_mut(run) else { return Err(self.missing(run)) };
         let (before, was_suspended) = (it.newest(), it.state.head.suspended);
         // Time that went back is none for the run.

@@ -207,6 +207,31 @@ fn no_folder_leads_out_of_the_revision() {
 }
 
 #[test]
+fn no_file_is_made_through_a_link_of_the_revision() {
+    let outside = tempfile::tempdir().unwrap();
+    let mut scene = Scene::with(&script("true", &[], json!({})), &[ALLOWED]);
+    let write = |kind: &str, content: &[u8]| {
+        let flags = ["hash-object", "-w", "--stdin", "--literally", "-t", kind];
+        let id = scene.repository.git_with_input(&flags, content);
+        String::from_utf8(id).unwrap().trim_end().to_owned()
+    };
+    let bytes = |id: &str| -> Vec<u8> {
+        (0..20).map(|it| u8::from_str_radix(&id[2 * it..2 * it + 2], 16).unwrap()).collect()
+    };
+    let link = bytes(&write("blob", text(outside.path()).as_bytes()));
+    let file = bytes(&write("blob", b"new"));
+    let definition = bytes(&scene.git(&["rev-parse", "HEAD:p.yaml"]));
+    let entries: [(&[u8], &[u8]); 3] =
+        [(b"120000 a\0", &link), (b"100644 a/new\0", &file), (b"100644 p.yaml\0", &definition)];
+    let tree = write("tree", &entries.map(|(head, id)| [head, id].concat()).concat());
+    let commit = scene.git(&["commit-tree", "-m", "evil", &tree]);
+    scene.git(&["update-ref", "refs/heads/main", &commit]);
+    assert_eq!(scene.run("r", json!({}))["status"], "failed");
+    assert!(scene.problems("r").starts_with("denied: "), "{}", scene.problems("r"));
+    assert_eq!(outside.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
 fn a_program_reads_the_data_of_the_run() {
     let definition = "\
 process_name: p
@@ -252,7 +277,12 @@ fn what_is_json_is_the_data_and_what_should_be_fails() {
     assert_eq!(scene.run("r", json!({}))["data"], json!({"n": {"a": 1}}));
     let mut scene = Scene::with(&json_of(r#"{"n": 1}"#, json!("found")), &[ALLOWED]);
     assert_eq!(scene.run("r", json!({}))["data"]["found"], json!({"n": 1}));
-    for text in ["[1]", "{", ""] {
+    let deep = |depth: usize| "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth);
+    let mut scene = Scene::with(&json_of(&deep(47), Value::Null), &[ALLOWED]);
+    assert_eq!(scene.run("r", json!({}))["status"], "done");
+    scene.restart();
+    scene.is_verified("r");
+    for text in ["[1]", "{", "", &deep(48), &deep(64), &deep(127)] {
         let mut scene = Scene::with(&json_of(text, Value::Null), &[ALLOWED]);
         assert_eq!(scene.run("r", json!({}))["status"], "failed");
         assert!(scene.problems("r").starts_with("output: "), "{}", scene.problems("r"));

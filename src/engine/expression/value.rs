@@ -9,9 +9,7 @@ use cel::objects::{Key, Map};
 use serde_json::{Number, Value};
 
 use super::BYTES_PER_COST;
-
-/// Deeper values are not looked at.
-const DEPTH_MAX: usize = 64;
+use crate::engine::definition::DEPTH_MAX;
 
 /// What is looked at is paid for, although it is only copied.
 pub fn of_json(value: &Value, budget: &AtomicI64) -> Result<cel::Value, String> {

@@ -9,13 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::de::Error as _;
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
 
 use super::{Ended, Order, Why};
 use crate::{
     engine::{
-        definition::Data,
+        definition::{DEPTH_MAX, Data, are_too_deep},
         expression::{Count, Variables},
     },
     process::builtin::{
@@ -112,12 +113,13 @@ pub fn outcome(ended: Ended, exec: &Exec, step: &str) -> End {
                 "truncated": ended.truncated,
             }))
         }
-        Output::Json => match (serde_json::from_slice(&ended.stdout), &exec.result) {
+        Output::Json => match (json_of(&ended.stdout), &exec.result) {
             (Ok(Value::Object(data)), None) => data,
             (Ok(Value::Object(data)), Some(_)) => named(Value::Object(data)),
             _ => {
                 let message = format!(
-                    "`{}` is to write a JSON object of at most {} bytes, and wrote something else",
+                    "`{}` is to write a JSON object of at most {} bytes that is nested less \
+                     than {DEPTH_MAX} deep, and wrote something else",
                     exec.program, exec.output_bytes_max
                 );
                 return End::fail("output", message, false);
@@ -125,6 +127,15 @@ pub fn outcome(ended: Ended, exec: &Exec, step: &str) -> End {
         },
     };
     End::Complete { outcome: Some(outcome.clone()), data }
+}
+
+/// JSON that is nested no deeper than data may be, under a name of its own.
+fn json_of(text: &[u8]) -> serde_json::Result<Value> {
+    let value: Value = serde_json::from_slice(text)?;
+    match are_too_deep(std::iter::once(&value)) {
+        true => Err(serde_json::Error::custom("too deep")),
+        false => Ok(value),
+    }
 }
 
 /// The end of what was complained, behind something that is told.
