@@ -102,7 +102,13 @@ impl Hungry {
     /// The repositories that somebody waits in, and another process may have written.
     fn written(&self) -> Vec<PathBuf> {
         let mut state = self.state();
-        let folders: BTreeSet<PathBuf> = state.waiting.keys().map(|it| it.0.clone()).collect();
+        // Those of one folder lie beside each other, and may be many.
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for (folder, _) in state.waiting.keys() {
+            if folders.last() != Some(folder) {
+                folders.push(folder.clone());
+            }
+        }
         // Whoever gave what others have may have died.
         if state.all_at <= boottime_ms() {
             state.all_at = boottime_ms() + DEAD_MS;
