@@ -1,16 +1,19 @@
-//! The conformance set through the port: the scripts of all patterns, and the shape of the history
-//! that each of them leaves.
+//! The conformance set through the port: the scripts of all patterns, and the commits that each
+//! commit comes of in the history that each of them leaves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Scene, execution};
+use super::{
+    Scene, execution,
+    threads::{Happened, Threads},
+};
 
 const PATTERNS: &str = include_str!("../../protocol/patterns.yaml");
 
 #[test]
-fn scripts_of_the_conformance_set_play_through_the_port_and_joins_have_the_right_parents() {
+fn scripts_of_the_conformance_set_play_through_the_port_and_commits_have_the_right_parents() {
     let options = serde_saphyr::options! { strict_booleans: true };
     let definitions: Vec<Value> =
         serde_saphyr::from_multiple_with_options(PATTERNS, options).unwrap();
@@ -38,7 +41,7 @@ fn scripts_of_the_conformance_set_play_through_the_port_and_joins_have_the_right
     let listed = scene.ok("run.list", json!({}));
     let before = listed["runs"].as_array().unwrap().clone();
     scene.restart();
-    let mut joins = 0;
+    let mut kinds = BTreeMap::new();
     for run in &before {
         let name = run["run"].as_str().unwrap();
         let again = scene.get(name);
@@ -49,11 +52,24 @@ fn scripts_of_the_conformance_set_play_through_the_port_and_joins_have_the_right
         );
         let process = again["process"].as_str().unwrap().to_owned();
         let definition = definitions.iter().find(|it| it["process_name"] == *process).unwrap();
-        joins += expect_joins(&scene, name, definition, run["seq"].as_u64().unwrap());
+        expect_parents(&scene, name, definition, run["seq"].as_u64().unwrap(), &mut kinds);
     }
-    assert!(40 < joins, "{joins}");
+    assert!(kinds.into_iter().eq(KINDS));
     scene.is_sound();
 }
+
+/// So many commits of each kind there are.
+const KINDS: [(&str, usize); 9] = [
+    ("all", 10),
+    ("another", 623),
+    ("any", 10),
+    ("from", 6),
+    ("instances", 12),
+    ("n of from", 6),
+    ("number", 8),
+    ("start", 419),
+    ("tokens", 1),
+];
 
 /// How something stands that can be started, and that is there for somebody.
 const FREE: [&str; 2] = ["offered", "open"];
@@ -172,70 +188,39 @@ impl Player<'_> {
     }
 }
 
-/// The joins in the history of a run have as their parents the steps that lead to them: all, so
-/// many as it says, or some.
-fn expect_joins(scene: &Scene, run: &str, definition: &Value, seq: u64) -> usize {
-    let format = "--format=%H|%P|%(trailers:key=Event,valueonly,separator=)|%(trailers:key=Step,valueonly,separator=)";
-    let mut told = scene.git(&["log", format, &execution(run)]);
-    let paths = scene.git(&[
-        "for-each-ref",
-        "--format=%(refname)",
-        &format!("refs/workflow/threads/{run}/"),
-    ]);
-    for path in paths.lines() {
-        told += "\n";
-        told += &scene.git(&["log", format, path]);
+/// Each commit of a run comes of those that made what it took, as its definition has it, and of no
+/// other one; counts the kinds of commits.
+fn expect_parents(
+    scene: &Scene,
+    run: &str,
+    definition: &Value,
+    seq: u64,
+    kinds: &mut BTreeMap<&'static str, usize>,
+) {
+    let trailers = ["Seq", "Event", "Step", "Outcome", "Cause"];
+    let trailers = trailers.map(|it| format!("%x1f%(trailers:key={it},valueonly,separator=)"));
+    let format = format!("--format=%H%x1f%P{}", trailers.concat());
+    let paths = format!("--glob=refs/workflow/threads/{run}/*");
+    let told = scene.git(&["log", &format, &execution(run), &paths]);
+    let mut commits: BTreeMap<u64, (&str, Vec<&str>, Happened)> = BTreeMap::new();
+    for line in told.lines() {
+        let parts: Vec<&str> = line.split('\x1f').collect();
+        let [id, parents, seq, event, step, outcome, cause] = parts[..] else { panic!("{line}") };
+        let seq = seq.parse().unwrap();
+        let [event, step, outcome] = [event, step, outcome].map(str::to_owned);
+        let cause = serde_json::from_str(cause).unwrap_or_default();
+        let happened = Happened { seq, event, step, outcome, cause };
+        commits.insert(seq, (id, parents.split_whitespace().collect(), happened));
     }
-    let commits: BTreeMap<&str, Vec<&str>> =
-        told.lines().map(|it| it.split('|').collect::<Vec<_>>()).map(|it| (it[0], it)).collect();
-    assert_eq!(commits.len() as u64, seq, "{run}: its refs reach all of it");
-    let mut joins = 0;
-    for commit in commits.values() {
-        let parents: Vec<&str> = commit[1].split_whitespace().collect();
-        assert!(parents.iter().all(|it| commits.contains_key(it)), "{run}: a foreign parent");
-        let (event, step) = (commit[2], commit[3]);
-        let steps = definition["steps"].as_array().unwrap();
-        let Some(target) = steps.iter().find(|it| it["step_id"] == *step) else { continue };
-        if event != "join" || !target["each"].is_null() || !target["steps"].is_null() {
-            continue;
-        }
-        joins += 1;
-        let from: BTreeSet<&str> = parents.iter().map(|it| commits[it][3]).collect();
-        let before = sources(steps, step);
-        let is_near = |it: &&str| {
-            before.contains(*it) || it.split('/').next().is_some_and(|it| before.contains(it))
-        };
-        let near = from.iter().filter(|it| is_near(it)).count();
-        match &target["join"] {
-            Value::String(word) if word == "all" => {
-                assert_eq!(near, before.len(), "{run}: {step} joins {from:?} of {before:?}");
-            }
-            Value::String(word) if word == "any" => {
-                assert!((1..=before.len()).contains(&near), "{run}: {step} joins {from:?}");
-            }
-            Value::Number(count) => {
-                assert_eq!(parents.len() as u64, count.as_u64().unwrap(), "{run}: {step}");
-            }
-            _ => assert!(!parents.is_empty(), "{run}: {step}"),
-        }
+    assert!(commits.keys().copied().eq(1..=seq), "{run}: its refs reach all of it, and no more");
+    let mut threads = Threads::of(definition);
+    for (id, parents, happened) in commits.values() {
+        *kinds.entry(threads.kind(happened)).or_default() += 1;
+        let expected = threads.follow(happened);
+        let expected: BTreeSet<&str> = expected.iter().map(|it| commits[it].0).collect();
+        let there: BTreeSet<&str> = parents.iter().copied().collect();
+        let Happened { seq, event, step, .. } = happened;
+        assert_eq!(there.len(), parents.len(), "{run}: {id} has a parent twice");
+        assert_eq!(there, expected, "{run}: {seq}, {event} {step}, in\n{told}");
     }
-    joins
-}
-
-/// The steps with a transition to this one.
-fn sources<'a>(steps: &'a [Value], target: &str) -> BTreeSet<&'a str> {
-    let leads = |step: &Value| {
-        let next = [&step["next"], &step["next_step"]];
-        let arcs = step["transitions"].as_array().into_iter().flatten();
-        let named = next.into_iter().chain(arcs.map(|it| match it["next"].is_null() {
-            true => &it["next_step"],
-            false => &it["next"],
-        }));
-        named.into_iter().any(|it| match it {
-            Value::String(name) => name == target,
-            Value::Array(names) => names.iter().any(|it| it == target),
-            _ => false,
-        })
-    };
-    steps.iter().filter(|it| leads(it)).map(|it| it["step_id"].as_str().unwrap()).collect()
 }

@@ -16,6 +16,7 @@ mod policy;
 mod starting;
 mod story;
 mod tampering;
+mod threads;
 mod time;
 mod together;
 mod triggering;
