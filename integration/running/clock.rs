@@ -20,12 +20,12 @@ use crate::{
     repository::text,
 };
 
-const HOUR_MS: i64 = 3_600_000;
+pub(super) const HOUR_MS: i64 = 3_600_000;
 
 static LIBRARY: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| library("running/clock.c"));
 
 /// A clock that goes like every other one until somebody sets it.
-struct Clock {
+pub(super) struct Clock {
     folder: TempDir,
     ahead: File,
 }
@@ -38,14 +38,14 @@ impl Clock {
         Clock { ahead: File::options().write(true).open(file).unwrap(), folder }
     }
 
-    fn daemon(&self) -> Daemon {
+    pub(super) fn daemon(&self) -> Daemon {
         let file = self.folder.path().join("ahead");
         let variables = [("LD_PRELOAD", text(&LIBRARY.1)), ("CLOCK_AHEAD", text(&file))];
         Daemon::start_in(TempDir::new().unwrap(), &[], &variables)
     }
 
     /// Has it show a time that is so much later than the true one.
-    fn set(&self, ahead_ms: i64) {
+    pub(super) fn set(&self, ahead_ms: i64) {
         self.ahead.write_all_at(&ahead_ms.to_ne_bytes(), 0).unwrap();
     }
 }
@@ -55,7 +55,7 @@ fn scene(definitions: &str) -> (Scene, Clock) {
     scene_at(0, definitions)
 }
 
-fn scene_at(ahead_ms: i64, definitions: &str) -> (Scene, Clock) {
+pub(super) fn scene_at(ahead_ms: i64, definitions: &str) -> (Scene, Clock) {
     let (mut scene, clock) = (Scene::of(definitions), Clock::new());
     clock.set(ahead_ms);
     scene.daemon = clock.daemon();
@@ -63,13 +63,13 @@ fn scene_at(ahead_ms: i64, definitions: &str) -> (Scene, Clock) {
 }
 
 /// How often a run has commits of an event and a step.
-fn count(scene: &mut Scene, run: &str, event: &str, step: &str) -> usize {
+pub(super) fn count(scene: &mut Scene, run: &str, event: &str, step: &str) -> usize {
     let history = scene.ok("run.history", json!({"run": run, "limit": 10_000}));
     let events = history["events"].as_array().unwrap().iter();
     events.filter(|it| it["event"] == event && it["step"] == step).count()
 }
 
-fn expect_verified(scene: &mut Scene, run: &str) {
+pub(super) fn expect_verified(scene: &mut Scene, run: &str) {
     let verified = scene.ok("run.verify", json!({"run": run}));
     assert_eq!(verified["ok"], true, "{verified}");
 }

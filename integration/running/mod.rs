@@ -10,6 +10,7 @@ mod full;
 mod kills;
 mod large;
 mod pruning;
+mod scheduling;
 mod sending;
 mod receipts;
 mod policy;
