@@ -52,6 +52,38 @@ steps:
 ";
 
 #[test]
+fn what_a_daemon_gave_is_held_though_another_one_goes_on_with_the_run() {
+    let mut scene = Scene::of(FORK);
+    let mut other = Daemon::start();
+    let path = text(scene.path()).to_owned();
+    scene.start("r", json!({}));
+    let first = scene.claim_one();
+    scene.complete(&first, json!({}));
+    let tasks = scene.claim(json!({"max": 2, "lease_ms": 60_000}));
+    other.ok(held(&tasks[0], json!({"op": "task.complete", "path": path})));
+    for _ in 0..2 {
+        assert!(scene.claim(json!({})).is_empty(), "it is held");
+        let claim = json!({"op": "task.claim", "path": path, "worker": "other"});
+        assert_eq!(other.ok(claim)["tasks"], json!([]), "it is held");
+        // It goes on once more.
+        other.ok(json!({"op": "run.signal", "path": path, "run": "r", "name": "x"}));
+    }
+    assert_eq!(scene.complete(&tasks[1], json!({}))["status"], "running");
+    let last = other.ok(json!({"op": "task.claim", "path": path, "worker": "other"}));
+    assert_eq!(last["tasks"][0]["step"], "z");
+    // A lease that is over is over, whoever goes on with the run.
+    scene.start("s", json!({}));
+    let given = scene.claim(json!({"lease_ms": 400}));
+    other.ok(json!({"op": "run.signal", "path": path, "run": "s", "name": "x"}));
+    let next = scene.claim(json!({"wait_ms": 20_000}));
+    assert_eq!(next[0]["task"], given[0]["task"]);
+    scene.refused("conflict", "task.complete", held(&given[0], json!({})));
+    scene.complete(&next[0], json!({}));
+    assert!(other.end().status.success());
+    scene.is_sound();
+}
+
+#[test]
 fn a_path_that_another_daemon_saw_is_gone_once_it_is_over() {
     let mut scene = Scene::of(FORK);
     let mut other = Daemon::start();

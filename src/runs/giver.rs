@@ -19,6 +19,15 @@ impl Given {
         Given { by: myself().to_owned(), lease_ms }
     }
 
+    /// How much is left of a lease of this process, which began at this time; never more than it
+    /// was to be, whatever the clock shows.
+    pub fn left_ms(&self, at_ms: i64) -> Option<u64> {
+        let until_ms = at_ms.saturating_add_unsigned(self.lease_ms);
+        let left_ms = until_ms.saturating_sub(now_ms().cast_signed());
+        let left_ms = u64::try_from(left_ms).unwrap_or(0).min(self.lease_ms);
+        (self.by == myself()).then_some(left_ms)
+    }
+
     /// Whether another daemon sees to this lease, which began at this time. Of one that cannot be
     /// seen from here, only how long the lease was to be is known.
     pub fn is_kept(&self, at_ms: i64) -> bool {
@@ -88,6 +97,16 @@ mod tests {
         assert!(given(&format!("0.1.{id}.{started}")).is_kept(now));
         assert!(!given(&format!("0.1.{id}.{started}")).is_kept(now - 60_001));
         assert!(!given("nonsense").is_kept(now));
+    }
+
+    #[test]
+    fn what_is_left_of_a_lease_is_never_more_than_it_was() {
+        let (now, mine) = (now_ms().cast_signed(), Given::now(60_000));
+        assert_eq!(mine.left_ms(now - 60_000), Some(0));
+        assert_eq!(mine.left_ms(now + 3_600_000), Some(60_000), "a clock that went back");
+        let left = mine.left_ms(now - 30_000).unwrap();
+        assert!((1..=30_000).contains(&left), "{left}");
+        assert_eq!(Given { by: "another".to_owned(), ..mine }.left_ms(now), None);
     }
 
     #[test]

@@ -22,11 +22,20 @@ pub struct Lease {
 
 impl Leases {
     pub fn hold(&mut self, run: &RunId, item: Id, lease_ms: u64) -> Lease {
-        self.remove(run, item);
         let lease = Lease { lease_ms, until_ms: boottime_ms() + lease_ms };
+        self.put(run, item, lease);
+        lease
+    }
+
+    pub fn put(&mut self, run: &RunId, item: Id, lease: Lease) {
+        self.remove(run, item);
         self.held.entry(run.clone()).or_default().insert(item, lease);
         self.ends.insert((lease.until_ms, run.clone(), item));
-        lease
+    }
+
+    /// All of a run.
+    pub fn of(&self, run: &RunId) -> BTreeMap<Id, Lease> {
+        self.held.get(run).cloned().unwrap_or_default()
     }
 
     pub fn get(&self, run: &RunId, item: Id) -> Option<Lease> {

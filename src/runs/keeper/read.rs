@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Keeper, Over};
+use super::{Keeper, MYSELF, Over};
 use crate::{
     error::{Error, Result},
-    git::{ObjectId, RunId, Transaction},
+    git::{ObjectId, RunId, Transaction, boottime_ms},
     runs::{
         again::{expect_number, expect_reached},
         files::PROCESS,
+        lease::Lease,
         load,
         message::{self, Birth, MIGRATES},
         pinned::Pinned,
@@ -31,11 +32,8 @@ impl Keeper {
         self.touched.clear();
         self.refresh_policies(transaction)?;
         for run in std::mem::take(&mut self.stale) {
-            self.forget(&run);
-            self.receipts.doubt(&run);
-            if let Some(newest) = transaction.execution(&run)? {
-                self.take_in_or_tell(&run, newest, transaction);
-            }
+            let newest = transaction.execution(&run)?;
+            self.take_in_anew(&run, newest, transaction);
         }
         let epoch = transaction.epoch();
         if self.epoch == Some(epoch) {
@@ -47,11 +45,8 @@ impl Keeper {
         self.receipts.wake(transaction);
         for run in gone {
             let was_read = !self.unread.contains_key(&run);
-            self.forget(&run);
-            self.receipts.doubt(&run);
-            if was_read && let Some(newest) = there.get(&run) {
-                self.take_in_or_tell(&run, *newest, transaction);
-            }
+            let newest = there.get(&run).copied().filter(|_| was_read);
+            self.take_in_anew(&run, newest, transaction);
         }
         for (run, newest) in there {
             if self.newest(&run).is_none() {
@@ -117,6 +112,38 @@ impl Keeper {
         if let Err(error) = self.take_in(run, newest, transaction) {
             log::error!("the run {run} cannot be read: {error}");
             self.unreadable.insert(run.clone(), (newest, error));
+        }
+    }
+
+    /// Reads a run once more that others have gone on with, or that is not what it became here.
+    /// Whoever was given something has it still, where the run says so.
+    fn take_in_anew(
+        &mut self,
+        run: &RunId,
+        newest: Option<ObjectId>,
+        transaction: &mut Transaction,
+    ) {
+        let held = self.leases.of(run);
+        let before = self.open.get(run).map(|it| it.claims.clone()).unwrap_or_default();
+        self.forget(run);
+        self.receipts.doubt(run);
+        if let Some(newest) = newest {
+            self.take_in_or_tell(run, newest, transaction);
+        }
+        let claims = self.open.get(run).into_iter().flat_map(|it| &it.claims);
+        // What the program does itself, who does it knows.
+        for (item, claim) in claims.filter(|it| it.1.worker != MYSELF) {
+            let is_same = before.get(item).is_some_and(|it| it.token == claim.token);
+            let given = || {
+                let given = claim.given.as_ref()?;
+                let until_ms = boottime_ms() + given.left_ms(claim.at_ms)?;
+                Some(Lease { lease_ms: given.lease_ms, until_ms })
+            };
+            let lease = held.get(item).copied().filter(|_| is_same);
+            if let Some(lease) = lease.or_else(given) {
+                self.leases.put(run, *item, lease);
+                self.tasks.remove(run, *item);
+            }
         }
     }
 
