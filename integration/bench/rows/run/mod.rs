@@ -19,11 +19,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use self::{
-    alone::{FIRST, ONE, ONE_SLOWEST, first, one},
+    alone::{FIRST, FIRST_SLOWEST, ONE, ONE_SLOWEST, first, one},
     dbos::{DBOS, dbos},
     elixir::{ELIXIR, elixir},
     long::{REPLAY, replay},
-    many::{COST, MEMORY, START, cost, open},
+    many::{COST, MEMORY, MEMORY_OF_ALL, START, cost, open},
     side::{FOUR, four},
     size::{SIGNED, UNSIGNED, size},
     steps::{STEPS, steps},
