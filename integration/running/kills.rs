@@ -63,6 +63,29 @@ fn what_was_answered_for_outlives_a_kill_and_every_run_goes_on_by_itself() {
     }
 }
 
+#[test]
+fn who_had_a_task_of_a_run_that_is_suspended_ends_it_after_a_kill_too() {
+    let definition = "process_name: p\nsteps: [{step_id: a, next: b}, {step_id: b}]\n";
+    let mut scene = Scene::of(definition);
+    scene.start("r", json!({}));
+    let task = scene.claim_one();
+    scene.ok("run.suspend", json!({"run": "r"}));
+    scene.daemon.signal(Signal::KILL);
+    scene.daemon.rest();
+    scene.daemon = Daemon::start();
+    // Others get nothing of it, and take nothing from who has it.
+    assert!(scene.claim(json!({})).is_empty());
+    scene.refused("conflict", "task.claim", json!({"worker": "w", "task": task["task"]}));
+    scene.complete(&task, json!({}));
+    scene.refused("conflict", "task.complete", held(&task, json!({})));
+    assert!(scene.claim(json!({})).is_empty());
+    scene.ok("run.resume", json!({"run": "r"}));
+    let next = scene.claim_one();
+    assert_eq!(next["step"], "b");
+    assert_eq!(scene.complete(&next, json!({}))["status"], "done");
+    scene.is_sound();
+}
+
 /// What was asked for.
 enum Asked {
     Start { run: String },

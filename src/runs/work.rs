@@ -223,6 +223,10 @@ impl Keeper {
         let it = self.run(run)?;
         let status = it.state.items.get(&item).map(|it| it.status);
         if status == Some(ItemStatus::Started) {
+            // Nobody gets it now: whoever had it may still end it.
+            if it.state.head.suspended {
+                return Err(Error::conflict("the run is suspended"));
+            }
             // Whoever had it has no lease any more.
             self.happen(run, worker, What::Release { item }, transaction)?;
         }
