@@ -22,6 +22,16 @@ use rustix::{
 /// Whoever makes folders faster than they go is left with them after so many turns.
 const TURNS_MAX: usize = 1_000_000;
 
+/// Removes whatever has taken this name: a folder with what is in it; or a file or link, and never
+/// what that leads to. What is not there is well.
+pub fn remove_any(path: &Path) -> io::Result<()> {
+    match unlinkat(CWD, path, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => remove_tree(path),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Removes a folder and what is in it. No link is followed, and folders that say that nothing may
 /// be removed from them are told otherwise.
 pub fn remove_tree(path: &Path) -> io::Result<()> {

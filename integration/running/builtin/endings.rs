@@ -162,6 +162,25 @@ fn what_a_killed_daemon_left_on_disk_the_next_removes() {
 }
 
 #[test]
+fn what_a_program_puts_in_the_place_of_its_folder_is_removed_and_what_that_leads_to_is_not() {
+    let home = TempDir::new().unwrap();
+    let [temporary, outside] = ["tmp", "outside"].map(|it| home.path().join(it));
+    fs::create_dir(&temporary).unwrap();
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("kept"), "").unwrap();
+    for instead in ["ln -s \"$1\" \"$d\"", "ln -s \"$1/kept\" \"$d\"", "echo > \"$d\"", ":"] {
+        let replacing = format!("d=$PWD; cd /; rm -rf \"$d\"; {instead}");
+        let mut scene = Scene::of(&script(&replacing, &[text(&outside)], json!({})));
+        let variables = [("TMPDIR", text(&temporary))];
+        let flags = ["--exec-allow=sh"];
+        scene.daemon = Daemon::start_in(TempDir::new().unwrap(), &flags, &variables);
+        assert_eq!(scene.run("r", json!({}))["status"], "done", "{instead}");
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "{instead}");
+        assert!(outside.join("kept").exists(), "{instead}");
+    }
+}
+
+#[test]
 fn two_daemons_do_each_step_once() {
     let place = TempDir::new().unwrap();
     let file = place.path().join("file");

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{Archive, Export, Format, Meter, blob::Blob};
 use crate::{
     error::{Error, Result},
-    git::{Repository, remote, removal::remove_tree},
+    git::{Repository, remote, removal::remove_any},
     watch::Watch,
 };
 
@@ -37,7 +37,8 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let Some(folder) = self.0.take() else { return };
         let folder = folder.keep();
-        if let Err(error) = remove_tree(&folder) {
+        // A program may have put something else there.
+        if let Err(error) = remove_any(&folder) {
             log::warn!("{} stays: {error}", folder.display());
         }
     }

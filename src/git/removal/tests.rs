@@ -6,7 +6,7 @@ use std::{
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use tempfile::TempDir;
 
-use super::remove_tree;
+use super::{remove_any, remove_tree};
 
 #[test]
 fn a_folder_deeper_than_a_stack_or_the_open_descriptors_goes() {
@@ -60,4 +60,26 @@ fn no_link_is_followed_and_closed_folders_are_opened() {
     symlink(&outside, &top).unwrap();
     assert!(remove_tree(&top).is_err());
     assert!(outside.join("kept").exists());
+}
+
+#[test]
+fn what_is_there_instead_of_a_folder_goes_and_not_what_it_leads_to() {
+    let place = TempDir::new().unwrap();
+    let outside = place.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("kept"), "").unwrap();
+    let top = place.path().join("top");
+    for target in [outside.as_path(), &outside.join("kept"), &outside.join("nothing")] {
+        symlink(target, &top).unwrap();
+        remove_any(&top).unwrap();
+        assert!(fs::symlink_metadata(&top).is_err());
+    }
+    assert!(outside.join("kept").exists());
+    fs::write(&top, "").unwrap();
+    remove_any(&top).unwrap();
+    assert!(!top.exists());
+    fs::create_dir_all(top.join("a")).unwrap();
+    remove_any(&top).unwrap();
+    assert!(!top.exists());
+    remove_any(&top).unwrap();
 }
