@@ -161,6 +161,55 @@ fn what_a_killed_daemon_left_on_disk_the_next_removes() {
     until("nothing is left", PATIENCE, || fs::read_dir(&temporary).unwrap().count() == 0);
 }
 
+/// A program that has a child in another session stop whoever sees to it, where that is told to be
+/// the first time: then it has no end, and else one at once.
+const STOPPING: &str = "\
+if [ -s \"$1\" ]; then exit 0; fi
+setsid sh -c 'trap \"\" TERM; kill -STOP $2; echo $$ >> \"$1\"; while :; do sleep 1000; done' \
+  sh \"$1\" $PPID &
+echo $PPID >> \"$1\"
+echo $$ >> \"$1\"
+while :; do sleep 1000; done";
+
+/// Such a program at work, one at a time, with who is to be gone with it.
+fn stopping(configuration: Value) -> (Scene, Vec<String>, TempDir) {
+    let place = TempDir::new().unwrap();
+    let file = place.path().join("ids");
+    let definition = script(STOPPING, &[text(&file)], configuration);
+    let mut scene = Scene::with(&definition, &[ALLOWED, "--exec-parallel=1"]);
+    scene.start("r", json!({}));
+    let ids = lines(&file, 3);
+    (scene, ids, place)
+}
+
+#[test]
+fn a_program_that_stops_who_sees_to_it_wins_no_time_by_that() {
+    let (mut scene, ids, _place) = stopping(json!({"timeout_ms": 1500}));
+    assert_eq!(scene.ended("r")["status"], "failed");
+    assert!(scene.problems("r").starts_with("timeout: not done after 1500 ms"));
+    are_gone(&ids);
+    assert_eq!(scene.run("next", json!({}))["status"], "done", "its place is free");
+    scene.is_verified("r");
+}
+
+#[test]
+fn a_program_that_stops_who_sees_to_it_ends_with_its_run() {
+    let (mut scene, ids, _place) = stopping(json!({}));
+    scene.ok("run.cancel", json!({"run": "r"}));
+    assert_eq!(scene.run("next", json!({}))["status"], "done", "its place is free");
+    are_gone(&ids);
+}
+
+#[test]
+fn a_program_that_stops_who_sees_to_it_ends_with_its_daemon() {
+    let (mut scene, ids, _place) = stopping(json!({}));
+    let daemon = std::mem::replace(&mut scene.daemon, Daemon::start());
+    assert!(daemon.end().status.success());
+    are_gone(&ids);
+    assert_eq!(scene.claim(json!({"types": ["exec"]})).len(), 1);
+    scene.is_verified("r");
+}
+
 #[test]
 fn what_a_program_puts_in_the_place_of_its_folder_is_removed_and_what_that_leads_to_is_not() {
     let home = TempDir::new().unwrap();

@@ -3,37 +3,57 @@
 use std::{
     io::{BufReader, Write},
     os::unix::process::CommandExt,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
+    thread,
+    time::Duration,
 };
 
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select, unbounded};
 use rustix::process::Pid;
+use serde_bytes::ByteBuf;
 
-use super::{Ended, Order, Said};
+use super::{Ended, GRACE_MS, Order, Said, Why, tree::kill_with_family};
 use crate::{
     error::{Error, Result},
     watch,
 };
 
+/// How long the child may be silent after it had to ask a program to end: a program can stop it, or
+/// hold it up, and is not to win time by that.
+const SILENCE_MS: u64 = GRACE_MS + 1000;
+
 /// By which a program can be stopped, from the moment at which it is to run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Handle {
     is_stopped: AtomicBool,
     /// The lifeline of the child, and where it hears.
     input: Mutex<Option<ChildStdin>>,
+    /// Where who waits for the child hears it, too.
+    stops: Sender<()>,
+    stopped: Receiver<()>,
+}
+
+impl Default for Handle {
+    fn default() -> Handle {
+        let (stops, stopped) = bounded(1);
+        Handle { is_stopped: AtomicBool::default(), input: Mutex::default(), stops, stopped }
+    }
 }
 
 impl Handle {
     /// Has the program end; what is stopped twice was stopped.
     pub fn stop(&self) {
         let mut input = self.input.lock().expect("nobody panics with the lock");
-        if !self.is_stopped.swap(true, SeqCst)
-            && let Some(input) = &mut *input
-        {
-            // Who is not there any more need not hear it.
+        if self.is_stopped.swap(true, SeqCst) {
+            return;
+        }
+        // Who is not there any more need not hear it.
+        let _ = self.stops.try_send(());
+        if let Some(input) = &mut *input {
             let _ = input.write_all(&[1]);
         }
     }
@@ -55,24 +75,41 @@ impl Handle {
     }
 }
 
+/// How it was that the child had no more to say.
+enum Heard {
+    Said(Said),
+    /// It is gone.
+    Nothing,
+    /// It is there, and should have said something long ago.
+    Silence,
+}
+
 /// Runs a program to its end.
 pub fn run(order: &Order, handle: &Handle) -> Result<Ended> {
     let bytes = rmp_serde::to_vec_named(order);
     let bytes = bytes.map_err(|error| Error::internal(error.to_string()))?;
     let mut child = start()?;
     let mut program = None;
-    let said = converse(&mut child, &bytes, handle, &mut program);
+    let heard = converse(&mut child, &bytes, order.timeout_ms, handle, &mut program);
     handle.detach();
-    if said.is_none() {
-        // Who had to see to it that nobody is left is gone itself.
-        let _ = child.kill();
+    if !matches!(heard, Heard::Said(_)) {
+        // Who had to see to it that nobody is left does not.
         program.into_iter().for_each(watch::kill);
+        kill_with_family(Pid::from_child(&child));
     }
     let status = child.wait();
-    match said {
-        Some(Said::Ended(ended)) => Ok(ended),
-        Some(Said::Refused(message)) => Err(Error::unavailable(message)),
-        Some(Said::Started(_)) | None => {
+    match heard {
+        Heard::Said(Said::Ended(ended)) => Ok(ended),
+        Heard::Said(Said::Refused(message)) => Err(Error::unavailable(message)),
+        Heard::Silence => Ok(Ended {
+            why: if handle.is_stopped() { Why::Stopped } else { Why::Timeout },
+            code: None,
+            signal: None,
+            stdout: ByteBuf::new(),
+            stderr: ByteBuf::new(),
+            truncated: false,
+        }),
+        Heard::Said(Said::Started(_)) | Heard::Nothing => {
             let status = status.map_or_else(|error| error.to_string(), |it| it.to_string());
             Err(Error::internal(format!("the child that sees to a program crashed: {status}")))
         }
@@ -83,19 +120,49 @@ pub fn run(order: &Order, handle: &Handle) -> Result<Ended> {
 fn converse(
     child: &mut Child,
     order: &[u8],
+    timeout_ms: u64,
     handle: &Handle,
     program: &mut Option<Pid>,
-) -> Option<Said> {
-    let mut input = child.stdin.take()?;
-    let mut output = BufReader::new(child.stdout.take()?);
-    input.write_all(order).ok()?;
+) -> Heard {
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Heard::Nothing;
+    };
+    let Ok(says) = listen(output) else { return Heard::Nothing };
+    if input.write_all(order).is_err() {
+        return Heard::Nothing;
+    }
     handle.attach(input);
+    let mut stopped = handle.stopped.clone();
+    let mut silence = after(Duration::from_millis(timeout_ms.saturating_add(SILENCE_MS)));
     loop {
-        match rmp_serde::from_read(&mut output).ok()? {
-            Said::Started(id) => *program = Pid::from_raw(id),
-            said => return Some(said),
+        select! {
+            recv(says) -> said => match said {
+                Ok(Said::Started(id)) => *program = Pid::from_raw(id),
+                Ok(said) => return Heard::Said(said),
+                Err(_) => return Heard::Nothing,
+            },
+            recv(stopped) -> _ => {
+                stopped = never();
+                silence = after(Duration::from_millis(SILENCE_MS));
+            },
+            recv(silence) -> _ => return Heard::Silence,
         }
     }
+}
+
+/// What the child says, until it is gone or says something that is nothing.
+fn listen(output: ChildStdout) -> std::io::Result<Receiver<Said>> {
+    let (says, said) = unbounded();
+    let mut output = BufReader::new(output);
+    let listen = move || {
+        while let Ok(it) = rmp_serde::from_read(&mut output) {
+            if says.send(it).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("program-says".to_owned()).spawn(listen)?;
+    Ok(said)
 }
 
 fn start() -> Result<Child> {

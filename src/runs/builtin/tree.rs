@@ -66,14 +66,50 @@ impl Leader {
 
     /// Those who live, and whose parent ended. The dead are buried.
     fn orphans(self) -> Vec<Pid> {
-        let mut children = Vec::new();
-        for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-            let of_thread = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            let ids = of_thread.split_whitespace().filter_map(|it| Pid::from_raw(it.parse().ok()?));
-            children.extend(ids.filter(|it| *it != self.0));
-        }
+        let mut children = children_of("self");
+        children.retain(|it| *it != self.0);
         let lives = |it: &Pid| matches!(waitpid(Some(*it), WaitOptions::NOHANG), Ok(None));
         children.retain(lives);
         children
     }
+}
+
+/// Kills a child that sees to a program and says nothing any more, and before that all that came of
+/// the program: since it adopts them and is kept from burying them, none is lost meanwhile.
+pub fn kill_with_family(child: Pid) {
+    let _ = kill_process(child, Signal::STOP);
+    let until = Instant::now() + DEATH;
+    loop {
+        let mut left = children_of(&child.as_raw_nonzero().to_string());
+        left.retain(|it| lives(*it));
+        if left.is_empty() || until < Instant::now() {
+            break;
+        }
+        for it in left {
+            let _ = kill_process(it, Signal::KILL);
+        }
+        thread::park_timeout(LOOK);
+    }
+    let _ = kill_process(child, Signal::KILL);
+}
+
+/// The children of a process, the dead who are not buried with them.
+fn children_of(process: &str) -> Vec<Pid> {
+    let mut children = Vec::new();
+    let tasks = fs::read_dir(format!("/proc/{process}/task"));
+    for task in tasks.into_iter().flatten().flatten() {
+        let of_thread = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let ids = of_thread.split_whitespace();
+        children.extend(ids.filter_map(|it| Pid::from_raw(it.parse().ok()?)));
+    }
+    children
+}
+
+/// Whether somebody else's child lives.
+fn lives(process: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
+    let stat = stat.unwrap_or_default();
+    // Behind its name, in which there may be anything.
+    let state = stat.rsplit_once(") ").and_then(|it| it.1.chars().next());
+    state.is_some_and(|it| !"ZX".contains(it))
 }
