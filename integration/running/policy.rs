@@ -737,6 +737,27 @@ signers: |
     assert_eq!(scene.denials().len(), 2, "each twice, by one rule");
 }
 
+const PUBLISHING: &str = "\
+policy: 1
+rules: [{name: others, on: [publish], process: order, deny: [bob]}]
+protected: [{name: tags, refs: ['refs/tags/process/other/**'], allow: [ann]}]
+";
+
+#[test]
+fn whoever_may_not_publish_may_not_take_a_version_away() {
+    let mut scene = Scene::of(ORDER);
+    scene.ok("process.publish", json!({"file": "p.yaml"}));
+    scene.set("p", &PUBLISHING.replace("bob", "A"));
+    let tag = "refs/tags/process/order/v1.0.0";
+    let there = scene.git(&["rev-parse", tag]);
+    scene.git(&["config", "user.name", "A"]);
+    scene.denied("p/others", "tag", json!({"tag": "process/order/v1.0.0", "delete": true}));
+    scene.denied("p/others", "ref.update", json!({"updates": [{"ref": tag, "to": Value::Null}]}));
+    assert_eq!(scene.git(&["rev-parse", tag]), there);
+    scene.git(&["config", "user.name", "B"]);
+    scene.ok("tag", json!({"tag": "process/order/v1.0.0", "delete": true}));
+}
+
 #[test]
 fn a_remote_brings_no_tags_and_notes_where_policies_guard_such() {
     let mut scene = Scene::of(ORDER);

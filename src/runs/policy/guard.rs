@@ -43,11 +43,13 @@ impl Guard for Runs {
 impl Keeper {
     fn expect_may_move(&mut self, moved: &Moved, transaction: &mut Transaction) -> Result<()> {
         let Moved { name, from, to, who: (actor, mail) } = moved;
-        if let (Some(process), Some(to)) = (Tag::process_of(name), to) {
-            self.expect_allowed(
-                Act::of(Action::Publish, actor).with_mail(mail).of_process(process),
-            )?;
-            self.expect_signed(SignedKind::Publish, process, moved, *to, transaction)?;
+        if let Some(process) = Tag::process_of(name) {
+            // To take a version away is to decide what is published, too.
+            let publish = Act::of(Action::Publish, actor).with_mail(mail);
+            self.expect_allowed(publish.of_process(process))?;
+            if let Some(to) = to {
+                self.expect_signed(SignedKind::Publish, process, moved, *to, transaction)?;
+            }
         }
         let motion = match (from, to) {
             (_, None) => Motion::Delete,
