@@ -743,6 +743,34 @@ rules: [{name: others, on: [publish], process: order, deny: [bob]}]
 protected: [{name: tags, refs: ['refs/tags/process/other/**'], allow: [ann]}]
 ";
 
+fn named(name: &str) -> Value {
+    json!({"name": name, "email": "x@example.org"})
+}
+
+#[test]
+fn whoever_may_not_publish_is_told_so_by_a_dry_run_which_leaves_nothing() {
+    let mut scene = Scene::of(ORDER);
+    scene.set("p", PUBLISHING);
+    let before = scene.git(&["for-each-ref", "refs/tags", "refs/notes"]);
+    let publish =
+        |file: &str, name: &str| json!({"file": file, "tagger": named(name), "dry_run": true});
+    scene.denied("p/others", "process.publish", publish("p.yaml", "bob"));
+    assert_eq!(scene.denials()[0]["action"], "publish");
+    assert_eq!(scene.ok("process.publish", publish("p.yaml", "ann"))["created"], true);
+    scene.repository.write("o.yaml", &ORDER.replace("process_name: order", "process_name: other"));
+    scene.repository.commit("another one");
+    scene.denied("p/tags", "process.publish", publish("o.yaml", "bob"));
+    assert_eq!(scene.git(&["for-each-ref", "refs/tags", "refs/notes"]), before);
+    assert_eq!(scene.ok("process.list", json!({}))["processes"], json!([]));
+    scene.refused("not_found", "process.get", json!({"name": "order"}));
+    let mut published = publish("p.yaml", "ann");
+    published["dry_run"] = json!(false);
+    assert_eq!(scene.ok("process.publish", published)["created"], true);
+    // What is there nobody has to publish.
+    assert_eq!(scene.ok("process.publish", publish("p.yaml", "bob"))["created"], false);
+    scene.is_sound();
+}
+
 #[test]
 fn whoever_may_not_publish_may_not_take_a_version_away() {
     let mut scene = Scene::of(ORDER);

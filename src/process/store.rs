@@ -31,6 +31,11 @@ use crate::error::{Code, Error, Result};
 pub trait Store {
     fn publish(&self, artifact: &Artifact) -> Result<Published>;
 
+    /// Fails where something that is not there may not be published, by who would publish it.
+    fn expect_may_publish(&self, _: &Artifact) -> Result<()> {
+        Ok(())
+    }
+
     /// What was published; anything else is `corrupt`.
     fn get(&self, name: &Name, version: &Version) -> Result<Artifact>;
 

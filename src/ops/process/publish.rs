@@ -98,7 +98,7 @@ impl Operation for Publish {
         self.expect_meant(&artifact)?;
         let published = match (self.dry_run, there) {
             (true, Some(there)) => there.expect_same(&artifact).map(|()| Published::Before)?,
-            (true, None) => Published::Now,
+            (true, None) => store.expect_may_publish(&artifact).map(|()| Published::Now)?,
             (false, _) => store.publish(&artifact)?,
         };
         if let (Published::Now, None, Some(path), false) =

@@ -44,33 +44,30 @@ impl Store for InRepository<'_> {
         let Publisher::Somebody(publisher) = self.publisher else {
             return Err(Error::internal("nobody publishes"));
         };
-        let (name, version) = (&artifact.name, &artifact.version);
         let published = self.store.change_alone(self.path, self.watch, |transaction| {
-            let (who, signer) = publisher(transaction)?;
-            let tag = tag(name, version)?;
-            if transaction.is_kept(&tag)? {
-                let (_, record) = recorded(transaction.repository(), name, version)?;
-                record.expect_same(artifact)?;
-                transaction.be_durable();
-                return Ok(Published::Before);
-            }
-            transaction.keep(Keeping {
-                tag,
-                file: file(name, version)?,
-                content: artifact.bytes.clone(),
-                message: message(artifact),
-                who,
-                signer,
-                note: (Namespace::definitions(), artifact.record().line()),
-            })?;
+            let published = put(artifact, publisher, transaction)?;
             transaction.be_durable();
-            Ok(Published::Now)
+            Ok(published)
         })?;
         // What has been answered for stays, whatever becomes of housekeeping.
         if let Err(error) = self.store.clear_up(self.path, self.watch) {
             log::warn!("{}: {error}", self.path.display());
         }
         Ok(published)
+    }
+
+    fn expect_may_publish(&self, artifact: &Artifact) -> Result<()> {
+        let Publisher::Somebody(publisher) = self.publisher else {
+            return Err(Error::internal("nobody publishes"));
+        };
+        // Whoever guards the repository sees it as if it were, and nobody else does.
+        self.store.change_alone(self.path, self.watch, |transaction| {
+            let before = transaction.savepoint();
+            put(artifact, publisher, transaction)?;
+            transaction.expect_allowed(&before)?;
+            transaction.go_back(&before);
+            Ok(())
+        })
     }
 
     fn get(&self, name: &Name, version: &Version) -> Result<Artifact> {
@@ -98,6 +95,32 @@ impl Store for InRepository<'_> {
         // A tag that somebody put beside them is none of them.
         Ok(tags.into_iter().filter_map(listed).collect())
     }
+}
+
+/// Puts an artifact there, unless it is.
+fn put(
+    artifact: &Artifact,
+    publisher: &Identity,
+    transaction: &mut Transaction,
+) -> Result<Published> {
+    let (name, version) = (&artifact.name, &artifact.version);
+    let (who, signer) = publisher(transaction)?;
+    let tag = tag(name, version)?;
+    if transaction.is_kept(&tag)? {
+        let (_, record) = recorded(transaction.repository(), name, version)?;
+        record.expect_same(artifact)?;
+        return Ok(Published::Before);
+    }
+    transaction.keep(Keeping {
+        tag,
+        file: file(name, version)?,
+        content: artifact.bytes.clone(),
+        message: message(artifact),
+        who,
+        signer,
+        note: (Namespace::definitions(), artifact.record().line()),
+    })?;
+    Ok(Published::Now)
 }
 
 /// What is another one as soon as something else is published in this version.
