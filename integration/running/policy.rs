@@ -772,6 +772,23 @@ fn whoever_may_not_publish_is_told_so_by_a_dry_run_which_leaves_nothing() {
 }
 
 #[test]
+fn signs_that_git_leaves_out_of_names_make_nobody_another_one() {
+    let mut scene = Scene::of(ORDER);
+    scene.set("p", PUBLISHING);
+    for name in ["bob ", " bob", "bob.", "'bob'", "bob\t"] {
+        let publish = json!({"file": "p.yaml", "tagger": named(name)});
+        scene.denied("p/others", "process.publish", publish);
+    }
+    scene.ok("process.publish", json!({"file": "p.yaml", "tagger": named("bobby")}));
+    scene.set("p", "policy: 1\nrules: [{name: w, on: [claim], deny: [bob]}]\nfour_eyes: [{name: two, steps: [enter, approve]}]\n");
+    scene.start("r", json!({}));
+    assert!(scene.claim(json!({"worker": "bob."})).is_empty());
+    assert_eq!(scene.do_next("ann"), "enter");
+    let approve = scene.task_at("r", "approve");
+    scene.denied("p/two", "task.claim", json!({"worker": "ann.", "task": approve}));
+}
+
+#[test]
 fn whoever_may_not_publish_may_not_take_a_version_away() {
     let mut scene = Scene::of(ORDER);
     scene.ok("process.publish", json!({"file": "p.yaml"}));

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Action, Deed, Motion,
     decide::{Asked, Decision, Somebody, Verdict},
+    pattern::bare,
 };
 use crate::{error::Result, git::RunId, runs::keeper::Keeper};
 
@@ -77,7 +78,7 @@ impl Keeper {
                 let process = birth.map(|it| &*it.process).or(*process);
                 let holds = match (open, run, action) {
                     (Some(it), Some(run), Action::Claim) => {
-                        let held = it.claims.iter().filter(|it| it.1.worker == actor);
+                        let held = it.claims.iter().filter(|it| bare(&it.1.worker) == bare(actor));
                         let held = held.filter(|it| self.is_held(run, *it.0));
                         let path = |item| it.state.path_of(&it.pinned.processes, item);
                         held.filter_map(|it| path(*it.0)).collect()

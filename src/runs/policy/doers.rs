@@ -1,5 +1,7 @@
 //! Who completed which steps of a run: what rules that want two people need to know.
 
+use super::pattern::bare;
+
 /// Sorted by actors and steps, each pair once, so that it stays small in long runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Doers(Vec<Done>);
@@ -17,7 +19,7 @@ pub struct Done {
 impl Doers {
     /// Takes in that somebody completed the step at a path.
     pub fn complete(&mut self, actor: &str, path: &str) {
-        let step = plain(path);
+        let (actor, step) = (bare(actor), plain(path));
         match self.0.binary_search_by(|it| (&*it.actor, &*it.step).cmp(&(actor, &*step))) {
             Ok(at) => {
                 let done = &mut self.0[at];
@@ -34,6 +36,7 @@ impl Doers {
 
     /// What somebody completed.
     pub fn of(&self, actor: &str) -> &[Done] {
+        let actor = bare(actor);
         let from = self.0.partition_point(|it| &*it.actor < actor);
         let to = self.0.partition_point(|it| &*it.actor <= actor);
         &self.0[from..to]
@@ -73,6 +76,7 @@ mod tests {
         };
         assert_eq!(steps("ann"), ["a", "m"]);
         assert_eq!(steps("bob"), ["a"]);
+        assert_eq!(steps("ann."), ["a", "m"], "whom Git would call ann");
         assert!(steps("an").is_empty() && steps("c").is_empty());
     }
 

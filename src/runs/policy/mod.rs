@@ -29,6 +29,7 @@ use self::{
     decide::{Asked, Somebody},
     denials::Denials,
     model::SignedKind,
+    pattern::bare,
 };
 use super::{keeper::Keeper, message::Overrode, work::Ask};
 use crate::{
@@ -198,7 +199,7 @@ impl Keeper {
         let (Some(process), Some(step)) = (&told.process, &told.step) else { return told };
         let is_about = |rules: &decide::Rules| rules.wants_others(process, step);
         if act.action == Action::Claim && self.policy.standing.rules().is_ok_and(is_about) {
-            let held = it.claims.iter().filter(|it| it.1.worker == act.actor);
+            let held = it.claims.iter().filter(|it| bare(&it.1.worker) == bare(act.actor));
             let held = held.filter(|it| Some(*it.0) != act.item && self.is_held(run, *it.0));
             told.holds = held.filter_map(|it| path(*it.0)).collect();
         }

@@ -105,9 +105,20 @@ impl TryFrom<Vec<String>> for Actors {
 
 const EXPECTED: &str = "a list of actors, patterns as `bot-*`, `role:` and a role, or `*`";
 
+/// A name as Git keeps it, which leaves out some signs around it: they make nobody another one.
+pub fn bare(name: &str) -> &str {
+    const AROUND: &str = ".,:;<>\"\\'";
+    let bare = name.trim_matches(|it: char| it <= ' ' || AROUND.contains(it));
+    if bare.is_empty() { name } else { bare }
+}
+
 impl Actor {
     pub fn matches(&self, name: &str) -> bool {
-        self.0.matches(name)
+        let Actor(glob) = self;
+        match glob.kind {
+            Kind::Plain => bare(&glob.text) == bare(name),
+            _ => glob.matches(name) || glob.matches(bare(name)),
+        }
     }
 
     /// A name that it matches, as far as such a one can be told.
@@ -165,6 +176,18 @@ mod tests {
         assert!(actor.matches("bot-a/b") && !actor.matches("robot-a"));
         assert_eq!(actor.example(), "bot-x");
         assert!(actor.matches(&actor.example()));
+    }
+
+    #[test]
+    fn signs_around_a_name_make_nobody_another_one() {
+        let matches =
+            |pattern: &str, name: &str| Actor::try_from(pattern.to_owned()).unwrap().matches(name);
+        for name in ["bob ", " bob", "bob.", "\"bob\"", "'bob',", "\\bob;", "<bob>", "bob\t:"] {
+            assert!(matches("bob", name) && matches("b*b", name), "{name}");
+        }
+        assert!(matches("Bob Jr.", "Bob Jr") && matches("Bob Jr.", "Bob Jr."));
+        assert!(!matches("bob", "b.ob") && !matches("bob", "bob!") && !matches("bob", "..."));
+        assert!(matches("...", "...") && matches("*.", "bob."));
     }
 
     #[test]
