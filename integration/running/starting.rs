@@ -130,6 +130,31 @@ fn what_a_definition_does_not_take_is_no_run() {
 }
 
 #[test]
+fn what_is_called_by_more_than_may_be_published_is_no_run() {
+    let mut scene = Scene::of(ORDER);
+    let called = "process_name: order\nsteps: [{step_id: a, call: CALLED}]\n";
+    let of = |name: &str| ORDER.replace("process_name: order", &format!("process_name: {name}"));
+    for (length, is_fine) in [(100, true), (101, false)] {
+        let name = "x".repeat(length);
+        let alone = vec![of(&name)];
+        let below = vec![called.replace("CALLED", &name), of(&name)];
+        for (at, texts) in [alone, below].iter().enumerate() {
+            let file = |(no, text): (usize, &String)| json!({"file": format!("{no}.yaml"), "content": text});
+            let drafts: Vec<Value> = texts.iter().enumerate().map(file).collect();
+            let run = format!("r{length}-{at}");
+            let wanted = json!({"run": run, "drafts": drafts, "encoding": "utf8"});
+            if is_fine {
+                scene.ok("run.start", wanted);
+                continue;
+            }
+            let refused = scene.refused("invalid", "run.start", wanted);
+            assert!(refused["err"].as_str().unwrap().contains("100 bytes"), "{refused}");
+            scene.refused("not_found", "run.get", json!({"run": run}));
+        }
+    }
+}
+
+#[test]
 fn runs_are_found_by_what_is_said_of_them() {
     let mut scene = Scene::of(ORDER);
     for (run, customer, actor) in [("a", "acme", "ann"), ("b", "acme", "bob"), ("c", "zet", "ann")]

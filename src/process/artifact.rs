@@ -20,8 +20,8 @@ use crate::{
 
 /// The longest file.
 pub const BYTES_MAX: usize = FILE_BYTES_MAX;
-const NAME_BYTES_MAX: usize = 100;
-const VERSION_BYTES_MAX: usize = 100;
+pub const NAME_BYTES_MAX: usize = 100;
+pub const VERSION_BYTES_MAX: usize = 100;
 /// What is written before the digits of a digest.
 const ALGORITHM: &str = "sha256:";
 /// The version of a record's format.

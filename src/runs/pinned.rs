@@ -7,8 +7,9 @@ use crate::{
     engine::{canonical::canonical, definition::Definition, net::Processes},
     error::{Error, Result},
     process::{
-        artifact::digest_of,
+        artifact::{NAME_BYTES_MAX, VERSION_BYTES_MAX, digest_of},
         called::with_called,
+        diagnostic::brief,
         gate::Named,
         load::{self, File},
         test::subject::compiled,
@@ -40,7 +41,24 @@ impl Pinned {
             first.and_then(|(name, bytes)| load::read(name, bytes).loaded.into_iter().next());
         let first = first.map(|it| it.definition.process_name);
         let files = files.into_iter().map(|(name, bytes)| (file_name(&name), bytes));
-        Pinned::of(files.collect(), name.or(first.as_deref()), version)
+        let pinned = Pinned::of(files.collect(), name.or(first.as_deref()), version)?;
+        pinned.expect_short_names()?;
+        Ok(pinned)
+    }
+
+    /// Fails where a process or its version is called by more than may be published. Runs that
+    /// there are of such ones stay.
+    fn expect_short_names(&self) -> Result<()> {
+        let names = self.processes.nets.iter().map(|it| it.process_name.as_str());
+        let names = names.map(|it| ("name", it, NAME_BYTES_MAX));
+        let version = self.version.as_deref().map(|it| ("version", it, VERSION_BYTES_MAX));
+        match names.chain(version).find(|(_, it, most)| *most < it.len()) {
+            None => Ok(()),
+            Some((what, it, most)) => Err(Error::invalid(format!(
+                "the {what} of a process has at most {most} bytes: give a shorter one than `{}`",
+                brief(it)
+            ))),
+        }
     }
 
     /// The process of this name and version, or the first there is, out of the files of a run.
