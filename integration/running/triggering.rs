@@ -11,6 +11,7 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{Scene, execution, git};
@@ -389,6 +390,61 @@ steps: [{step_id: a}]
     looked_at(&mut scene, "another one");
     let again = scene.ok("trigger.list", json!({}));
     assert_ne!(again["triggers"][0]["problem"]["run"], run_of(&commit));
+    scene.is_sound();
+}
+
+/// What finds it is larger than anybody would wait for.
+const COSTLY: &str = "(?s)[ab]*a[ab]{5000}c[^q]";
+
+#[test]
+fn a_pattern_that_is_no_small_table_is_not_published() {
+    let mut scene = Scene::of("nothing: yet\n");
+    for trigger in [
+        json!({"message": COSTLY}),
+        json!({"push": "main", "not": {"message": COSTLY}}),
+        json!({"author": {"name": format!("*a{}", "?".repeat(30))}}),
+    ] {
+        let triggers = format!("  - {trigger}\n");
+        let wanted = json!({"content": with_triggers(&triggers), "encoding": "utf8"});
+        let refused = scene.refused("invalid", "process.publish", wanted);
+        assert!(refused["err"].as_str().unwrap().contains("1 MiB"), "{refused}");
+    }
+    let many = "  - {push: main, message: word}\n".repeat(1000);
+    let wanted = json!({"content": with_triggers(&many), "encoding": "utf8"});
+    let refused = scene.refused("invalid", "process.publish", wanted);
+    assert!(refused["err"].as_str().unwrap().contains("8 MiB"), "{refused}");
+}
+
+#[test]
+fn a_pattern_that_was_published_before_it_was_too_large_starts_nothing_and_is_told() {
+    let good = with_triggers("  - {name: lost, message: PATTERN}\n  - {name: kept, push: main}\n");
+    let mut scene = scene(&good);
+    // What another version took, as it would have put it there.
+    let later = good.replace("1.0.0", "1.0.1").replace("PATTERN", &format!("'{COSTLY}'"));
+    let drafts = json!([{"file": "p.yaml", "content": later}]);
+    let draft = json!({"run": "draft", "drafts": drafts, "encoding": "utf8"});
+    let digest = scene.ok("run.start", draft)["digest"].clone();
+    let sha256: String = Sha256::digest(&later).iter().map(|it| format!("{it:02x}")).collect();
+    let record = json!({"v": 1, "process": "p", "version": "1.0.1", "digest": digest,
+                        "sha256": sha256, "bytes": later.len()});
+    let message = format!("process p 1.0.1\n\nRecord: {record}\n");
+    scene.git(&["checkout", "-q", "--orphan", "kept"]);
+    scene.git(&["rm", "-q", "-r", "-f", "--cached", "."]);
+    scene.repository.write("p/p_v1.0.1.yaml", &later);
+    scene.git(&["add", "p"]);
+    scene.git(&["commit", "-q", "-m", &message]);
+    scene.git(&["tag", "-a", "-m", &message, "process/p/v1.0.1"]);
+    scene.git(&["checkout", "-q", "-f", "main"]);
+    let problem = |scene: &mut Scene| scene.ok("trigger.list", json!({}))["triggers"].clone();
+    until("the later version counts", SOON, || problem(&mut scene)[0]["version"] == "1.0.1");
+    let told = problem(&mut scene);
+    let (lost, kept) = (&told[0]["problem"], &told[1]["problem"]);
+    assert!(lost["message"].as_str().unwrap().contains("1 MiB"), "{told}");
+    assert_eq!((&lost["run"], &lost["at_ms"], kept), (&Value::Null, &Value::Null, &Value::Null));
+    let message = format!("{}\n", "ab".repeat(500_000));
+    let wanted = json!({"message": message, "changes": [], "empty": true});
+    let commit = scene.ok("commit", wanted)["commit"].clone();
+    expect_fired(&mut scene, commit.as_str().unwrap(), &["kept"]);
     scene.is_sound();
 }
 

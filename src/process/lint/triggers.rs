@@ -8,7 +8,7 @@ use crate::{
     process::{
         cron::Cron,
         diagnostic::{Rule, brief},
-        trigger::{self, label},
+        trigger::{Glob, Pattern, Room, label},
     },
 };
 
@@ -27,9 +27,9 @@ const MESSAGE: Rule =
 const GLOB: Rule = Rule::error("glob", "Patterns of names are globs that can be read.");
 
 pub fn check(definition: &Definition, report: &mut Report) {
-    let mut labels = BTreeMap::new();
+    let (mut labels, mut room) = (BTreeMap::new(), Room::default());
     for (at, it) in definition.triggers.iter().enumerate() {
-        look(it, &format!("triggers[{at}]"), report);
+        look(it, &format!("triggers[{at}]"), &mut room, report);
         let label = it.name.as_deref().map_or_else(|| (at + 1).to_string(), label);
         let name = if it.name.is_some() { ".name" } else { "" };
         let path = format!("triggers[{at}]{name}");
@@ -43,7 +43,7 @@ pub fn check(definition: &Definition, report: &mut Report) {
     }
 }
 
-fn look(it: &Trigger, path: &str, report: &mut Report) {
+fn look(it: &Trigger, path: &str, room: &mut Room, report: &mut Report) {
     if let Some(cron) = &it.cron
         && let Err(wrong) = Cron::parse(cron)
     {
@@ -56,23 +56,23 @@ fn look(it: &Trigger, path: &str, report: &mut Report) {
     }
     for (key, names) in globs(it) {
         for (at, glob) in names.as_slice().iter().enumerate() {
-            if let Err(error) = trigger::glob(glob) {
+            if let Err(error) = Glob::new(glob, room) {
                 let message = format!("correct the pattern `{}`: {error}", brief(glob));
                 report.say(&GLOB, &format!("{path}.{key}[{at}]"), message);
             }
         }
     }
-    if let Some(Err(error)) = it.message.as_deref().map(trigger::pattern) {
+    if let Some(Err(error)) = it.message.as_deref().map(|it| Pattern::new(it, room)) {
         let message = format!("correct the pattern of the message: {error}");
         report.say(&MESSAGE, &format!("{path}.message"), message);
     }
     for (key, inner) in [("any", &it.any), ("all", &it.all)] {
         for (at, it) in inner.iter().enumerate() {
-            look(it, &format!("{path}.{key}[{at}]"), report);
+            look(it, &format!("{path}.{key}[{at}]"), room, report);
         }
     }
     if let Some(it) = &it.not {
-        look(it, &format!("{path}.not"), report);
+        look(it, &format!("{path}.not"), room, report);
     }
 }
 

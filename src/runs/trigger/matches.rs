@@ -1,7 +1,5 @@
 //! Whether a trigger takes what happened: pure functions of both.
 
-use globset::{GlobSet, GlobSetBuilder};
-use regex::Regex;
 use serde::Serialize;
 
 use super::{happened::Happened, schedule::Schedule};
@@ -11,7 +9,7 @@ use crate::{
         trigger::{PathTrigger, Trigger},
     },
     git::Became,
-    process::trigger::{glob, pattern},
+    process::trigger::{Glob, Pattern, Room, message_part, name_part},
 };
 
 /// Something that may start runs.
@@ -23,7 +21,7 @@ pub enum Event<'a> {
 }
 
 /// A condition that does not hold.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmet {
     /// Where it is in the trigger, such as `any[1].push`.
     pub condition: String,
@@ -38,6 +36,8 @@ pub struct Conditions {
     /// Whether it asks for tags, and for any refs.
     asks_for_tags: bool,
     asks_for_refs: bool,
+    /// What in it can be looked for by nobody: then it starts nothing.
+    wrong: Option<Unmet>,
 }
 
 /// All of it has to hold.
@@ -54,7 +54,7 @@ enum Condition {
     From(Globs),
     Merge,
     Path(Option<Became>, Globs),
-    Message(Regex),
+    Message(String, Pattern),
     Name(Globs),
     Email(Globs),
     Kind(Globs),
@@ -65,37 +65,37 @@ enum Condition {
     All(Vec<Node>),
     Any(Vec<Node>),
     Not(Node),
-    /// What can be read by nobody holds never.
+    /// What is no time holds never.
+    NoTime,
+    /// What can be looked for by nobody.
     Wrong(String),
 }
 
 #[derive(Debug)]
 struct Globs {
-    set: GlobSet,
+    all: Vec<Glob>,
     text: String,
 }
 
 impl Globs {
-    fn of(names: &Names) -> Result<Globs, String> {
-        let mut set = GlobSetBuilder::new();
-        for name in names.as_slice() {
-            set.add(glob(name)?);
-        }
-        let text: Vec<String> = names.as_slice().iter().map(|it| format!("`{it}`")).collect();
-        let set = set.build().map_err(|error| error.to_string())?;
-        Ok(Globs { set, text: text.join(", ") })
+    fn of(names: &Names, room: &mut Room) -> Result<Globs, String> {
+        let names = names.as_slice();
+        let all = names.iter().map(|it| Glob::new(it, room)).collect::<Result<_, _>>()?;
+        let text: Vec<String> = names.iter().map(|it| format!("`{it}`")).collect();
+        Ok(Globs { all, text: text.join(", ") })
     }
 
     fn has(&self, name: &str) -> bool {
-        self.set.is_match(name)
+        self.all.iter().any(|it| it.matches(name))
     }
 }
 
 impl Conditions {
-    pub fn of(trigger: &Trigger) -> Conditions {
-        let mut compiler = Compiler { around: trigger, schedules: Vec::new() };
+    pub fn of(trigger: &Trigger, room: &mut Room) -> Conditions {
+        let mut compiler = Compiler { around: trigger, schedules: Vec::new(), room };
         let node = compiler.node(trigger);
         Conditions {
+            wrong: node.wrong(""),
             node,
             schedules: compiler.schedules,
             asks_for_tags: asks(trigger, &|it| it.tag.is_some() || it.semver.is_some()),
@@ -104,6 +104,11 @@ impl Conditions {
                 is_branch || it.tag.is_some() || it.semver.is_some()
             }),
         }
+    }
+
+    /// Why nothing can start it, if nothing can.
+    pub fn wrong(&self) -> Option<&Unmet> {
+        self.wrong.as_ref()
     }
 
     /// Whether commits can start something, besides times.
@@ -116,6 +121,9 @@ impl Conditions {
         let unmet = |condition: &str, why: &str| {
             Some(Unmet { condition: condition.to_owned(), why: why.to_owned() })
         };
+        if let Some(wrong) = &self.wrong {
+            return Some(wrong.clone());
+        }
         if let Event::Commit(it) = event {
             if it.is_tag() && !self.asks_for_tags {
                 return unmet("tag", "a tag starts only what asks for tags");
@@ -137,6 +145,7 @@ fn asks(trigger: &Trigger, wanted: &dyn Fn(&Trigger) -> bool) -> bool {
 struct Compiler<'a> {
     around: &'a Trigger,
     schedules: Vec<Schedule>,
+    room: &'a mut Room,
 }
 
 impl Compiler<'_> {
@@ -149,17 +158,17 @@ impl Compiler<'_> {
                     self.schedules.push(schedule);
                     node.add(name, Ok(Condition::Time(self.schedules.len() - 1)));
                 }
-                None => node.add(name, Err("no such time or time zone".to_owned())),
+                None => node.add(name, Ok(Condition::NoTime)),
             }
         }
-        node.globs("push", it.push.as_ref(), Condition::Push);
-        node.globs("branch", it.branch.as_ref(), Condition::Branch);
-        node.globs("tag", it.tag.as_ref(), Condition::Tag);
+        self.globs(&mut node, "push", it.push.as_ref(), Condition::Push);
+        self.globs(&mut node, "branch", it.branch.as_ref(), Condition::Branch);
+        self.globs(&mut node, "tag", it.tag.as_ref(), Condition::Tag);
         node.flag("semver", it.semver, Condition::Semver);
         if let Some(merge) = &it.merge {
             node.add("merge", Ok(Condition::Merge));
-            node.globs("merge.into", merge.into.as_ref(), Condition::Into);
-            node.globs("merge.from", merge.from.as_ref(), Condition::From);
+            self.globs(&mut node, "merge.into", merge.into.as_ref(), Condition::Into);
+            self.globs(&mut node, "merge.from", merge.from.as_ref(), Condition::From);
         }
         if let Some(PathTrigger { changed, added, modified, deleted }) = &it.path {
             let kinds = [
@@ -169,19 +178,20 @@ impl Compiler<'_> {
                 ("path.deleted", deleted, Some(Became::Deleted)),
             ];
             for (name, names, became) in kinds {
-                node.globs(name, names.as_ref(), |it| Condition::Path(became, it));
+                self.globs(&mut node, name, names.as_ref(), |it| Condition::Path(became, it));
             }
         }
         if let Some(message) = &it.message {
-            node.add("message", pattern(message).map(Condition::Message));
+            let pattern = Pattern::new(message, self.room);
+            node.add("message", pattern.map(|it| Condition::Message(message.clone(), it)));
         }
         if let Some(author) = &it.author {
-            node.globs("author.name", author.name.as_ref(), Condition::Name);
-            node.globs("author.email", author.email.as_ref(), Condition::Email);
+            self.globs(&mut node, "author.name", author.name.as_ref(), Condition::Name);
+            self.globs(&mut node, "author.email", author.email.as_ref(), Condition::Email);
         }
         if let Some(commit) = &it.commit {
-            node.globs("commit.type", commit.kind.as_ref(), Condition::Kind);
-            node.globs("commit.scope", commit.scope.as_ref(), Condition::Scope);
+            self.globs(&mut node, "commit.type", commit.kind.as_ref(), Condition::Kind);
+            self.globs(&mut node, "commit.scope", commit.scope.as_ref(), Condition::Scope);
         }
         node.flag("signed", it.signed, Condition::Signed);
         if !it.all.is_empty() {
@@ -195,17 +205,23 @@ impl Compiler<'_> {
         }
         node
     }
+
+    fn globs(
+        &mut self,
+        node: &mut Node,
+        name: &str,
+        names: Option<&Names>,
+        of: impl FnOnce(Globs) -> Condition,
+    ) {
+        if let Some(names) = names {
+            node.add(name, Globs::of(names, self.room).map(of));
+        }
+    }
 }
 
 impl Node {
     fn add(&mut self, name: &str, condition: Result<Condition, String>) {
         self.0.push((name.to_owned(), condition.unwrap_or_else(Condition::Wrong)));
-    }
-
-    fn globs(&mut self, name: &str, names: Option<&Names>, of: impl FnOnce(Globs) -> Condition) {
-        if let Some(names) = names {
-            self.add(name, Globs::of(names).map(of));
-        }
     }
 
     fn flag(&mut self, name: &str, flag: Option<bool>, of: impl FnOnce(bool) -> Condition) {
@@ -215,9 +231,20 @@ impl Node {
     }
 
     fn unmet(&self, event: &Event, path: &str) -> Option<Unmet> {
+        self.0.iter().find_map(|(name, condition)| condition.unmet(event, &below(path, name)))
+    }
+
+    /// The first thing in it that can be looked for by nobody.
+    fn wrong(&self, path: &str) -> Option<Unmet> {
         self.0.iter().find_map(|(name, condition)| {
-            let dot = if path.is_empty() { "" } else { "." };
-            condition.unmet(event, &format!("{path}{dot}{name}"))
+            let path = below(path, name);
+            let mut nodes = match condition {
+                Condition::All(nodes) | Condition::Any(nodes) => nodes.iter().enumerate(),
+                Condition::Not(node) => return node.wrong(&path),
+                Condition::Wrong(why) => return Some(Unmet { condition: path, why: why.clone() }),
+                _ => return None,
+            };
+            nodes.find_map(|(at, it)| it.wrong(&format!("{path}[{at}]")))
         })
     }
 
@@ -230,6 +257,11 @@ impl Node {
             _ => false,
         })
     }
+}
+
+fn below(path: &str, name: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    format!("{path}{dot}{name}")
 }
 
 impl Condition {
@@ -255,6 +287,7 @@ impl Condition {
                 let holds = node.unmet(event, path).is_none();
                 return if holds { unmet("this holds".to_owned()) } else { None };
             }
+            Condition::NoTime => return unmet("no such time or time zone".to_owned()),
             Condition::Wrong(why) => return unmet(why.clone()),
             _ => (),
         }
@@ -279,7 +312,6 @@ impl Condition {
             let not = if is { "" } else { "not " };
             (is != wanted).then(|| format!("it is {not}{what}"))
         };
-        let (kind, scopes) = conventional(it.subject());
         match self {
             Condition::Push(globs) => none_of("branch", it.branch(), globs),
             Condition::Branch(globs) => match it.is_made {
@@ -306,23 +338,32 @@ impl Condition {
                     .any(|(how, path)| became.is_none_or(|it| it == *how) && globs.has(path));
                 (!is_one).then(|| format!("no such file is among {}", globs.text))
             }
-            Condition::Message(regex) => match regex.is_match(&it.facts.message) {
-                true => None,
-                false => Some(format!("the message does not have `{regex}`")),
-            },
-            Condition::Name(globs) => none_of("author", Some(&it.facts.name), globs),
-            Condition::Email(globs) => none_of("author", Some(&it.facts.email), globs),
-            Condition::Kind(globs) => none_of("type of commit", kind, globs),
-            Condition::Scope(globs) => match scopes.iter().any(|it| globs.has(it)) {
-                true => None,
-                false => none_of("scope of the commit", scopes.first().copied(), globs),
-            },
+            Condition::Message(text, pattern) => {
+                let has = pattern.is_in(message_part(&it.facts.message));
+                (!has).then(|| format!("the message does not have `{text}`"))
+            }
+            Condition::Name(globs) => none_of("author", Some(name_part(&it.facts.name)), globs),
+            Condition::Email(globs) => none_of("author", Some(name_part(&it.facts.email)), globs),
+            Condition::Kind(globs) => {
+                none_of("type of commit", conventional(name_part(it.subject())).0, globs)
+            }
+            Condition::Scope(globs) => {
+                let scopes = conventional(name_part(it.subject())).1;
+                match scopes.iter().any(|it| globs.has(it)) {
+                    true => None,
+                    false => none_of("scope of the commit", scopes.first().copied(), globs),
+                }
+            }
             Condition::Signed(wanted) => {
                 is_it(*it.is_signed, *wanted, "signed by somebody who may sign")
             }
             Condition::Time(_) => Some("it is about a time".to_owned()),
             // They were looked into before.
-            Condition::All(_) | Condition::Any(_) | Condition::Not(_) | Condition::Wrong(_) => None,
+            Condition::All(_)
+            | Condition::Any(_)
+            | Condition::Not(_)
+            | Condition::NoTime
+            | Condition::Wrong(_) => None,
         }
     }
 }

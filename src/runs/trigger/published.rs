@@ -19,7 +19,7 @@ use crate::{
         artifact::{Name, version_of},
         load,
         store::{Store, repository::InRepository},
-        trigger::label,
+        trigger::{Room, label},
     },
 };
 
@@ -43,7 +43,7 @@ pub struct Rule {
 
 /// The rules of a definition, each with a label of its own: its name, or else its number.
 pub fn rules(definition: &Definition) -> Vec<Rule> {
-    let mut taken = BTreeSet::new();
+    let (mut taken, mut room) = (BTreeSet::new(), Room::default());
     let rule = |(at, trigger): (usize, &Trigger)| {
         let number = (at + 1).to_string();
         let label = trigger.name.as_deref().map(label).filter(|it| !it.is_empty());
@@ -54,7 +54,7 @@ pub fn rules(definition: &Definition) -> Vec<Rule> {
             version: definition.process_version.clone(),
             label,
             description: trigger.description.clone(),
-            conditions: Conditions::of(trigger),
+            conditions: Conditions::of(trigger, &mut room),
             overlap: trigger.overlap,
             with: trigger.with.clone().unwrap_or_default(),
         }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     engine::definition::{Definition, trigger::Trigger},
     git::{Became, Facts, Watched, object_id},
+    process::trigger::Room,
 };
 
 /// A commit on the branch `main`.
@@ -54,9 +55,14 @@ fn merge(from: &str) -> Happened<'static> {
     Happened { is_merged_here: true, merged: vec![from.to_owned()], ..commit() }
 }
 
+fn of(trigger: serde_json::Value) -> Conditions {
+    let trigger = serde_json::from_value::<Trigger>(trigger).unwrap();
+    Conditions::of(&trigger, &mut Room::default())
+}
+
 /// Whether a trigger takes it, or the condition that does not hold.
 fn check(trigger: serde_json::Value, it: Happened, expected: &str) {
-    let conditions = Conditions::of(&serde_json::from_value::<Trigger>(trigger.clone()).unwrap());
+    let conditions = of(trigger.clone());
     let unmet = conditions.unmet(&Event::Commit(it));
     let told = unmet.as_ref().map_or("", |it| &it.condition);
     assert_eq!(told, expected, "{trigger}: {unmet:?}");
@@ -112,6 +118,34 @@ fn all_has_to_hold_where_nothing_is_said() {
 }
 
 #[test]
+fn a_pattern_that_is_none_starts_nothing_not_even_by_its_absence() {
+    let costly = "(?s)[ab]*a[ab]{5000}c[^q]";
+    check(json!({"not": {"message": costly}}), commit(), "not.message");
+    check(json!({"any": [{"push": "main"}, {"message": costly}]}), commit(), "any[1].message");
+    check(
+        json!({"all": [{"push": "main"}, {"path": {"changed": "{"}}]}),
+        commit(),
+        "all[1].path.changed",
+    );
+    let wrong = of(json!({"cron": "0 9 * * *", "any": [{"message": "("}]}));
+    let time = wrong.unmet(&Event::Time(vec![0]));
+    assert_eq!(time.as_ref(), wrong.wrong());
+    assert_eq!(time.unwrap().condition, "any[0].message");
+}
+
+#[test]
+fn so_much_of_a_message_and_of_a_name_is_looked_at() {
+    let long = |before: usize| {
+        let facts = Facts { message: format!("{} lost", "é".repeat(before)), ..commit().facts };
+        Happened { facts, ..commit() }
+    };
+    check(json!({"message": "lost$"}), long(32_000), "");
+    check(json!({"message": "lost"}), long(32_768), "message");
+    let facts = Facts { name: format!("{}x", "a".repeat(1000)), ..commit().facts };
+    check(json!({"author": {"name": "*a"}}), Happened { facts, ..commit() }, "");
+}
+
+#[test]
 fn what_was_there_before_is_taken_only_by_what_asks_for_refs() {
     let old = || Happened { is_new: false, ..commit() };
     check(json!({"message": "lost"}), old(), "push");
@@ -125,16 +159,16 @@ fn what_was_there_before_is_taken_only_by_what_asks_for_refs() {
 fn a_time_is_taken_by_the_schedule_whose_time_it_is() {
     let trigger = json!({"any": [{"cron": "0 9 * * *"}, {"at": "2030-01-01T00:00:00Z"}],
                          "not": {"push": "main"}});
-    let conditions = Conditions::of(&serde_json::from_value::<Trigger>(trigger).unwrap());
+    let conditions = of(trigger);
     assert_eq!(conditions.schedules.len(), 2);
     assert!(!conditions.takes_commits());
     assert_eq!(conditions.unmet(&Event::Time(vec![1])), None);
     assert!(conditions.unmet(&Event::Commit(commit())).is_some());
     let both = json!({"any": [{"cron": "0 9 * * *"}, {"push": "main"}]});
-    let both = Conditions::of(&serde_json::from_value::<Trigger>(both).unwrap());
+    let both = of(both);
     assert!(both.takes_commits());
     let never = json!({"cron": "0 9 * * *", "push": "main"});
-    let never = Conditions::of(&serde_json::from_value::<Trigger>(never).unwrap());
+    let never = of(never);
     assert_eq!(never.unmet(&Event::Time(vec![0])).unwrap().condition, "push");
 }
 

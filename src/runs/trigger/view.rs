@@ -26,7 +26,27 @@ pub struct Shown {
     next_ms: Option<i64>,
     /// How many runs wait for the one before to end.
     waiting: usize,
-    problem: Option<Trouble>,
+    problem: Option<Problem>,
+}
+
+/// Why a trigger started nothing the last time, or never does.
+#[derive(Debug, Serialize)]
+struct Problem {
+    /// The run that is not there, and since when; nothing where it is the trigger itself.
+    run: Option<String>,
+    at_ms: Option<i64>,
+    message: String,
+}
+
+impl Problem {
+    fn of(rule: &Rule, known: Option<Trouble>) -> Option<Problem> {
+        if let Some(Unmet { condition, why }) = rule.conditions.wrong() {
+            let message = format!("it starts nothing; `{condition}`: {why}");
+            return Some(Problem { run: None, at_ms: None, message });
+        }
+        let Trouble { run, at_ms, message } = known?;
+        Some(Problem { run: Some(run), at_ms: Some(at_ms), message })
+    }
 }
 
 /// What a trigger makes of a commit.
@@ -70,7 +90,7 @@ impl Watcher {
                 fired: known.fired,
                 next_ms: state.and_then(|it| next_of(rule, it)),
                 waiting: waiting.unwrap_or_default(),
-                problem: known.problem,
+                problem: Problem::of(rule, known.problem),
             }
         };
         self.processes.rules().map(|it| shown(it.1)).collect()
