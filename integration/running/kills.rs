@@ -426,10 +426,7 @@ impl Pair {
         }
         if status == "done" {
             let is_there = |it: &&str| steps.contains(&format!("\"{it}\""));
-            assert!(
-                TASKS.iter().chain(&["t", "w", "q"]).all(|it| is_there(&it)),
-                "{run}: {steps:?}"
-            );
+            assert!(TASKS.iter().chain(&["t", "w", "q"]).all(is_there), "{run}: {steps:?}");
         }
         events.len()
     }

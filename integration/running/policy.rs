@@ -757,7 +757,7 @@ fn whoever_may_not_publish_is_told_so_by_a_dry_run_which_leaves_nothing() {
     scene.denied("p/others", "process.publish", publish("p.yaml", "bob"));
     assert_eq!(scene.denials()[0]["action"], "publish");
     assert_eq!(scene.ok("process.publish", publish("p.yaml", "ann"))["created"], true);
-    scene.repository.write("o.yaml", &ORDER.replace("process_name: order", "process_name: other"));
+    scene.repository.write("o.yaml", ORDER.replace("process_name: order", "process_name: other"));
     scene.repository.commit("another one");
     scene.denied("p/tags", "process.publish", publish("o.yaml", "bob"));
     assert_eq!(scene.git(&["for-each-ref", "refs/tags", "refs/notes"]), before);

@@ -541,8 +541,11 @@ impl<'d> Threads<'d> {
         let tokens = self.tokens.extract_if(.., |it| is_in(&it.frame)).map(|it| it.by);
         let mut all: BTreeSet<Seq> = tokens.collect();
         all.extend(self.items.extract_if(.., |it| is_inside(&it.path)).map(|it| it.by));
-        all.extend(self.heads.extract_if(.., |it, _| is_in(it)).flat_map(|it| it.1));
-        all.extend(self.rounds.extract_if(.., |it, _| is_inside(it)).map(|it| it.1.by));
+        let heads = self.heads.iter().filter(|it| is_in(it.0)).flat_map(|it| it.1);
+        let rounds = self.rounds.iter().filter(|it| is_inside(it.0)).map(|it| &it.1.by);
+        all.extend(heads.chain(rounds));
+        self.heads.retain(|it, _| !is_in(it));
+        self.rounds.retain(|it, _| !is_inside(it));
         all
     }
 
