@@ -284,6 +284,10 @@ fn transfer(
         let message = format!("{} has no branch `{}`", remote.url.as_str(), branch.name());
         Error::not_found(message)
     };
+    let by_stock = |git: &str, depth: Option<u32>| {
+        let (refspecs, how) = ([branch.refspec()], (depth, order.bring.tags));
+        stock::fetch(git, remote, repository, &refspecs, how, watch)
+    };
     if remote.needs_stock() {
         let refs = list_by_stock(remote, order.git.as_deref())?;
         let (_, tip) = refs.iter().find(|(name, _)| *name == reference).ok_or_else(missing)?;
@@ -292,15 +296,7 @@ fn transfer(
         };
         let git = order.git.as_deref().unwrap_or_default();
         let is_for = stock::is_for(order, repository)?;
-        return match is_for
-            && stock::fetch(
-                git,
-                remote,
-                repository,
-                &[branch.refspec()],
-                (depth, order.bring.tags),
-                watch,
-            )? {
+        return match is_for && by_stock(git, depth)? {
             true => repository.tip(branch),
             false => Err(Error::unsupported("this repository's configuration needs libgit2")
                 .with("feature", "proxy for http")),
@@ -325,14 +321,7 @@ fn transfer(
     {
         // Some servers take one connection at a time.
         drop(connection);
-        if stock::fetch(
-            git,
-            remote,
-            repository,
-            &[branch.refspec()],
-            (depth, order.bring.tags),
-            watch,
-        )? {
+        if by_stock(git, depth)? {
             return repository.tip(branch);
         }
         connection = connect(remote, Direction::Fetch, &mut once_more, &refusal)?;

@@ -23,7 +23,12 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    git::{RepositoryPath, Root, plain::expect_plain, refs::Branch, removal::remove_tree},
+    git::{
+        RepositoryPath, Root,
+        plain::expect_plain,
+        refs::Branch,
+        removal::{remove_any, remove_tree},
+    },
     watch::{self, Stage, Watch},
 };
 
@@ -372,7 +377,7 @@ fn sweep(folder: &Path) {
         };
         if is_dead && owner.parse::<u32>().is_ok() {
             log::info!("removing {}, which a dead daemon left", entry.path().display());
-            let _ = remove_tree(&entry.path());
+            let _ = remove_any(&entry.path());
         }
     }
 }
