@@ -103,12 +103,8 @@ fn processes_that_are_called_come_along_from_a_folder_as_well() {
 }
 
 #[test]
-fn what_a_definition_does_not_take_is_no_run() {
+fn data_is_taken_as_deep_as_every_reply_can_have_it() {
     let mut scene = Scene::of(ORDER);
-    let draft = |name: &str| json!({"file": "p.yaml", "content": format!("process_name: {name}\nsteps: [{{step_id: a}}]\n")});
-    let twice = json!({"run": "r1", "encoding": "utf8", "drafts": [draft("p"), draft("q")]});
-    let refused = scene.refused("bad_request", "run.start", twice);
-    assert_eq!(refused["field"], "drafts", "{refused}");
     let deep = |depth: usize| (1..depth).fold(json!({}), |it, _| json!({"a": it}));
     let begin = |depth: usize| json!({"run": "deep", "files": ["p.yaml"], "input": deep(depth)});
     for depth in [49, 60] {
@@ -119,7 +115,15 @@ fn what_a_definition_does_not_take_is_no_run() {
     let task = scene.claim_one();
     let shown = scene.get("deep");
     assert_eq!((&shown["data"]["a"], &task["data"]["a"]), (&deep(48)["a"], &deep(48)["a"]));
-    scene.ok("run.cancel", json!({"run": "deep"}));
+}
+
+#[test]
+fn what_a_definition_does_not_take_is_no_run() {
+    let mut scene = Scene::of(ORDER);
+    let draft = |name: &str| json!({"file": "p.yaml", "content": format!("process_name: {name}\nsteps: [{{step_id: a}}]\n")});
+    let twice = json!({"run": "r1", "encoding": "utf8", "drafts": [draft("p"), draft("q")]});
+    let refused = scene.refused("bad_request", "run.start", twice);
+    assert_eq!(refused["field"], "drafts", "{refused}");
     let wrong = json!({"run": "r1", "files": ["p.yaml"], "input": {"total": "five"}});
     let refused = scene.refused("invalid", "run.start", wrong);
     assert!(refused["err"].as_str().unwrap().contains("total"), "{refused}");

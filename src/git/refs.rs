@@ -57,8 +57,8 @@ const OURS: &[(&str, &str, &str)] = &[
     ("refs/gitvan/imports", "imports", "where imports are: `workspace.import` moves them"),
     ("refs/gitvan/policy", "policies", "where policies are: `policy.set` moves them"),
     (DENIALS, "denials", "where refusals are: what policies refuse moves it"),
-    (PRUNED, "pruned", "where runs are told that were pruned: `run.prune` moves it"),
     (KEYS, "keys", "where answers to requests with a key are: such requests move it"),
+    (PRUNED, "pruned", "where runs are told that were pruned: `run.prune` moves it"),
 ];
 /// What no step of a run writes: runs, rules, definitions and proofs are made of it.
 const KEPT_FROM_RUNS: [&str; 5] = [
