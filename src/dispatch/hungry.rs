@@ -103,12 +103,9 @@ impl Hungry {
     fn written(&self) -> Vec<PathBuf> {
         let mut state = self.state();
         // Those of one folder lie beside each other, and may be many.
-        let mut folders: Vec<PathBuf> = Vec::new();
-        for (folder, _) in state.waiting.keys() {
-            if folders.last() != Some(folder) {
-                folders.push(folder.clone());
-            }
-        }
+        let mut folders: Vec<&PathBuf> = state.waiting.keys().map(|it| &it.0).collect();
+        folders.dedup();
+        let folders: Vec<PathBuf> = folders.into_iter().cloned().collect();
         // Whoever gave what others have may have died.
         if state.all_at <= boottime_ms() {
             state.all_at = boottime_ms() + DEAD_MS;

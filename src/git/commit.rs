@@ -137,6 +137,12 @@ pub struct Person {
 }
 
 impl Person {
+    /// The name and the mail as text.
+    pub fn texts(&self) -> (String, String) {
+        let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
+        (text(&self.name), text(&self.email))
+    }
+
     /// Fails where Git could not read it back.
     pub fn check(&self, field: &'static str) -> Result<()> {
         let is_readable = |it: &[u8]| !it.iter().any(|it| b"<>\n\0".contains(it));

@@ -49,6 +49,7 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
         for folder in folders {
             let opened = open(top.as_fd(), folder.as_c_str())?;
             empty(opened.as_fd(), |name| {
+                // What may not be written may not be moved.
                 open(opened.as_fd(), name)?;
                 move_up(&opened, name, &top, &mut names)
             })?;

@@ -127,8 +127,7 @@ fn expect_may_move(
     if !has_policies {
         return Ok(());
     }
-    let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
-    let (name, mail) = (text(&author.name), text(&author.email));
+    let (name, mail) = author.texts();
     context.store.change_alone(there, context.watch, |transaction| {
         with_some_in(context, transaction, |keeper, _| {
             updates.iter().try_for_each(|it| {

@@ -94,9 +94,7 @@ fn may_bring_tags(
     }
     let reference = Branch::new(branch)?.reference();
     context.store.change_alone(path, context.watch, |transaction| {
-        let owner = transaction.repository().owner();
-        let [name, mail] = [owner.name, owner.email];
-        let (name, mail) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&mail));
+        let (name, mail) = transaction.repository().owner().texts();
         with_some_in(context, transaction, |keeper, _| {
             keeper.expect_may_sync((&name, Some(&mail)), &reference)?;
             keeper.may_sync_tags((&name, Some(&mail)), notes)

@@ -45,7 +45,11 @@ pub(super) use self::{
     leftovers::HALF_WRITTEN,
     parent::scratch,
 };
-use crate::{error::Carried, git::Root, watch::Progress};
+use crate::{
+    error::Carried,
+    git::{RepositoryPath, Root},
+    watch::Progress,
+};
 
 /// A remote and the way in.
 #[derive(Clone, Serialize, Deserialize)]
@@ -193,11 +197,8 @@ impl Namespaces {
 
 impl Remote {
     /// Where it is, if that is on this machine and no server is asked.
-    pub fn place_here(&self) -> Option<crate::git::RepositoryPath> {
-        self.url
-            .is_local()
-            .then(|| crate::git::RepositoryPath::try_from(self.url.as_str()).ok())
-            .flatten()
+    pub fn place_here(&self) -> Option<RepositoryPath> {
+        RepositoryPath::try_from(self.url.as_str()).ok().filter(|_| self.url.is_local())
     }
 }
 

@@ -71,11 +71,7 @@ impl Transaction<'_> {
             (Kind::Commit, content) => committer(content),
             _ => None,
         });
-        let owner = || {
-            let it = self.repository().owner();
-            [it.name, it.email].map(|it| String::from_utf8_lossy(&it).into_owned()).into()
-        };
-        Ok(made.unwrap_or_else(owner))
+        Ok(made.unwrap_or_else(|| self.repository().owner().texts()))
     }
 }
 

@@ -11,19 +11,6 @@ use crate::{
     runs::{Runs, keeper::Keeper},
 };
 
-fn expect_none(name: &str, mut rules: impl Iterator<Item = String>) -> Result<()> {
-    match rules.next() {
-        None => Ok(()),
-        Some(rule) => {
-            let message = format!(
-                "`{name}` cannot be brought to where somebody else has it: `{rule}` wants what it \
-                 comes to signed, which nobody knows before"
-            );
-            Err(Error::denied(message).with("rule", rule))
-        }
-    }
-}
-
 impl Guard for Runs {
     fn expect(&self, since: &Savepoint, transaction: &mut Transaction) -> Result<()> {
         let keeper = self.keeper(transaction.repository().common_folder());
@@ -45,8 +32,7 @@ impl Keeper {
         let Moved { name, from, to, who: (actor, mail) } = moved;
         if let Some(process) = Tag::process_of(name) {
             // To take a version away is to decide what is published, too.
-            let publish = Act::of(Action::Publish, actor).with_mail(mail);
-            self.expect_allowed(publish.of_process(process))?;
+            self.expect_may_publish(actor, mail, process)?;
             if let Some(to) = to {
                 self.expect_signed(SignedKind::Publish, process, moved, *to, transaction)?;
             }
@@ -87,10 +73,9 @@ impl Keeper {
         let (rule, against) = (decision.rule.clone().unwrap_or_default(), decision.against());
         let (actor, action) = (actor.to_owned(), motion.word().to_owned());
         let message = format!("`{actor}` may not {action} `{name}`: {against}");
-        let error = Error::denied(message).with("rule", rule.as_str());
         let reference = Some(name.to_owned());
-        self.policy.denials.note(Refusal { actor, action, reference, rule, ..Refusal::default() });
-        Err(error)
+        let refusal = Refusal { actor, action, reference, rule, ..Refusal::default() };
+        Err(self.policy.refuse(refusal, message))
     }
 
     /// Fails where the remote that a branch follows may move it anywhere, which policies do not
@@ -135,13 +120,16 @@ impl Keeper {
         motion: Motion,
     ) -> Result<()> {
         if let Some(process) = Tag::process_of(name) {
-            let act = Act::of(Action::Publish, actor.0).with_mail(actor.1.unwrap_or_default());
-            self.expect_allowed(act.of_process(process))?;
+            self.expect_may_publish(actor.0, actor.1.unwrap_or_default(), process)?;
             let signers = self.policy.standing.rules()?.signers_of(SignedKind::Publish, process);
             expect_none(name, signers.into_iter().map(|it| it.0))?;
         }
         self.expect_motion(actor, name, motion)?;
         self.expect_unsigned(name)
+    }
+
+    fn expect_may_publish(&mut self, actor: &str, mail: &str, process: &str) -> Result<()> {
+        self.expect_allowed(Act::of(Action::Publish, actor).with_mail(mail).of_process(process))
     }
 
     /// Fails where what a ref comes to has to be signed: nobody here has it yet.
@@ -177,14 +165,27 @@ impl Keeper {
             "`{actor}` may not move `{name}` to {id}: `{rule}` wants it signed by one of its \
              `signers`"
         );
-        let error = Error::denied(message).with("rule", rule.as_str());
-        self.policy.denials.note(Refusal {
+        let refusal = Refusal {
             actor: actor.clone(),
             action: Motion::Forward.word().to_owned(),
             reference: Some(name.clone()),
             rule,
             ..Refusal::default()
-        });
-        error
+        };
+        self.policy.refuse(refusal, message)
+    }
+}
+
+/// Fails where a rule wants what a ref comes to signed.
+fn expect_none(name: &str, mut rules: impl Iterator<Item = String>) -> Result<()> {
+    match rules.next() {
+        None => Ok(()),
+        Some(rule) => {
+            let message = format!(
+                "`{name}` cannot be brought to where somebody else has it: `{rule}` wants what it \
+                 comes to signed, which nobody knows before"
+            );
+            Err(Error::denied(message).with("rule", rule))
+        }
     }
 }

@@ -116,6 +116,13 @@ impl Policing {
         self.overrode.take()
     }
 
+    /// Records a refusal, and says it in these words.
+    fn refuse(&mut self, refusal: Refusal, message: String) -> Error {
+        let error = Error::denied(message).with("rule", refusal.rule.as_str());
+        self.denials.note(refusal);
+        error
+    }
+
     /// Brings what is known up to the refs; whether they were others.
     pub fn refresh(&mut self, transaction: &mut Transaction) -> Result<bool> {
         self.overrode = None;
@@ -148,7 +155,7 @@ impl Keeper {
     /// Records that a rule stands against something, and says so.
     pub(super) fn refuse(&mut self, act: &Act, rule: &str, message: String) -> Error {
         let Told { process, step, .. } = self.told(act);
-        self.policy.denials.note(Refusal {
+        let refusal = Refusal {
             actor: act.actor.to_owned(),
             action: act.action.word().to_owned(),
             run: act.run.map(RunId::to_string),
@@ -157,8 +164,8 @@ impl Keeper {
             step,
             reference: None,
             rule: rule.to_owned(),
-        });
-        Error::denied(message).with("rule", rule)
+        };
+        self.policy.refuse(refusal, message)
     }
 
     /// Whether they let somebody claim a task.
@@ -258,18 +265,18 @@ impl Keeper {
         }
         let Some(rule) = unsigned else { return Ok(()) };
         let name = name.as_str();
-        self.policy.denials.note(Refusal {
-            actor: actor.to_owned(),
-            action: Action::Policy.word().to_owned(),
-            policy: Some(name.to_owned()),
-            rule: rule.clone(),
-            ..Refusal::default()
-        });
         let message = format!(
             "`{actor}` may not change the policy `{name}`: `{rule}` wants it signed by one of its \
              `signers`"
         );
-        Err(Error::denied(message).with("rule", rule))
+        let refusal = Refusal {
+            actor: actor.to_owned(),
+            action: Action::Policy.word().to_owned(),
+            policy: Some(name.to_owned()),
+            rule,
+            ..Refusal::default()
+        };
+        Err(self.policy.refuse(refusal, message))
     }
 }
 

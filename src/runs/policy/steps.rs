@@ -74,8 +74,7 @@ impl Keeper {
         message: String,
     ) -> Error {
         let (process, step) = self.place_of(task);
-        let error = Error::denied(message).with("rule", rule.as_str());
-        self.policy.denials.note(Refusal {
+        let refusal = Refusal {
             actor: MYSELF.to_owned(),
             action: action.to_owned(),
             run: Some(task.run.to_string()),
@@ -84,8 +83,8 @@ impl Keeper {
             reference: reference.map(str::to_owned),
             policy: None,
             rule,
-        });
-        error
+        };
+        self.policy.refuse(refusal, message)
     }
 }
 
