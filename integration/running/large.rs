@@ -9,6 +9,14 @@ use serde_json::{Value, json};
 use super::{Scene, held};
 use crate::{daemon::Daemon, durability::disk::noise, processes::resident_bytes_max};
 
+const PAID: &str = "\
+process_name: p
+steps:
+  - {step_id: a, next: b}
+  - {step_id: b, await: paid, next: c}
+  - {step_id: c}
+";
+
 /// How many events a run keeps that nobody waits for yet.
 const KEPT_MAX: usize = 10_000;
 
@@ -60,14 +68,7 @@ fn ask_all(scene: &mut Scene, requests: Vec<Value>) -> Vec<Value> {
 #[test]
 fn data_of_many_mebibytes_is_taken_wherever_there_is_data() {
     let bytes = if is_all() { 50 << 20 } else { 2 << 20 };
-    let definition = "\
-process_name: p
-steps:
-  - {step_id: a, next: b}
-  - {step_id: b, await: paid, next: c}
-  - {step_id: c}
-";
-    let mut scene = Scene::of(definition);
+    let mut scene = Scene::of(PAID);
     let limit = (bytes + (1 << 20)).to_string();
     scene.restart_with(&["--request-bytes-max", &limit]);
     // Half of it can be made smaller, and half cannot.
@@ -112,14 +113,7 @@ fn data_beyond_the_limit_of_requests_is_refused_with_the_limit_and_nothing_is_lo
 #[test]
 fn signals_that_come_together_are_each_taken_once_by_one_run() {
     let count = if is_all() { KEPT_MAX } else { 300 };
-    let definition = "\
-process_name: p
-steps:
-  - {step_id: a, next: b}
-  - {step_id: b, await: paid, next: c}
-  - {step_id: c}
-";
-    let mut scene = Scene::of(definition);
+    let mut scene = Scene::of(PAID);
     scene.start("r", json!({}));
     let signal = |n: usize| json!({"run": "r", "name": "paid", "data": {"n": n}});
     let signals = (0..count).map(|n| scene.request("run.signal", signal(n))).collect();
@@ -166,15 +160,8 @@ fn signals_that_come_together_are_each_taken_once_by_many_runs() {
 
 #[test]
 fn many_runs_are_worked_at_while_most_of_them_are_not_read_yet() {
-    let definition = "\
-process_name: p
-steps:
-  - {step_id: a, next: b}
-  - {step_id: b, await: paid, next: c}
-  - {step_id: c}
-";
     let count = if is_all() { 10_000 } else { 1500 };
-    let mut scene = Scene::of(definition);
+    let mut scene = Scene::of(PAID);
     let name = |number: usize| format!("r{number:05}");
     let start = |it| json!({"run": name(it), "files": ["p.yaml"]});
     let requests = (0..count).map(|it| scene.request("run.start", start(it))).collect();
