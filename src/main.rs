@@ -48,7 +48,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::try_parse().unwrap_or_else(|error| shell::misused(error));
     // A variable that is set to nothing names no folder.
     arguments.settings.data.take_if(|it| it.as_os_str().is_empty());
-    memory::set_up();
     git::keep_certificates_for_https();
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("GITPORT_LOG", "warn")).init();
     // A backtrace is for whoever asks for one; the reply says `internal` either way.

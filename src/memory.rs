@@ -1,35 +1,18 @@
 //! How memory is had from the system and given back to it.
 //!
-//! Only glibc is told anything; other allocators have no such interface and need none.
+//! Threads have heaps of their own, for what C libraries ask for, too: with one for all, threads
+//! that write two repositories wait for each other at every other allocation.
 
-/// How much more than what is needed is had from the system at a time.
-#[cfg(target_env = "gnu")]
-const AHEAD_BYTES: libc::c_int = 1024 * 1024;
+use tikv_jemallocator::Jemalloc;
 
-/// Has all threads share one heap: with one for each thread what is freed is scattered, and grows
-/// by a page and a system call at a time.
-#[cfg(target_env = "gnu")]
-pub fn set_up() {
-    #[allow(unsafe_code, reason = "glibc's own interface; it takes no pointer")]
-    // SAFETY: see above; `main` calls this while there is one thread.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-        libc::mallopt(libc::M_TOP_PAD, AHEAD_BYTES);
-    }
-}
+#[global_allocator]
+static HEAP: Jemalloc = Jemalloc;
 
-/// Hands freed pages to the system; glibc keeps them otherwise.
-#[cfg(target_env = "gnu")]
-pub fn give_back() {
-    #[allow(unsafe_code, reason = "glibc's own interface; it takes no pointer and is thread-safe")]
-    // SAFETY: see above.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
-#[cfg(not(target_env = "gnu"))]
-pub fn set_up() {}
-
-#[cfg(not(target_env = "gnu"))]
-pub fn give_back() {}
+/// What nobody uses is given back after a second, by a thread that is there for it: whoever freed
+/// it may do nothing for hours. More heaps than these would only scatter what is freed.
+#[allow(unsafe_code, reason = "jemalloc looks for its settings under this name")]
+// SAFETY: nothing else has this name but jemalloc's own, which gives way; it is a C string.
+#[unsafe(export_name = "malloc_conf")]
+pub static SETTINGS: &[u8; 95] = b"\
+    background_thread:true,max_background_threads:1,\
+    dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4\0";

@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["config", "dispatch", "git", "port", "runs", "shell", "snapshots"]),
     ("config", &["git"]),
     ("shell", &["config", "engine", "git", "port", "process"]),
-    ("dispatch", &["config", "git", "memory", "ops", "port", "process", "runs", "stats"]),
+    ("dispatch", &["config", "git", "ops", "port", "process", "runs", "stats"]),
     ("ops", &["config", "engine", "git", "port", "process", "runs", "snapshots", "stats"]),
     ("port", &[]),
     ("runs", &["engine", "git", "process"]),

@@ -1,4 +1,4 @@
-//! Deadlines, and giving memory back when nothing happens.
+//! Deadlines, and closing repositories when nothing happens.
 
 use std::{
     sync::{
@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Dispatch, From, Ticket, guarded};
-use crate::{error::Error, memory};
+use crate::error::Error;
 
 /// After so long without a request, caches and handles are given back.
 const IDLE: Duration = Duration::from_millis(1000);
@@ -86,7 +86,6 @@ impl Dispatch {
                 && self.store.written().is_at_rest()
             {
                 self.store.release();
-                memory::give_back();
                 is_warm = false;
             }
             let deadline = self.board().live().filter_map(|it| it.deadline).min();
