@@ -1,6 +1,9 @@
 //! Commits: files of a branch changed by names, in one go.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    io::Write,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use git2::Oid;
 use serde::Serialize;
@@ -11,6 +14,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 
+/// What most commits say before their message.
+const HEAD_BYTES: usize = 300;
 /// What a reflog says of a first commit.
 const INITIAL: &str = "commit (initial)";
 
@@ -193,14 +198,14 @@ pub struct Content<'a> {
 
 impl Content<'_> {
     pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("tree {}\n", self.tree).into_bytes();
-        for parent in self.parents {
-            bytes.extend_from_slice(format!("parent {parent}\n").as_bytes());
-        }
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + self.message.text.len());
+        let fits = "memory does not fail";
+        writeln!(bytes, "tree {}", self.tree).expect(fits);
+        self.parents.iter().for_each(|it| writeln!(bytes, "parent {it}").expect(fits));
         bytes.extend_from_slice(&self.author.line("author"));
         bytes.extend_from_slice(&self.committer.line("committer"));
         if let Some(encoding) = &self.message.encoding {
-            bytes.extend_from_slice(format!("encoding {encoding}\n").as_bytes());
+            writeln!(bytes, "encoding {encoding}").expect(fits);
         }
         bytes.push(b'\n');
         bytes.extend_from_slice(&self.message.text);

@@ -3,6 +3,7 @@
 use std::{cmp::Ordering, collections::BTreeMap, io::Write};
 
 use git2::Oid;
+use memchr::memmem;
 
 use super::{
     tree::{self, Kind},
@@ -65,6 +66,8 @@ pub fn edited(content: &[u8], changes: &BTreeMap<&[u8], Option<Entry>>) -> Optio
 
 /// What a name stands for in a tree; nothing where the tree is damaged before it.
 pub fn find(content: &[u8], name: &[u8]) -> Option<Entry> {
+    // Notes are looked for where most of them are not.
+    memmem::find(content, &[name, b"\0"].concat())?;
     let mut at = 0;
     while at < content.len() {
         let found = Found::at(content, at)?;

@@ -77,11 +77,20 @@ pub enum Row<V> {
     Gone,
 }
 
+impl<V> Row<V> {
+    fn there(&self) -> Option<&V> {
+        match self {
+            Row::Is(row) => Some(row),
+            Row::Gone => None,
+        }
+    }
+}
+
 /// A table with changes that are not made yet.
 #[derive(Debug)]
 pub struct Layer<'t, K, V> {
     below: &'t BTreeMap<K, V>,
-    above: BTreeMap<K, Option<V>>,
+    above: BTreeMap<K, Row<V>>,
     len: usize,
 }
 
@@ -91,14 +100,10 @@ impl<'t, K: Ord + Clone, V: Clone + PartialEq> Layer<'t, K, V> {
     }
 
     pub fn into_rows(self) -> Table<K, Row<V>> {
-        if self.above.is_empty() {
-            return Table::default();
-        }
-        let below = self.below;
+        let Layer { below, mut above, .. } = self;
         // What was made and went again never was.
-        let is_change = |key: &K, row: &Option<V>| below.get(key) != row.as_ref();
-        let changed = self.above.into_iter().filter(|(key, row)| is_change(key, row));
-        Table(changed.map(|(key, row)| (key, row.map_or(Row::Gone, Row::Is))).collect())
+        above.retain(|key, row| below.get(key) != row.there());
+        Table(above)
     }
 
     pub fn len(&self) -> usize {
@@ -107,21 +112,21 @@ impl<'t, K: Ord + Clone, V: Clone + PartialEq> Layer<'t, K, V> {
 
     pub fn get(&self, key: &K) -> Option<&V> {
         match self.above.get(key) {
-            Some(row) => row.as_ref(),
+            Some(row) => row.there(),
             None => self.below.get(key),
         }
     }
 
     pub fn put(&mut self, key: K, row: V) {
         let was = self.get(&key).is_some();
-        self.above.insert(key, Some(row));
+        self.above.insert(key, Row::Is(row));
         self.len += usize::from(!was);
     }
 
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let row = self.get(key).cloned()?;
         match self.below.contains_key(key) {
-            true => self.above.insert(key.clone(), None),
+            true => self.above.insert(key.clone(), Row::Gone),
             false => self.above.remove(key),
         };
         self.len -= 1;
@@ -148,9 +153,9 @@ impl<'t, K: Ord + Clone, V: Clone + PartialEq> Layer<'t, K, V> {
 /// The rows of a layer and of what is below it.
 pub struct Merged<'l, K, V> {
     below: std::collections::btree_map::Range<'l, K, V>,
-    above: std::collections::btree_map::Range<'l, K, Option<V>>,
+    above: std::collections::btree_map::Range<'l, K, Row<V>>,
     next_below: Option<(&'l K, &'l V)>,
-    next_above: Option<(&'l K, &'l Option<V>)>,
+    next_above: Option<(&'l K, &'l Row<V>)>,
 }
 
 impl<'l, K: Ord, V> Iterator for Merged<'l, K, V> {
@@ -176,7 +181,7 @@ impl<'l, K: Ord, V> Iterator for Merged<'l, K, V> {
             }
             let row = self.next_above;
             self.next_above = self.above.next();
-            if let Some((key, Some(value))) = row {
+            if let Some((key, Row::Is(value))) = row {
                 return Some((key, value));
             }
         }
