@@ -184,18 +184,19 @@ impl Waiting {
 }
 
 impl Keeper {
-    /// The first receipt of a repository is written in the step that it is about: from then on it
-    /// is known that there are some.
+    /// The first receipt of a repository is written in the step that it is about, also of what was
+    /// begun before this process lived: from then on it is known that there are some.
     pub(in crate::runs) fn begin_receipts(&mut self, transaction: &mut Transaction) {
-        if self.receipts.waiting.is_empty() || self.receipts.is_begun == Some(true) {
+        let receipts = &mut self.receipts;
+        let is_any = !receipts.waiting.is_empty() || !receipts.unseen.is_empty();
+        if !is_any || receipts.is_begun == Some(true) {
             return;
         }
-        if self.receipts.is_begun.is_none() {
-            self.receipts.wake(transaction);
+        if receipts.is_begun.is_none() {
+            receipts.wake(transaction);
         }
-        if self.receipts.is_begun == Some(false) {
-            self.receipts.is_begun = Some(true);
-            self.try_to_write(Some(Duration::ZERO), transaction);
+        if receipts.is_begun == Some(false) && receipts.not_before_ms <= boottime_ms() {
+            self.try_to_write(None, transaction);
         }
     }
 
