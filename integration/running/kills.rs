@@ -70,9 +70,7 @@ fn who_had_a_task_of_a_run_that_is_suspended_ends_it_after_a_kill_too() {
     scene.start("r", json!({}));
     let task = scene.claim_one();
     scene.ok("run.suspend", json!({"run": "r"}));
-    scene.daemon.signal(Signal::KILL);
-    scene.daemon.rest();
-    scene.daemon = Daemon::start();
+    scene.kill();
     // Others get nothing of it, and take nothing from who has it.
     assert!(scene.claim(json!({})).is_empty());
     scene.refused("conflict", "task.claim", json!({"worker": "w", "task": task["task"]}));
@@ -91,14 +89,9 @@ fn the_first_receipt_outlives_kills_before_and_behind_what_it_is_about() {
     let mut scene = Scene::of("process_name: p\nsteps: [{step_id: a, next: b}, {step_id: b}]\n");
     scene.start("r", json!({}));
     let task = scene.claim_one();
-    let kill = |scene: &mut Scene| {
-        scene.daemon.signal(Signal::KILL);
-        scene.daemon.rest();
-        scene.daemon = Daemon::start();
-    };
-    kill(&mut scene);
+    scene.kill();
     scene.complete(&task, json!({}));
-    kill(&mut scene);
+    scene.kill();
     scene.ok("run.get", json!({"run": "r"}));
     until("there is a receipt", PATIENCE, || {
         scene.ok("run.verify", json!({"run": "r"}))["ok"] == true

@@ -25,6 +25,7 @@ mod working;
 
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
@@ -53,6 +54,13 @@ impl Scene {
     fn restart_with(&mut self, flags: &[&str]) {
         let before = std::mem::replace(&mut self.daemon, Daemon::start_with(flags));
         assert!(before.end().status.success());
+    }
+
+    /// Kills the daemon, and starts another one.
+    fn kill(&mut self) {
+        self.daemon.signal(Signal::KILL);
+        self.daemon.rest();
+        self.daemon = Daemon::start();
     }
 
     fn request(&self, op: &str, more: Value) -> Value {

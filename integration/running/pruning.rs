@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Scene, execution, git};
@@ -307,9 +306,7 @@ fn what_was_finished_right_before_a_run_is_pruned_has_its_receipt_whatever_is_ki
     for run in ["r1", "r2", "r3"] {
         play(&mut scene, run);
         scene.ok("run.prune", json!({"runs": [run]}));
-        scene.daemon.signal(Signal::KILL);
-        scene.daemon.exit();
-        scene.daemon = Daemon::start();
+        scene.kill();
         assert_eq!(receipts(&mut scene, run).len(), TASKS);
     }
     let verified = scene.ok("receipt.verify", json!({}));
