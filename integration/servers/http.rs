@@ -62,6 +62,13 @@ impl HttpServer {
         write_backends(folder.path());
         let users = format!("x-access-token:{TOKEN}\n{USER}:{PASSWORD}\n");
         fs::write(folder.path().join("users"), users).unwrap();
+        // The server reads it some time after its start, when the authority may be gone.
+        let identity = identity.map(|file| {
+            let own = folder.path().join("identity");
+            fs::copy(file, &own).unwrap();
+            own
+        });
+        let identity = identity.as_deref();
         let configuration = folder.path().join("lighttpd.conf");
         fs::write(&configuration, configure(folder.path(), repositories, identity, base)).unwrap();
         // The server takes the listener as its stdin: no port is guessed, no start awaited.
