@@ -90,7 +90,7 @@ fn see_to(child: &mut Child, order: Order, heard: &Receiver<Heard>) -> Ended {
         leader.ask_to_end();
         let is_over = wait(&end, heard, until);
         if is_over {
-            leader.is_alone_before(until);
+            leader.wait_until_alone(until);
         }
     }
     leader.kill();

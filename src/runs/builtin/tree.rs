@@ -1,7 +1,11 @@
 //! The program and all that came of it, seen from the child that started it: whoever loses their
 //! parent becomes the child's own, whatever group they are in, so that none is overlooked.
 
-use std::{fs, thread, time::Duration, time::Instant};
+use std::{
+    collections::HashSet,
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group,
@@ -40,22 +44,25 @@ impl Leader {
             if (left.is_empty() && has_ended) || until < Instant::now() {
                 return;
             }
-            for orphan in left {
+            for orphan in left.into_iter().filter(|it| !is_buried(*it)) {
                 let _ = kill_process(orphan, Signal::KILL);
             }
             thread::park_timeout(LOOK);
         }
     }
 
-    /// Whether somebody is left, now that the program itself has ended, after so long.
-    pub fn is_alone_before(self, until: Instant) -> bool {
-        while !self.orphans().is_empty() {
-            if until <= Instant::now() {
-                return false;
+    /// Waits until nobody is left, now that the program itself has ended, but not for ever.
+    pub fn wait_until_alone(self, until: Instant) {
+        loop {
+            let left = self.orphans();
+            if left.is_empty() || until <= Instant::now() {
+                return;
+            }
+            for orphan in left {
+                is_buried(orphan);
             }
             thread::park_timeout(LOOK);
         }
-        true
     }
 
     /// Whether the program itself has; it stays to be waited for.
@@ -64,14 +71,18 @@ impl Leader {
         !matches!(waitid(WaitId::Pid(self.0), look), Ok(None))
     }
 
-    /// Those who live, and whose parent ended. The dead are buried.
+    /// Those whose parent ended, and who are not buried. Only when there are none is nobody left:
+    /// the children of one who dies after this look are there at the next.
     fn orphans(self) -> Vec<Pid> {
         let mut children = children_of("self");
         children.retain(|it| *it != self.0);
-        let lives = |it: &Pid| matches!(waitpid(Some(*it), WaitOptions::NOHANG), Ok(None));
-        children.retain(lives);
         children
     }
+}
+
+/// Buries a child if it is dead.
+fn is_buried(child: Pid) -> bool {
+    !matches!(waitpid(Some(child), WaitOptions::NOHANG), Ok(None))
 }
 
 /// Kills a child that sees to a program and says nothing any more, and before that all that came of
@@ -79,13 +90,19 @@ impl Leader {
 pub fn kill_with_family(child: Pid) {
     let _ = kill_process(child, Signal::STOP);
     let until = Instant::now() + DEATH;
+    let mut dead = HashSet::new();
     loop {
         let mut left = children_of(&child.as_raw_nonzero().to_string());
-        left.retain(|it| lives(*it));
+        // Who is found dead only now may have left children to it after this look.
+        left.retain(|it| !dead.contains(it));
         if left.is_empty() || until < Instant::now() {
             break;
         }
         for it in left {
+            if !lives(it) {
+                dead.insert(it);
+            }
+            // Also who seems dead, and has threads that live.
             let _ = kill_process(it, Signal::KILL);
         }
         thread::park_timeout(LOOK);
