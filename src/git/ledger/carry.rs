@@ -11,7 +11,7 @@ use git2::Oid;
 
 use super::{
     Held, Ledger, Move, Site,
-    packed::{Packed, Wanted},
+    packed::{Listing, Packed, Wanted},
     record::combined,
 };
 use crate::{
@@ -137,12 +137,13 @@ impl Ledger {
                 let before = held[*name].before.expect("a ref with a file is there");
                 olds.push((name.as_str(), Some((before, site.repository.peeled(before)?))));
             }
-            new.write(self.packed.with(olds))?;
+            new.write(self.packed.with(olds)?)?;
             new.put_for_good(&mut self.packed)?;
             loose.iter().try_for_each(|it| held[*it].remove_file())?;
         }
         let wanted = |it: &Move| -> Wanted { Some((it.to()?, it.peeled())) };
-        new.write(self.packed.with(moves.iter().map(|(name, it)| (name.as_str(), wanted(it)))))?;
+        let moves = moves.iter().map(|(name, it)| (name.as_str(), wanted(it)));
+        new.write(self.packed.with(moves)?)?;
         Ok(Some(new))
     }
 
@@ -167,7 +168,7 @@ pub struct NewPacked {
     new: PathBuf,
     file: PathBuf,
     /// What was written of it, until that has its name.
-    written: Option<(File, Vec<u8>)>,
+    written: Option<(File, Listing)>,
 }
 
 impl NewPacked {
@@ -179,22 +180,23 @@ impl NewPacked {
     }
 
     /// All refs are in this file: it is flushed before it gets its name.
-    pub(super) fn write(&mut self, content: Vec<u8>) -> Result<()> {
+    pub(super) fn write(&mut self, listing: Listing) -> Result<()> {
         let written = create_anew(&self.new).and_then(|mut it| {
-            it.write_all(&content)?;
+            it.write_all(listing.content())?;
             it.sync_data()?;
             Ok(it)
         });
         let file = written.map_err(|error| self.failed(&error))?;
-        self.written = Some((file, content));
+        self.written = Some((file, listing));
         Ok(())
     }
 
     /// Puts it in its place, which is known from then on.
     pub(super) fn put(&mut self, packed: &mut Packed) -> Result<()> {
         fs::rename(&self.new, &self.file).map_err(|error| self.failed(&error))?;
-        let (file, content) = self.written.take().expect("it was written");
-        packed.adopt(file, content)
+        let (file, listing) = self.written.take().expect("it was written");
+        packed.adopt(file, listing);
+        Ok(())
     }
 
     /// The same, also on disk when this returns: then other places of what is in it can go.

@@ -50,7 +50,7 @@ impl Ledger {
         site.right.begin();
         self.packed.refresh(&self.common_folder)?;
         let wanted = packed.iter().map(|(name, _, it)| (*name, Some(*it)));
-        new.write(self.packed.with(wanted))?;
+        new.write(self.packed.with(wanted)?)?;
         new.put_for_good(&mut self.packed)?;
         packed.iter().try_for_each(|(_, held, _)| held.remove_file())?;
         drop(new);

@@ -109,14 +109,14 @@ impl Ledger {
         if !loose.is_empty() {
             // Their own files would be read instead: the old values go where the new ones come.
             let olds = loose.iter().map(|(name, id)| (name.as_str(), Some((*id, None))));
-            new.write(self.packed.with(olds))?;
+            new.write(self.packed.with(olds)?)?;
             new.put_for_good(&mut self.packed)?;
             for (name, _) in &loose {
                 remove_file(&self.common_folder.join(name))?;
             }
         }
         let moved = due.iter().map(|(name, it)| (name.as_str(), it.to().map(|it| (it, None))));
-        new.write(self.packed.with(moved))?;
+        new.write(self.packed.with(moved)?)?;
         self.known.extend(due.keys().cloned());
         new.put(&mut self.packed)
     }

@@ -28,6 +28,12 @@ pub struct Packed {
     file: Option<(File, Stamp)>,
     /// Whether it was so old when it was read that writing into it would have shown.
     is_sure: bool,
+    listing: Listing,
+}
+
+/// The content of the file.
+#[derive(Default)]
+pub struct Listing {
     content: Vec<u8>,
     /// Where the line of each ref begins, in the order of their names.
     lines: Vec<u32>,
@@ -71,33 +77,31 @@ impl Packed {
             }
             Err(error) => return Err(Error::from_io(path.display(), &error)),
         };
-        if content != self.content {
-            self.lines = lines(&content)?;
-            self.content = content;
+        if content != self.listing.content {
+            self.listing = Listing::read(content)?;
         }
         (self.file, self.is_sure) = (file, is_sure);
         Ok(())
     }
 
     /// Takes in what this process has just put there.
-    pub fn adopt(&mut self, file: File, content: Vec<u8>) -> Result<()> {
-        self.lines = lines(&content)?;
-        self.content = content;
+    pub fn adopt(&mut self, file: File, listing: Listing) {
+        self.listing = listing;
         self.file = Stamp::of_open(&file).ok().map(|stamp| (file, stamp));
         self.is_sure = false;
-        Ok(())
     }
 
     pub fn find(&self, name: &[u8]) -> Option<Oid> {
-        let index = self.position(name).ok()?;
-        id_of(self.line(index))
+        let index = self.listing.position(name).ok()?;
+        id_of(self.listing.line(index))
     }
 
     /// The refs below this name, as in a folder.
     pub fn below(&self, name: &str) -> impl Iterator<Item = String> {
         let folder = format!("{name}/");
-        let first = self.position(folder.as_bytes()).unwrap_or_else(|it| it);
-        let names = (first..self.lines.len()).map(|it| name_of(self.line(it)));
+        let it = &self.listing;
+        let first = it.position(folder.as_bytes()).unwrap_or_else(|it| it);
+        let names = (first..it.lines.len()).map(|index| name_of(it.line(index)));
         names
             .map(|it| String::from_utf8_lossy(it).into_owned())
             .take_while(move |it| it.starts_with(&folder))
@@ -105,15 +109,74 @@ impl Packed {
 
     /// The refs from this name on.
     pub fn from(&self, name: &[u8]) -> impl Iterator<Item = Line<'_>> {
-        let first = self.position(name).unwrap_or_else(|it| it);
-        let header = &self.content[..end_of_line(&self.content)];
+        let it = &self.listing;
+        let first = it.position(name).unwrap_or_else(|it| it);
+        let header = &it.content[..end_of_line(&it.content)];
         let knows_all = header.starts_with(b"#") && has_word(header, b"fully-peeled");
-        (first..self.lines.len()).filter_map(move |index| {
-            let whole = self.whole(index);
+        (first..it.lines.len()).filter_map(move |index| {
+            let whole = it.whole(index);
             let below = whole[end_of_line(whole)..].strip_prefix(b"^").and_then(id_of);
             let peeled = (knows_all || below.is_some()).then_some(below);
             Some(Line { name: name_of(whole), id: id_of(whole)?, peeled })
         })
+    }
+
+    /// The content of the file with these refs changed; they come in the order of their names.
+    pub fn with<'a>(
+        &self,
+        changes: impl IntoIterator<Item = (&'a str, Wanted)>,
+    ) -> Result<Listing> {
+        let Listing { content, lines } = &self.listing;
+        let mut new = Listing {
+            content: Vec::with_capacity(content.len() + 4096),
+            lines: Vec::with_capacity(lines.len() + 64),
+        };
+        match content.starts_with(b"#") {
+            // Whoever wrote it may have promised less.
+            true => {
+                let header = &content[..end_of_line(content)];
+                new.content.extend_from_slice(header.trim_ascii_end());
+                if !has_word(header, b"sorted") {
+                    new.content.extend_from_slice(b" sorted");
+                }
+            }
+            false if lines.is_empty() => new.content.extend_from_slice(TRAITS.as_bytes()),
+            false => new.content.extend_from_slice(b"# pack-refs with: sorted"),
+        }
+        new.content.extend_from_slice(b" \n");
+        let mut index = 0;
+        for (name, wanted) in changes {
+            let position = self.listing.position(name.as_bytes());
+            let until = position.unwrap_or_else(|it| it);
+            (index..until).try_for_each(|it| new.push(self.listing.whole(it)))?;
+            index = until + usize::from(position.is_ok());
+            if let Some((id, peeled)) = wanted {
+                new.push(format!("{id} {name}\n").as_bytes())?;
+                if let Some(peeled) = peeled {
+                    new.content.extend_from_slice(format!("^{peeled}\n").as_bytes());
+                }
+            }
+        }
+        (index..lines.len()).try_for_each(|it| new.push(self.listing.whole(it)))?;
+        Ok(new)
+    }
+}
+
+impl Listing {
+    fn read(content: Vec<u8>) -> Result<Listing> {
+        let lines = lines(&content)?;
+        Ok(Listing { content, lines })
+    }
+
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Adds a line, and all that is about the same ref.
+    fn push(&mut self, line: &[u8]) -> Result<()> {
+        self.lines.push(place(self.content.len())?);
+        self.content.extend_from_slice(line);
+        Ok(())
     }
 
     fn position(&self, name: &[u8]) -> Result<usize, usize> {
@@ -134,39 +197,6 @@ impl Packed {
             _ => &line[..first],
         }
     }
-
-    /// The content of the file with these refs changed; they come in the order of their names.
-    pub fn with<'a>(&self, changes: impl IntoIterator<Item = (&'a str, Wanted)>) -> Vec<u8> {
-        let mut content = Vec::with_capacity(self.content.len() + 4096);
-        match self.content.starts_with(b"#") {
-            // Whoever wrote it may have promised less.
-            true => {
-                let header = &self.content[..end_of_line(&self.content)];
-                content.extend_from_slice(header.trim_ascii_end());
-                if !has_word(header, b"sorted") {
-                    content.extend_from_slice(b" sorted");
-                }
-            }
-            false if self.lines.is_empty() => content.extend_from_slice(TRAITS.as_bytes()),
-            false => content.extend_from_slice(b"# pack-refs with: sorted"),
-        }
-        content.extend_from_slice(b" \n");
-        let mut index = 0;
-        for (name, wanted) in changes {
-            let position = self.position(name.as_bytes());
-            let until = position.unwrap_or_else(|it| it);
-            (index..until).for_each(|it| content.extend_from_slice(self.whole(it)));
-            index = until + usize::from(position.is_ok());
-            if let Some((id, peeled)) = wanted {
-                content.extend_from_slice(format!("{id} {name}\n").as_bytes());
-                if let Some(peeled) = peeled {
-                    content.extend_from_slice(format!("^{peeled}\n").as_bytes());
-                }
-            }
-        }
-        (index..self.lines.len()).for_each(|it| content.extend_from_slice(self.whole(it)));
-        content
-    }
 }
 
 fn lines(content: &[u8]) -> Result<Vec<u32>> {
@@ -179,7 +209,7 @@ fn lines(content: &[u8]) -> Result<Vec<u32>> {
             if id_of(line).is_none() || line.get(ID_DIGITS) != Some(&b' ') {
                 return Err(Error::corrupt(format!("line {} of packed-refs", lines.len() + 1)));
             }
-            lines.push(u32::try_from(at).map_err(|_| Error::too_large("packed-refs is too long"))?);
+            lines.push(place(at)?);
         }
         at += end_of_line(line);
     }
@@ -188,6 +218,10 @@ fn lines(content: &[u8]) -> Result<Vec<u32>> {
         lines.sort_by(|a, b| name(a).cmp(name(b)));
     }
     Ok(lines)
+}
+
+fn place(at: usize) -> Result<u32> {
+    u32::try_from(at).map_err(|_| Error::too_large("packed-refs is too long"))
 }
 
 fn has_word(line: &[u8], word: &[u8]) -> bool {

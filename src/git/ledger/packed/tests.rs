@@ -32,7 +32,10 @@ proptest! {
         for step in &steps {
             let said = |it: &Option<(u8, Option<u8>)>| it.map(|(to, peeled)| (id(to), peeled.map(id)));
             let changes = step.iter().map(|(name, it)| (name.as_str(), said(it)));
-            content = read(&content).with(changes);
+            let with = read(&content).with(changes).unwrap();
+            let again = Listing::read(with.content.clone()).unwrap();
+            prop_assert_eq!(&with.lines, &again.lines);
+            content = with.content;
             for (name, it) in step {
                 match said(it) {
                     Some(it) => drop(wanted.insert(name.clone(), it)),
@@ -60,7 +63,8 @@ fn a_file_that_another_program_did_not_sort_is_understood() {
     let packed = read(content.as_bytes());
     assert_eq!(packed.find(b"refs/heads/a"), Some(id(3)));
     assert_eq!(packed.find(b"refs/heads/z"), Some(id(1)));
-    let with = packed.with([("refs/heads/b", Some((id(4), None)))]);
+    let with = packed.with([("refs/heads/b", Some((id(4), None)))]).unwrap();
+    let with = with.content;
     let names: Vec<String> = read(&with).below("refs/heads").collect();
     assert_eq!(names, ["refs/heads/a", "refs/heads/b", "refs/heads/z"]);
     assert!(String::from_utf8(with).unwrap().contains(&format!("z\n^{}\n", id(2))));
