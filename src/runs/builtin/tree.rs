@@ -44,7 +44,7 @@ impl Leader {
             if (left.is_empty() && has_ended) || until < Instant::now() {
                 return;
             }
-            for orphan in left.into_iter().filter(|it| !is_buried(*it)) {
+            for orphan in left.into_iter().filter(|it| !bury(*it)) {
                 let _ = kill_process(orphan, Signal::KILL);
             }
             thread::park_timeout(LOOK);
@@ -59,7 +59,7 @@ impl Leader {
                 return;
             }
             for orphan in left {
-                is_buried(orphan);
+                bury(orphan);
             }
             thread::park_timeout(LOOK);
         }
@@ -80,8 +80,8 @@ impl Leader {
     }
 }
 
-/// Buries a child if it is dead.
-fn is_buried(child: Pid) -> bool {
+/// Buries a child if it is dead; whether it was.
+fn bury(child: Pid) -> bool {
     !matches!(waitpid(Some(child), WaitOptions::NOHANG), Ok(None))
 }
 
